@@ -141,6 +141,16 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         "tests/scenarios/flow/test_flow_evidence.py",
         "tests/scenarios/policy/test_policy_errors_refuse.py",
     ),
+    "services.decisions.approval_lookups": (
+        "tests/unit/services/decisions/test_approvals.py",
+        "tests/scenarios/decisions/test_bounded_approvals.py",
+        "tests/scenarios/decisions/test_narrowed_approvals.py",
+        "tests/scenarios/decisions/test_overtaken_approvals.py",
+    ),
+    "core.decisions.narrowing": (
+        "tests/unit/core/decisions/test_narrowing.py",
+        "tests/scenarios/decisions/test_narrowed_approvals.py",
+    ),
     "services.endings.completion": _CUT_SHORT,
     "services.endings.ending": _CUT_SHORT,
     "services.endings.task_ends": _CUT_SHORT,

@@ -77,7 +77,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
             decisions=services.decisions,
         ),
         _service_rooms(services),
-        ApprovalRooms(tasks=services.tasks, decisions=services.decisions, identity=services.identity),
+        _approval_rooms(services),
         ReplicaRooms(replicas=services.replicas, endings=services.endings, inspection=services.inspection),
         ToolRooms(policies=services.policies, tools=services.tools, decisions=services.decisions),
         TaskRooms(
@@ -101,6 +101,15 @@ def _deciding_rooms(services: Services) -> tuple[object, ...]:
         SimulationRooms(policies=services.policies, inspection=services.inspection),
         ExplanationRooms(inspection=services.inspection),
         ShadowRooms(policies=services.policies, decisions=services.decisions),
+    )
+
+
+def _approval_rooms(services: Services) -> ApprovalRooms:
+    return ApprovalRooms(
+        tasks=services.tasks,
+        decisions=services.decisions,
+        identity=services.identity,
+        inspection=services.inspection,
     )
 
 

@@ -59,8 +59,8 @@ def cli_page() -> str:
 def _command(name: str, app: App) -> Iterator[str]:
     if app.default_command is not None:
         yield from _callable(name, app, "###")
-        return
-    yield from ("", f"### {name}", "", str(app.help))
+    else:
+        yield from ("", f"### {name}", "", str(app.help))
     for verb in app:
         if not verb.startswith("-"):
             yield from _callable(f"{name} {verb}", app[verb], "####")

@@ -18,6 +18,8 @@ from remit.sdk.wire import TASK_HEADER, Gateway, segment
 MAX_REFUSAL_BYTES: Final = 64 * 1024
 #: The header that marks the HTTP endpoint's own answers; an API cannot set it.
 REFUSED: Final = "Remit-Refused"
+#: The header with the seconds that a call waits for a person.
+WAIT_HEADER: Final = "remit-wait"
 #: The member of `_meta` by which a result tells programs that its call failed at remit, and how.
 FAILURE: Final = "remit/failure"
 #: Where agents report the calls of their models.
@@ -54,8 +56,14 @@ class GatewayReply:
 class GatewayClient:
     """Sends requests to the gateway for the task, each with the current token."""
 
-    def __init__(self, gateway: Gateway, tokens: Tokens, prover: DpopProver | None = None) -> None:
-        """Keep the pool and the source of tokens; with a prover the tokens are bound to its key (DPoP)."""
+    def __init__(
+        self, gateway: Gateway, tokens: Tokens, prover: DpopProver | None = None, *, wait_s: int = 0
+    ) -> None:
+        """Keep the pool and the source of tokens; with a prover the tokens are bound to its key (DPoP).
+
+        A call that needs a person's approval waits for `wait_s` seconds, unless it says otherwise itself.
+        """
+        self._wait_s = wait_s
         self._gateway = gateway
         self._tokens = tokens
         self._prover = prover
@@ -115,6 +123,7 @@ class GatewayClient:
     ) -> GatewayReply:
         # Replicas find the owner of a task by the token; a load balancer finds it by this header.
         headers = {**headers, TASK_HEADER: self._tokens.id} if self._tokens.id else headers
+        headers = {WAIT_HEADER: str(self._wait_s), **headers} if self._wait_s else headers
         if self._prover is None:
             # INVARIANT: `headers` were selected by name; they contain no Authorization of the caller.
             shown = {**headers, "Authorization": f"Bearer {token}"}

@@ -33,6 +33,8 @@ ENDED: Final = frozenset({"task-ended", "task-expired", "task-lease", "fenced", 
 #: Codes of an end by lapse of time: the lease was not renewed, for instance while the machine slept.
 RAN_OUT: Final = frozenset({"task-expired", "task-lease"})
 COMPLETE_TRIES: Final = 3
+#: Seconds of one request that waits for an answer.
+MAX_POLL_S: Final = 20
 
 
 class _TokenSource:
@@ -235,6 +237,22 @@ class TaskSession(_TokenSource):
         if isinstance(told, dict) and isinstance(told.get("task"), dict):
             self.facts = told["task"]
         return told
+
+    async def answer_to(self, approval: str, *, wait_s: float = 0) -> Json:
+        """Return what people have answered to a question of this task, or how it stands after `wait_s`.
+
+        An answer is told at once. `state` is `pending` while none has been given; otherwise repeat the call,
+        or make the narrower one of `instead`.
+        """
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + wait_s
+        while True:
+            left_s = min(MAX_POLL_S, int(until_s - loop.time() + 0.999))
+            path = f"{self._path}/approvals/{segment(approval)}"
+            path += f"?wait_s={left_s}" if left_s > 0 else ""
+            told = await self.agent.ask("GET", path, task=self.id)
+            if left_s <= 0 or told["state"] != "pending":
+                return told
 
     async def complete(self, reason: str = "completed") -> Json:
         """End the task and return its closure.

@@ -118,7 +118,8 @@ class Gateway:
         elif body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body, ensure_ascii=False).encode()
-        url = self.public_url + path
+        # RFC 9449 section 4.2: without query.
+        url = self.public_url + path.partition("?")[0]
         for tries_left in reversed(range(PROOF_TRIES if prover is not None else 1)):
             if prover is not None:
                 headers[HEADER] = prover.proof(method, url, bearer)

@@ -152,6 +152,27 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
     problem(await world.ask("POST", "/payments", {"payee": "NL01", "amount": 400}), 403, "argument-refused")
 
 
+async def test_a_payment_that_waits_for_a_person_is_made_with_the_answer(world: RestWorld) -> None:
+    """The agent sends one request, and gets the answer of the API; an unreadable wait is refused."""
+    services = world.services
+    await services.identity.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
+    omar = await services.identity.directory.person("omar")
+
+    async def approve() -> None:
+        async with asyncio.timeout(60):
+            while not await services.decisions.approvals.waiting():  # noqa: ASYNC110 - no event exists for it
+                await asyncio.sleep(0.005)
+        (asked,) = await services.decisions.approvals.listed()
+        await services.decisions.approvals.answer(asked.id, omar, approve=True)
+
+    payment = {"payee": "NL01", "amount": 40}
+    paid, _ = await asyncio.gather(world.ask("POST", "/payments", payment, {"remit-wait": "300"}), approve())
+    assert paid.status == 200
+    assert len(world.api.seen) == 1
+    problem(await world.ask("POST", "/payments", payment, {"remit-wait": "long"}), 400, "wait-form")
+    assert len(world.api.seen) == 1
+
+
 async def test_an_ended_task_is_refused(world: RestWorld) -> None:
     """The fence of step 2, and 403: to authenticate again would not help."""
     await world.services.endings.revocations.end_task(world.task, by="root", reason="test")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -20,6 +21,8 @@ from remit.cli.serve.server import listening
 from remit.config import Config, ListenSection
 from remit.core.canonical import digest
 from remit.core.errors import ConfigInvalid
+from remit.sdk.key import AgentKey
+from remit.sdk.session import AgentSession
 from tests.gateways.remit_up import CODE, Remit, furnished
 from tests.refusals import own_failure
 
@@ -322,6 +325,44 @@ def test_an_approval_needs_somebody_who_looked(services: Remit, task: str) -> No
     assert own_failure(services.call(task, "write_note", arguments))
 
 
+def test_an_agent_with_the_sdk_hears_an_answer_while_it_waits(services: Remit, task: str) -> None:
+    """It is told nothing before, and the state after."""
+    assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "waiting"}))
+    (asked,) = services.ask("approvals", "--task", task, by="omar")["items"]
+
+    async def work() -> list[str]:
+        key = AgentKey.load(services.folder / ".remit" / "agents" / "note-bot.key.json")
+        async with AgentSession(services.url, "note-bot", key) as agent:
+            session = agent.task({"id": task})
+            before = await session.answer_to(asked["id"])
+            approve = ("approve", asked["id"], "--confirm", asked["call"])
+            heard, said = await asyncio.gather(
+                session.answer_to(asked["id"], wait_s=300),
+                asyncio.to_thread(services, *approve, by="omar"),
+            )
+            assert said.code == 0
+            return [before["state"], heard["state"]]
+
+    assert asyncio.run(work()) == ["pending", "approved"]
+
+
+def test_people_see_how_questions_are_answered(services: Remit, task: str) -> None:
+    """As a page and as JSON; a question for just this once has no preview."""
+    assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "counted"}))
+    (one,) = services.ask("approvals", "--task", task, by="omar")["items"]
+    assert services("deny", one["id"], "--confirm", one["call"], by="omar").code == 0
+    found = services.ask("approvals", "stats", by="omar")
+    assert found["denied"] >= 1
+    assert found["questions"] == found["answered"] + found["open"] + found["expired"]
+    assert {"effects/financial"} <= {rule["rule"] for rule in found["rules"]}
+    shown = services("approvals", "stats", by="omar").out
+    assert "effects/financial" in shown
+    assert "answered in under 2 seconds" in shown
+    assert services.ask("approvals", "stats", "--limit", "1", by="omar")["questions"] <= 1
+    told = services("approvals", "alike", one["id"], by="omar")
+    assert (told.code, "offers just this once" in told.err) == (2, True)
+
+
 def test_bounds_are_given_only_where_the_screen_offers_them(services: Remit, task: str) -> None:
     """A question about money is answered just once, and nothing is answered by mistake."""
     assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "x"}))
@@ -329,8 +370,9 @@ def test_bounds_are_given_only_where_the_screen_offers_them(services: Remit, tas
     confirm = ("--confirm", one["call"])
     said = services("approve", one["id"], "--times", "5", *confirm, by="omar")
     assert (said.code, "offers just this once" in said.err) == (2, True)
-    for wrong in (("--within", "30m"), ("--times", "0")):
+    for wrong in (("--narrow", "text=y"), ("--narrow", "text"), ("--times", "0")):
         assert services("approve", one["id"], *wrong, *confirm, by="omar").code == 2
+    assert services("approve", one["id"], "--within", "9h", *confirm, by="omar").code == 2
     assert services.ask("approvals", "--task", task, by="omar")["items"] == [one]
     assert services("approve", one["id"], *confirm, by="omar").code == 0
     piped = services("deny", one["id"], by="omar")

@@ -44,6 +44,11 @@ def question(number: int, to: str, **changes: Json) -> Json:
         "offer": None,
         "most": 1,
         "used": 0,
+        "narrowable": {},
+        "instead": "",
+        "narrows": "",
+        "narrowed": [],
+        "overtaken": "",
     }
     return known | changes
 
@@ -163,3 +168,16 @@ def test_what_an_answer_may_permit_beyond_the_call_is_shown_with_its_bounds(show
     assert "--times" not in shown(question(1, "tom@ext.example"))
     given = question(1, "tom@ext.example", offer=offer, state="approved", most=4, used=3)
     assert "permits 4 calls, 3 made." in shown(given)
+
+
+def test_a_question_shows_how_to_permit_less(shown: Any) -> None:
+    """One line for each argument that can be narrowed; afterwards what was narrowed, and where."""
+    text = shown(
+        question(1, "mia@ext.example", narrowable={"amount": "lower", "to": "fewer", "dir": "below"})
+    )
+    assert "or less --narrow amount=LESS --narrow to=ONE --narrow dir=PATH/BELOW" in text
+    assert "or less" not in shown(question(1, "mia@ext.example"))
+    text = shown(question(1, "mia@ext.example", state="narrowed", instead="apr_2"))
+    assert "permits only the narrower call of apr_2" in text
+    text = shown(question(2, "mia@ext.example", state="approved", narrows="apr_1", narrowed=["amount"]))
+    assert "narrows `amount` of the call that apr_1 asked about" in text

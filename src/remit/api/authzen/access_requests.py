@@ -2,8 +2,9 @@
 """Access requests: denied calls that a person may approve (AuthZEN Access Request and Approval Profile).
 
 The evaluation that defers asks people for an approval; an access request refers to that evaluation. The task
-of an access request is the approval: `pending`, `approved`, `denied` or `expired`. A used approval is also
-`expired`. After an approval the enforcement point evaluates again, and the new evaluation decides.
+of an access request is the approval: `pending`, `approved`, `partial`, `denied` or `expired`. A used approval
+is also `expired`. After an approval the enforcement point evaluates again, and the new evaluation decides;
+after a `partial` one it tells the narrower request that was permitted (`instead`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from remit.core.decisions.access_request import call_digest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound
 from remit.core.evidence.event import timestamp
+from remit.core.json_value import Json
 from remit.services.authzen.enforcement_points import EnforcementPoint
 
 _ERROR = "urn:openid:authzen:access-request:error:"
@@ -31,6 +33,7 @@ _STATUS = {
     ApprovalState.PENDING: "pending",
     ApprovalState.APPROVED: "approved",
     ApprovalState.DENIED: "denied",
+    ApprovalState.NARROWED: "partial",
     ApprovalState.EXPIRED: "expired",
     ApprovalState.CONSUMED: "expired",
 }
@@ -95,6 +98,9 @@ def _told(approval: Approval, public_url: str) -> AccessRequestAnswer:
             task=_task(approval, status, public_url),
             result={"mode": "reevaluate", "approval": until | moment},
         )
+    if status == "partial":
+        result: dict[str, Json] = {"mode": "reevaluate", "approval": {"id": approval.instead}}
+        return AccessRequestAnswer(task=_task(approval, status, public_url), result=result)
     return AccessRequestAnswer(task=_task(approval, status, public_url))
 
 

@@ -179,7 +179,7 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApprovalTask(msgspec.Struct, frozen=True, kw_only=True):
-    """The task of an access request: `pending`, `approved`, `denied` or `expired`."""
+    """The task of an access request: `pending`, `approved`, `partial`, `denied` or `expired`."""
 
     id: str
     status: str

@@ -7,6 +7,8 @@ shown to the subject: it reveals nothing of a tool that is not granted to the ta
 
 from __future__ import annotations
 
+import msgspec
+
 from remit.api.authzen.messages import EvaluationAnswer
 from remit.api.authzen.paths import REQUESTS_PATH
 from remit.api.http_messages import status_of
@@ -52,6 +54,8 @@ def refused(end: Refused, approval: Approval | None, public_url: str, *, again: 
     `again` is whether the request included an approval: `next_action` then states the next step.
     """
     context = _common(end) | _reasons(end.decision)
+    if end.decision.instead is not None:
+        context["instead"] = msgspec.to_builtins(end.decision.instead)
     if approval is not None:
         context["evaluation_id"] = f"{end.decision.id}~{approval.id}"
         context["reason"] = "approval_required"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 from starlette.responses import StreamingResponse
@@ -14,11 +15,15 @@ from remit.api.http_messages import HEADERS
 from remit.api.rest.representations import ApprovalView, Moment, approval_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.question_report import QuestionFigures
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity.principals import Person
+from remit.core.json_value import Json
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, may, see_approval
+from remit.services.inspection.assembly import InspectionServices
+from remit.services.inspection.question_reports import MOST, USUAL, AlikeQuestions
 from remit.services.tasks.assembly import TaskServices
 
 #: Number of polls of the store between two keep-alive messages to a watcher.
@@ -32,6 +37,13 @@ class ApprovalRooms:
     tasks: TaskServices
     decisions: DecisionServices
     identity: IdentityServices
+    inspection: InspectionServices
+
+
+class EventLimit(Body, frozen=True, kw_only=True):
+    """How many events are read, the newest ones."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = USUAL
 
 
 class ApprovalFilter(Body, frozen=True, kw_only=True):
@@ -46,7 +58,8 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
 
     `call` is the digest of the call that the human was shown: with another call, there is no answer. A `most`
     above 1 permits so many calls as the approval's `offer` describes them, `until` a moment (without: as long
-    as offered).
+    as offered). `narrow` permits less than was asked: it has a narrower value for each argument that changes,
+    of those in the approval's `narrowable`. The answer is then the approval of the narrower call.
     """
 
     approve: bool
@@ -54,6 +67,7 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
     call: str = ""
     most: int = 1
     until: Moment | None = None
+    narrow: dict[str, Json] = {}
 
 
 class ApprovalWithdrawal(Body, frozen=True, kw_only=True):
@@ -107,6 +121,7 @@ async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
         call=answer.call,
         most=answer.most,
         until=answer.until,
+        narrow=answer.narrow,
         session=await errand.rooms.identity.authenticator.session_of(errand.secret),
     )
     return approval_view(done)
@@ -119,6 +134,17 @@ async def withdrawn(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
     return approval_view(
         await errand.rooms.decisions.approvals.withdraw(approval.id, errand.someone, comment=body.comment)
     )
+
+
+async def stats(errand: RestRequest[ApprovalRooms]) -> QuestionFigures:
+    """Return the figures of questions to people."""
+    return await errand.rooms.inspection.questions.figures(errand.query.limit)
+
+
+async def alike(errand: RestRequest[ApprovalRooms]) -> AlikeQuestions:
+    """Return the recorded questions that an answer with the offered bounds would have spared."""
+    approval = await _one(errand)
+    return await errand.rooms.inspection.questions.alike(approval.id, errand.query.limit)
 
 
 async def watched(errand: RestRequest[ApprovalRooms]) -> StreamingResponse:
@@ -176,6 +202,25 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET",
+        path="/api/v1/approvals/stats",
+        summary="Count questions to people in the evidence: how they were answered, how fast, and which rule "
+        "asked",
+        serve=stats,
+        people=Duty.OVERSEE,
+        asks=EventLimit,
+        gives=QuestionFigures,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/approvals/{approval}/alike",
+        summary="Count the recorded questions that an answer with the offered bounds would have spared",
+        serve=alike,
+        people=Duty.APPROVE,
+        asks=EventLimit,
+        gives=AlikeQuestions,
+    ),
+    Endpoint(
+        method="GET",
         path="/api/v1/approvals/{approval}",
         summary="Show an approval: the exact call, the rules that require it, and the reasons",
         serve=shown,
@@ -185,8 +230,8 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/approvals/{approval}",
-        summary="Approve or deny one exact call, once, or within the bounds that are offered; never one's "
-        "own request",
+        summary="Approve or deny one exact call, once, or within the bounds that are offered, or less than "
+        "was asked; never one's own request",
         serve=answered,
         people=Duty.APPROVE,
         takes=ApprovalAnswer,

@@ -235,7 +235,10 @@ class ApprovalView(View, frozen=True, kw_only=True):
     expired one, the time at which it expired. `questioned` are the values in question, each with its source.
     `offer` is what an answer may permit beyond the call; null: nothing. `most` is the number of calls that
     the answer permits, `used` how many of them were made. `step_up`: only a person who has just signed in
-    with a passkey may approve.
+    with a passkey may approve. `narrowable` are the arguments that an answer may narrow: an amount by a
+    `lower` one, a list by `fewer` elements, a path by one `below`. A narrowed question names the approval of
+    the narrower call in `instead`; that approval names the question in `narrows`, and the changed arguments
+    in `narrowed`. `overtaken` (`rules`, `provenance`) says why remit withdrew an expired one.
     """
 
     id: str
@@ -258,6 +261,11 @@ class ApprovalView(View, frozen=True, kw_only=True):
     most: int
     used: int
     step_up: bool
+    narrowable: dict[str, str]
+    instead: str
+    narrows: str
+    narrowed: tuple[str, ...]
+    overtaken: str
 
 
 class ClosureView(View, frozen=True, kw_only=True):
@@ -437,6 +445,8 @@ def approval_view(approval: Approval) -> ApprovalView:
             label=offer.label.facts,
         ),
         "most": approval.bounds.most if approval.bounds else 1,
+        "overtaken": approval.overtaken.value if approval.overtaken else "",
+        "narrowable": {name: how.value for name, how in approval.narrowable.items()},
     }
     kept = (name for name in ApprovalView.__struct_fields__ if name not in computed)
     return ApprovalView(**{name: getattr(approval, name) for name in kept}, **computed)

@@ -22,7 +22,7 @@ from remit.api.rest.representations import (
 )
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.decision import Outcome
-from remit.core.errors import Forbidden
+from remit.core.errors import Forbidden, NotFound
 from remit.core.json_value import Json
 from remit.core.tasks.plan import MAX_PLAN, PlanWish
 from remit.core.tasks.task import Task, TaskState
@@ -84,6 +84,27 @@ class PlanAnswer(View, frozen=True, kw_only=True):
     outcome: Outcome
     approval: str
     reasons: tuple[dict[str, Json], ...]
+
+
+class AnswerWait(Body, frozen=True, kw_only=True):
+    """How many seconds to wait for an answer; after that time, the question is shown as it stands."""
+
+    wait_s: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
+
+
+class QuestionAnswer(View, frozen=True, kw_only=True):
+    """What people have answered to a question of the task.
+
+    `state` is that of the approval: after every state but `pending`, the same call gets its answer. `left` is
+    the number of calls that the answer permits. `instead` of a narrowed question has the arguments of the
+    call that was permitted instead.
+    """
+
+    approval: str
+    state: str
+    expires: Moment
+    left: int
+    instead: dict[str, Json] | None
 
 
 class Completing(Body, frozen=True, kw_only=True):
@@ -172,6 +193,24 @@ async def planned(errand: RestRequest[TaskRooms]) -> PlanAnswer:
     )
 
 
+async def answer(errand: RestRequest[TaskRooms]) -> QuestionAnswer:
+    """Return what people have answered to a question of the task."""
+    task, wanted = await errand.task(), errand.query
+    approvals = errand.rooms.decisions.approvals
+    found = await approvals.get(errand.place["approval"])
+    if found.task != task.id:
+        raise NotFound(f"approval `{found.id}` does not exist", remediation="use the id that the call got")
+    found = await approvals.settled(found.id, wanted.wait_s) or found
+    given = await approvals.find(found.instead) if found.instead else None
+    return QuestionAnswer(
+        approval=found.id,
+        state=found.state.value,
+        expires=found.expires,
+        left=found.left,
+        instead=given.arguments if given is not None and given.left else None,
+    )
+
+
 async def renew(errand: RestRequest[TaskRooms]) -> Renewed:
     """Renew a task's lease."""
     task = await errand.task()
@@ -249,6 +288,17 @@ ENDPOINTS = (
         tasks=True,
         takes=Planning,
         gives=PlanAnswer,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/tasks/{task}/approvals/{approval}",
+        summary="Wait for the answer to a question of a task, and show it",
+        serve=answer,
+        people=Duty.OWN,
+        agents=True,
+        tasks=True,
+        asks=AnswerWait,
+        gives=QuestionAnswer,
     ),
     Endpoint(
         method="POST",

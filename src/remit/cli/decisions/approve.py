@@ -11,7 +11,9 @@ import msgspec
 from rich.text import Text
 
 from remit.cli.decisions.confirmation import confirmed
+from remit.cli.decisions.narrowing_options import narrower_values
 from remit.cli.decisions.question_screen import show, together, until
+from remit.cli.decisions.question_text import alike_line, show_figures
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, seconds, verb
@@ -20,7 +22,7 @@ from remit.cli.safe_text import escaped
 from remit.core.errors import Conflict
 from remit.core.json_value import Json
 
-Wanted = Literal["pending", "approved", "denied", "expired", "consumed", "all"]
+Wanted = Literal["pending", "approved", "denied", "narrowed", "expired", "consumed", "all"]
 
 app = verb("approve")
 deny_app = verb("deny")
@@ -58,6 +60,44 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
         empty="no pending approvals" if state == "pending" else "none",
     )
     _invite(groups)
+
+
+@approvals_app.command(name="stats")
+def stats(*, limit: int = 10_000) -> None:
+    """Count questions in the evidence: how fast and how they were answered, and which rules ask.
+
+    For example, see after a week whether people still read what they approve, and which rule asks too often.
+
+    Parameters
+    ----------
+    limit
+        Look at this many recorded decisions, questions and answers, the newest first.
+    """
+    found = connect().get("approvals", "stats", limit=limit)
+    if terminal.is_json():
+        terminal.answer(found)
+    else:
+        show_figures(found)
+
+
+@approvals_app.command(name="alike")
+def alike(id: str, /, *, limit: int = 10_000) -> None:
+    """Count recorded questions like an open one, which the bounds that it offers would have spared.
+
+    For example, see before `remit approve --times 10` what else such answers would have let pass.
+
+    Parameters
+    ----------
+    id
+        The approval's id, from `remit approvals`.
+    limit
+        Look at this many recorded decisions, the newest first.
+    """
+    found = connect().get("approvals", id, "alike", limit=limit)
+    if terminal.is_json():
+        terminal.answer(found)
+    else:
+        terminal.say(alike_line(found))
 
 
 def _row(one: Json) -> tuple[object, ...]:
@@ -102,19 +142,27 @@ def _watch(client: Client) -> None:
                 terminal.copyable(f"  remit approve {one['id']}", style="dim")
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
+                by += f", withdrawn: other {one['overtaken']}" if one["overtaken"] else ""
                 terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 
 @app.default
 def approve(
-    id: str, /, *more: str, comment: str = "", confirm: Several = (), times: int = 1, within: str = ""
+    id: str,
+    /,
+    *more: str,
+    comment: str = "",
+    confirm: Several = (),
+    times: int = 1,
+    within: str = "",
+    narrow: Several = (),
 ) -> int:
     """Permit one exact call, once, before its approval expires. Shows the call first and asks you.
 
     For example, an agent wants to mail a contract to the other party: read the recipient and the text here,
     then permit exactly that mail. Any other call needs its own approval. Name several of one task and one
     tool (three invitations) to see and answer them together. Where the screen offers it, `--times 5` permits
-    five calls that differ in their texts alone.
+    five calls that differ in their texts alone, and `--narrow amount=500` less than was asked.
 
     Parameters
     ----------
@@ -130,16 +178,20 @@ def approve(
     times
         Permit so many calls of this tool to the same destination in this task, where the screen offers it.
     within
-        End these bounds after `30m` or `8h`; without it, they end as offered, at the latest with the task.
+        End the approval after `5m` or `8h`; without it, it ends as the screen shows, at the latest with the
+        task.
+    narrow
+        Permit less: `amount=500` a lower amount, `path=reports/2026` a path below, `to=lena@example.com` only
+        this element of a list (repeat it to keep several).
     """
     if times < 1:
         raise UsageFault("`--times` is a number from 1", remediation="leave it out to approve this call once")
-    if within and times == 1:
-        raise UsageFault("`--within` belongs to `--times`", remediation="add `--times 5`")
+    if narrow and (more or times > 1):
+        raise UsageFault("`--narrow` approves one call, once", remediation="answer the others separately")
     bounds: dict[str, Json] = {"most": times} if times > 1 else {}
     if within:
         bounds["until"] = (datetime.now(UTC) + timedelta(seconds=seconds(within))).isoformat()
-    return _answer((id, *more), approve=True, comment=comment, given=confirm, bounds=bounds)
+    return _answer((id, *more), approve=True, comment=comment, given=confirm, bounds=bounds, narrow=narrow)
 
 
 @deny_app.default
@@ -164,19 +216,31 @@ def deny(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> in
 
 
 def _answer(
-    ids: tuple[str, ...], *, approve: bool, comment: str, given: tuple[str, ...], bounds: dict[str, Json]
+    ids: tuple[str, ...],
+    *,
+    approve: bool,
+    comment: str,
+    given: tuple[str, ...],
+    bounds: dict[str, Json],
+    narrow: tuple[str, ...] = (),
 ) -> int:
     client = connect()
     ids = tuple(dict.fromkeys(ids))
     asked = [client.get("approvals", one) for one in ids]
-    if bounds:
+    if "most" in bounds:
         _check_offered(asked, bounds["most"])
+    less = narrower_values(asked[0], narrow)
+    if less:
+        bounds = {**bounds, "narrow": less}
     if not approve and len(asked) == 1 and asked[0]["state"] == "approved":
         return _withdraw(client, asked[0], comment, given)
     if len(asked) > 1:
         _check_together(asked)
     if not terminal.is_json():
         show(asked)
+        if len(asked) == 1 and approve and asked[0]["offer"] and asked[0]["state"] == "pending":
+            terminal.say(alike_line(client.get("approvals", asked[0]["id"], "alike")), style="dim")
+        _show_less(asked[0], less)
         _remind(client, asked, "approve" if approve else "deny")
     if asked[0]["state"] == "pending" and not _confirmed(asked, given, approve=approve, bounds=bounds):
         terminal.remark("still pending: nothing was answered")
@@ -197,9 +261,20 @@ def _answer(
             until_when: list[str | Text] = [often, terminal.moment(answer["expires"])] if approve else []
             name = f"{one['id']}: " if len(asked) > 1 else ""
             terminal.say(name, terminal.state(answer["state"]), f" by {answer['decided_by']}", *until_when)
+            if answer["narrows"]:
+                terminal.say(
+                    f"{answer['id']} permits the narrower call; the agent hears of it at its next try"
+                )
     if terminal.is_json():
         terminal.answer(done[0] if len(done) == 1 else {"items": done})
     return 0
+
+
+def _show_less(one: Json, less: dict[str, Json]) -> None:
+    """Show each narrowed argument, as asked and as it would be permitted."""
+    for name, value in less.items():
+        asked = terminal.compact(one["arguments"][name])
+        terminal.say(f"narrowed: `{name}` from {asked} to ", terminal.text(terminal.compact(value), "bold"))
 
 
 def _check_together(asked: list[Json]) -> None:
@@ -241,7 +316,9 @@ def _withdraw(client: Client, one: Json, comment: str, given: tuple[str, ...]) -
 def _confirmed(asked: list[Json], given: tuple[str, ...], *, approve: bool, bounds: dict[str, Json]) -> bool:
     """Ask once for all questions on the screen; without a terminal, each call's digest must be given."""
     count = len(asked)
-    if bounds:
+    if "narrow" in bounds:
+        question = "Approve only the narrower call, once?"
+    elif "most" in bounds:
         question = f"Approve this call, and up to {bounds['most'] - 1} more like it?"
     elif count == 1:
         question = "Approve exactly this call, once?" if approve else "Refuse this call?"

@@ -28,7 +28,8 @@ def show(asked: Sequence[Json]) -> None:
     first, many = asked[0], len(asked) > 1
     if not many:
         rows = [*_call(first), *_values(first["arguments"]), *_rest(first), *_about(first), *_rules(first)]
-        _panel(first, [*rows, *_times(first), *_bounds(first), ("state", terminal.state(first["state"]))])
+        rows += [*_times(first), *_bounds(first), *_less(first)]
+        _panel(first, [*rows, ("state", terminal.state(first["state"]))])
         return
     same = {name: value for name, value in first["arguments"].items() if _shared(asked, name, value)}
     above = [_rest, _rules, _about_alike, _times]
@@ -53,7 +54,7 @@ def together(items: Sequence[Json]) -> list[list[Json]]:
 
 def until(one: Json) -> Text:
     """Return until when an approval is open or usable, or when it expired; empty once used or refused."""
-    return terminal.moment("" if one["state"] in ("denied", "consumed") else one["expires"])
+    return terminal.moment("" if one["state"] in ("denied", "narrowed", "consumed") else one["expires"])
 
 
 def _shared(asked: Sequence[Json], name: str, value: Json) -> bool:
@@ -117,6 +118,30 @@ def _bounds(one: Json) -> Iterator[Row]:
         yield "or more", Text("\n").join([head, ends, Text(kind)])
     else:
         yield "permits", Text(f"{one['most']} calls, {one['used']} made. {kind}")
+
+
+#: What may be written for an argument, by the way in which it can be narrowed.
+_LESS = {"lower": "LESS", "fewer": "ONE", "below": "PATH/BELOW"}
+
+
+def _less(one: Json) -> Iterator[Row]:
+    """Yield how to permit less than was asked, or what was narrowed."""
+    if one["state"] == "pending" and one["narrowable"]:
+        ways = [f"--narrow {plain(name)}={_LESS[how]}" for name, how in one["narrowable"].items()]
+        yield "or less", Text("\n").join([*(Text(way, "bold") for way in ways)])
+    if one["overtaken"]:
+        yield "withdrawn", _OVERTAKEN[one["overtaken"]]
+    if one["instead"]:
+        yield "permits", f"only the narrower call of {one['instead']}"
+    if one["narrows"]:
+        names = ", ".join(f"`{bare(plain(name))}`" for name in one["narrowed"])
+        yield "narrows", f"{names} of the call that {one['narrows']} asked about"
+
+
+_OVERTAKEN = {
+    "rules": "by remit: the rules that ask are other ones now",
+    "provenance": "by remit: other sources of its values are known now",
+}
 
 
 def _rules(one: Json) -> Iterator[Row]:

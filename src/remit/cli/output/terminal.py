@@ -42,6 +42,7 @@ STATES = {
     "suspended": "yellow",
     "observe": "bold yellow",
     "denied": "red",
+    "narrowed": "yellow",
     "deny": "red",
     "revoked": "red",
     "gone": "red",

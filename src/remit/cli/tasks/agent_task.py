@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from cyclopts import Parameter
 
@@ -23,7 +23,7 @@ from remit.cli.host.server_user import looking
 from remit.cli.identity.agent import key_place
 from remit.cli.output.sentences import cut_lines
 from remit.cli.output.terminal import counted, moment
-from remit.cli.parser import Pairs, Several, Switch, pairs
+from remit.cli.parser import Pairs, Several, Switch, pairs, seconds
 from remit.cli.safe_text import plain
 from remit.cli.session_file import session_for, terminal_key
 from remit.core.errors import ConfigInvalid, Unauthenticated
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 OURS = "REMIT_"
 #: The prefix of the variables of OTLP exporters (OpenTelemetry's specification of them).
 OTLP = "OTEL_EXPORTER_OTLP_"
+
+#: The longest wait of one call for a person.
+MAX_WAIT_S: Final = 3600
 
 
 class WantedTask(NamedTuple):
@@ -53,6 +56,7 @@ class WantedTask(NamedTuple):
     key: Path | None = None
     token_file: Path | None = None
     manifest: str = ""
+    wait_s: int = 0
 
 
 @Parameter(name="*")
@@ -71,6 +75,9 @@ class WorkOptions:
     plan
         A tool that the work will need, or several separated by commas, as `upstream/tool`; other tools are
         refused until the plan is extended. `"mail/send to=lena@example.com"` plans exactly that.
+    wait
+        Let a call that needs a person's approval wait for the answer, for `5m` at most, instead of telling
+        the agent to call again.
     key
         The file of the agent's key.
     token_file
@@ -83,6 +90,7 @@ class WorkOptions:
     for_: Annotated[str, Parameter(name="--for")] = ""
     intent: str = ""
     plan: Several = ()
+    wait: str = ""
     key: Path | None = None
     token_file: Path | None = None
     alone: Switch = False
@@ -101,7 +109,15 @@ class WorkOptions:
             key=self.key,
             token_file=self.token_file,
             manifest=manifest,
+            wait_s=_wait_s(self.wait),
         )
+
+
+def _wait_s(wait: str) -> int:
+    found = seconds(wait) if wait else 0
+    if found > MAX_WAIT_S:
+        raise UsageFault("`--wait` is out of bounds", remediation="give at most `1h`")
+    return found
 
 
 def agent_session(wanted: WantedTask) -> AgentSession:

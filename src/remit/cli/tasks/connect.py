@@ -123,7 +123,9 @@ async def _connected(wanted: WantedTask, upstream: str, session: ClientSession |
             task = await tenure.begin()
             if http:
                 remark(opened_line(task))
-            serving = asyncio.create_task(_serve(agent, tenure, upstream, session, http=http))
+            serving = asyncio.create_task(
+                _serve(agent, tenure, upstream, session, http=http, wait_s=wanted.wait_s)
+            )
             try:
                 return await _until_signal(serving, signals)
             finally:
@@ -150,7 +152,13 @@ async def _until_signal(serving: asyncio.Task[None], signals: SignalRelay) -> in
 
 
 async def _serve(
-    agent: AgentSession, tenure: TaskRenewal, upstream: str, session: ClientSession | None, *, http: bool
+    agent: AgentSession,
+    tenure: TaskRenewal,
+    upstream: str,
+    session: ClientSession | None,
+    *,
+    http: bool,
+    wait_s: int,
 ) -> None:
     import asyncio
     import sys
@@ -160,7 +168,7 @@ async def _serve(
     from remit.sdk.relay.relay import Relay
     from remit.sdk.relay.stdio import Lines, LineWriter
 
-    gateway = GatewayClient(agent.gateway, tenure, agent.prover)
+    gateway = GatewayClient(agent.gateway, tenure, agent.prover, wait_s=wait_s)
     if session is not None:
         await session.serve(gateway, remark)
         return

@@ -133,7 +133,7 @@ async def _governed(wanted: WantedTask, command: tuple[str, ...], confine: Calla
             for line in authority_lines(task):
                 remark(line)
             try:
-                return await _beside_relay(agent, task, command, signals, confine)
+                return await _beside_relay(agent, task, command, signals, confine, wait_s=wanted.wait_s)
             finally:
                 await complete(task)
 
@@ -144,6 +144,8 @@ async def _beside_relay(
     command: tuple[str, ...],
     signals: SignalRelay,
     confine: Callable[[], None],
+    *,
+    wait_s: int,
 ) -> int:
     import asyncio
 
@@ -156,7 +158,8 @@ async def _beside_relay(
         return 128 + signals.pending[0]
     if not process_tree.CAN_TELL:
         remark("this system does not report the user of a connection: only the relay's address protects it")
-    relay = Relay(GatewayClient(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
+    client = GatewayClient(agent.gateway, task, agent.prover, wait_s=wait_s)
+    relay = Relay(client, only_descendants=True, notice=remark)
     env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}
     env |= usage_environment(env, relay.usage_url, remark)
     keeping = asyncio.create_task(_keep(task))

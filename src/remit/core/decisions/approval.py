@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Approvals: a person's answer to one exact call and the exact rules that deferred it. It counts once, or for
-so many calls like it as the person chose, and expires.
+so many calls like it as the person chose, and expires. A person may permit less than was asked.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
+from remit.core.decisions.access_request import call_digest
 from remit.core.decisions.bounds import BoundedOffer, Bounds
 from remit.core.decisions.decision import RuleRef
+from remit.core.decisions.narrowing import NarrowedBy, narrowed
 from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import Conflict, Forbidden, Malformed
 from remit.core.identity.principals import Person, Role, person_of
@@ -24,15 +27,23 @@ def may_approve(person: Person) -> bool:
 
 
 class ApprovalState(enum.StrEnum):
-    """State transitions: pending -> approved -> consumed; pending -> denied | expired; approved ->
-    expired.
+    """State transitions: pending -> approved -> consumed; pending -> denied | narrowed | expired;
+    approved -> expired. A question is narrowed where its answer permits another call, which is narrower.
     """
 
     PENDING = "pending"
     APPROVED = "approved"
     DENIED = "denied"
+    NARROWED = "narrowed"
     EXPIRED = "expired"
     CONSUMED = "consumed"
+
+
+class OvertakenBy(enum.StrEnum):
+    """What has changed since a person was shown a question, so that its answer counts no more."""
+
+    RULES = "rules"
+    PROVENANCE = "provenance"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +55,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     behind the task, `requested_by` the person who stated its intent: neither ever answers. `offer` is what an
     answer may permit beyond the call (None: nothing), `bounds` what the approver chose of it, and `used` the
     number of calls that it has permitted. `step_up`: only a person who has just signed in with a passkey may
-    approve.
+    approve. `narrowable` are the arguments that an answer may narrow. `instead` of a narrowed question is the
+    approval that permits the narrower call; `narrows` of that approval is the question, and `narrowed` names
+    the arguments whose values its approver wrote. `provenance` is the digest of the known sources of the
+    values in question. `overtaken` says why remit has withdrawn it, if it has.
     """
 
     tenant: str
@@ -69,6 +83,17 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     bounds: Bounds | None = None
     used: int = 0
     step_up: bool = False
+    narrowable: dict[str, NarrowedBy] = {}
+    instead: str = ""
+    narrows: str = ""
+    narrowed: tuple[str, ...] = ()
+    provenance: str = ""
+    overtaken: OvertakenBy | None = None
+
+    @property
+    def asked_about(self) -> tuple[str, ...]:
+        """The arguments whose values are in question, and were written by no approver."""
+        return tuple(sorted({one.argument for one in self.questioned} - set(self.narrowed)))
 
     @property
     def subject(self) -> str:
@@ -112,11 +137,53 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             decided_by=person.name,
             comment=comment,
             bounds=bounds,
-            expires=bounds.until if bounds else self.expires,
+            expires=bounds.until if bounds else until or self.expires,
         )
 
+    def answered_with_less(
+        self,
+        person: Person,
+        wanted: Mapping[str, Json],
+        now: datetime,
+        *,
+        id: str,
+        comment: str = "",
+        until: datetime | None = None,
+    ) -> tuple[Approval, Approval]:
+        """Return the question as narrowed, and the approval `id` of the narrower call.
+
+        Raises like `answered`, and `Malformed` for what is not proven to be narrower.
+        """
+        arguments = narrowed(self.arguments, self.narrowable, wanted)
+        given = msgspec.structs.replace(
+            self.answered(person, True, now, comment, until=until),
+            id=id,
+            arguments=arguments,
+            call=call_digest(self.task, self.tool, arguments),
+            questioned=tuple(one for one in self.questioned if one.argument not in wanted),
+            offer=None,
+            narrowable={},
+            narrows=self.id,
+            narrowed=tuple(sorted(wanted)),
+        )
+        question = msgspec.structs.replace(
+            self,
+            state=ApprovalState.NARROWED,
+            decided=now,
+            decided_by=person.name,
+            comment=comment,
+            instead=id,
+        )
+        return question, given
+
     def _bounds(self, approve: bool, most: int, until: datetime | None, now: datetime) -> Bounds | None:
-        if most == 1 and until is None:
+        if most == 1 and (until is None or approve):
+            if until is not None and not now < until <= self.expires:
+                raise Malformed(
+                    "the approval would end before now, or after its question",
+                    code="beyond-offer",
+                    remediation=f"choose a time until {self.expires.isoformat(timespec='seconds')}",
+                )
             return None
         if not approve or self.offer is None:
             raise Malformed(

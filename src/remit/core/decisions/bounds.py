@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounds of an approval that permits more than one call: what a question offers, and what a person chose.
+"""What an answer permits other than the call that was asked, once: more calls like it, or a narrower one.
 
-What counts as a call like the one that was shown is decided in `bounded_approval`.
+What counts as a call like the one that was shown is decided in `bounded_approval`, what is narrower in
+`narrowing`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from remit.core.errors import Malformed
+from remit.core.json_value import Json
 from remit.core.label import Label
 
 
@@ -56,3 +58,16 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     most: int
     until: datetime
+
+
+class NarrowerCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approver has permitted instead of the call that was asked.
+
+    `arguments` are those of the permitted call as a whole, `changed` names the narrowed ones. `expires` is
+    the end of the `approval`.
+    """
+
+    approval: str
+    arguments: dict[str, Json]
+    changed: tuple[str, ...]
+    expires: datetime

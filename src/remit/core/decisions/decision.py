@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.decisions.bounds import BoundedOffer
+from remit.core.decisions.bounds import BoundedOffer, NarrowerCall
 from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import RemitError
 
@@ -82,6 +82,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     another party carries out: that permit is outside the fence, and is void after that moment. `questioned`
     are the values that a Defer asks a person about, and `offer` is what an answer may permit beyond this
     call. `approval_left` is the number of further calls under a bounded approval that permits this one.
+    `instead` is the narrower call that an approver has permitted in place of a refused one.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     questioned: tuple[QuestionedValue, ...] = ()
     offer: BoundedOffer | None = None
     approval_left: int | None = None
+    instead: NarrowerCall | None = None
 
     @property
     def proceeds(self) -> bool:

@@ -7,10 +7,11 @@ person's own words, never by what else stands in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
+from remit.core.canonical import digest
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.question import QuestionedValue, Stood, ValueSource
 from remit.core.flow.arguments.argument_walk import found_in, walk
@@ -24,6 +25,7 @@ from remit.core.flow.untrusted_values import brought_by_others
 from remit.core.flow.values.destination import MAX_WHOLE, Destination, whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import ExactValue, exact
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import Argument, ArgumentRole
 
@@ -35,6 +37,20 @@ MAX_WORDS: Final = 8
 """Most words of a person that are named for one source."""
 _PLAIN: Final = Argument()
 _LED: Final = {Reach.NAMED: "named", Reach.POINTED: "pointed"}
+
+
+def provenance_of(request: AccessRequest, names: Iterable[str]) -> str:
+    """Return the digest of the known sources of some arguments; an empty text without names.
+
+    It covers their provenance, and tool, field and trust of each place where they were met. The number of the
+    call is left out: reading a source again changes nothing.
+    """
+    known: dict[str, Json] = {}
+    for name in names:
+        one = request.flow.arguments.get(name)
+        places = {(met.tool, met.field, met.trust.value) for met in one.origins} if one else set()
+        known[name] = [one.provenance.value if one else "", *map(list, sorted(places))]
+    return digest(known) if known else ""
 
 
 def questioned(index: Index, request: AccessRequest, reasons: dict[str, str]) -> tuple[QuestionedValue, ...]:

@@ -74,7 +74,7 @@ def refusal_text(tool: str, decision: Decision) -> str:
     reasons = decision.reasons or (Reason(code="refused", text="the call is not permitted"),)
     first = reasons[0]
     waits = decision.outcome is Outcome.DEFER and not decision.observed
-    head = "waits for a person's approval" if waits else "was refused by remit"
+    head = "is not decided yet; it waits for a person's approval" if waits else "was refused by remit"
     if decision.observed:
         head = "needs your answer"
     lines = [f"This call of `{tool}` {head}: {first.text}{_rule_of(first)}."]

@@ -37,6 +37,7 @@ from remit.core.ids import NAME
 from remit.core.json_value import Json
 from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
 from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
+from remit.gateway.approval_outcome import HEADER, heard, wait_of
 from remit.gateway.asgi import (
     Receive,
     RequestsInProgress,
@@ -246,6 +247,8 @@ class HttpEndpoint:
             origin=visit.origin,
             reason=reason_of(visit.head.values),
         )
+        left_s = visit.claims.expires - self._clock.now().timestamp()
+        wait_s = wait_of(visit.head.get(HEADER), left_s)
         answer = visit.answer = ApiAnswer(
             visit.send, self._locating(visit), patience_s=self._limits.reader_timeout_s
         )
@@ -255,6 +258,7 @@ class HttpEndpoint:
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
             end = await self._mediator.run(asked, answer)
+            end = await heard(end, lambda: self._mediator.run(asked, answer), self._approvals, wait_s)
         except asyncio.CancelledError:
             if not answer.gone:
                 raise

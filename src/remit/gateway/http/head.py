@@ -13,14 +13,14 @@ from typing import Final
 
 from remit.core.errors import Malformed
 from remit.core.tools.http_api import Route
-from remit.gateway.stated_reason import HEADER
+from remit.gateway import approval_outcome, stated_reason
 from remit.gateway.tracing import TRACING
 
 #: Read by the endpoint, whatever an API description declares.
 _READ: Final = frozenset(
     {
         "authorization", "proxy-authorization", "dpop", "host", "origin", "content-type", "content-length",
-        "content-encoding", HEADER, *TRACING,
+        "content-encoding", stated_reason.HEADER, approval_outcome.HEADER, *TRACING,
     }
 )  # fmt: skip
 #: Dropped unless declared.

@@ -157,6 +157,8 @@ def refusal(refused: Refused, expires: str = "") -> HttpProblem:
     }
     if first is not None and first.rule:
         told["rule"] = first.rule
+    if decision.instead is not None:
+        told["instead"] = msgspec.to_builtins(decision.instead)
     step = first.step if first else 4
     if decision.outcome is Outcome.DEFER:
         told["approval"] = decision.approval

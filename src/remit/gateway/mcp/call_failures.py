@@ -33,6 +33,9 @@ from remit.gateway.mcp.messages import (
 #: The member of `_meta` that carries the values.
 META: Final = "remit/failure"
 
+#: The member of `_meta` that asks for a narrower call to be made, and that tells in a result that it was.
+NARROWED: Final = "remit/narrowed"
+
 #: Codes that stay JSON-RPC errors in answers to `tools/call`.
 _OF_PROTOCOL: Final = HOP_CODES | {METHOD_NOT_FOUND, UNAUTHENTICATED, CANCELLED}
 
@@ -60,7 +63,7 @@ def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> b
     task: its values are in `_meta` alone.
     """
     told: dict[str, Json] = {
-        "status": _UNKNOWN if fault.code == _UNKNOWN else _WAYS.get(fault.rpc_code, "failed"),
+        "status": _status(fault),
         "tool": tool,
         "message": fault.message,
         **members_of_fault(fault),
@@ -77,6 +80,12 @@ def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> b
     return orjson.dumps(result)
 
 
+def _status(fault: WireFault) -> str:
+    if "instead" in fault.data:
+        return "narrowed"
+    return _UNKNOWN if fault.code == _UNKNOWN else _WAYS.get(fault.rpc_code, "failed")
+
+
 def failure_text(told: dict[str, Json]) -> str:
     """Return the text for a model: what happened, why, and what would help."""
     lines = [_first_line(told)]
@@ -86,6 +95,8 @@ def failure_text(told: dict[str, Json]) -> str:
         lines.append(outcome)
     if told["status"] == "waiting":
         lines.append(_how_to_wait(told))
+    elif told["status"] == "narrowed":
+        lines += _instead(told["tool"], told["instead"])
     elif remediation := told.get("remediation"):
         lines.append(f"What would help: {remediation}.")
     if told["status"] == "refused":
@@ -102,8 +113,11 @@ def _first_line(told: dict[str, Json]) -> str:
     match told["status"]:
         case "refused":
             return f"remit refused this call of `{tool}`: {message}{_rule_of(told)}."
+        case "narrowed":
+            return f"remit did not make this call of `{tool}`: {message}{_rule_of(told)}."
         case "waiting":
-            return f"This call of `{tool}` waits for a person's approval: {message}{_rule_of(told)}."
+            waits = "is not decided yet; it waits for a person's approval"
+            return f"This call of `{tool}` {waits}: {message}{_rule_of(told)}."
         case "task-ended":
             return f"This task has ended, and no call is possible in it any more: {message}."
         case status if status == _UNKNOWN:
@@ -118,10 +132,20 @@ def _rule_of(told: dict[str, Json]) -> str:
     return f" (rule `{rule}`)" if rule else ""
 
 
+def _instead(tool: Json, instead: dict[str, Json]) -> list[str]:
+    """Return how to make the call that a person has permitted instead."""
+    arguments = orjson.dumps(instead["arguments"]).decode()
+    return [
+        f"Permitted instead, once, before {instead['expires']}: `{tool}` with exactly these arguments:",
+        arguments,
+        "Make that call if it still serves your task; the wider call stays refused.",
+    ]
+
+
 def _how_to_wait(told: dict[str, Json]) -> str:
     until = f" before {told['expires']}" if told.get("expires") else ""
     return (
         f"To get it permitted: an approver runs `remit approve {told.get('approval')}`{until}. "
-        "Then make the same call again, unchanged. Until then the call waits, and calling again asks no "
-        "second question; go on with other work meanwhile."
+        "Then make the same call again, unchanged. Calling again before the answer asks no second question; "
+        "go on with other work meanwhile. Without an answer by then, the call is refused."
     )

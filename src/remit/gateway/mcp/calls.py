@@ -26,11 +26,12 @@ from remit.core.tools.tool import (
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
 )
+from remit.gateway.approval_outcome import heard, wait_of
 from remit.gateway.asgi import Receive, Send
 from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
-from remit.gateway.mcp.call_failures import failed_call, is_failed_call
+from remit.gateway.mcp.call_failures import NARROWED, failed_call, is_failed_call
 from remit.gateway.mcp.elicitation import ask_client
-from remit.gateway.mcp.headers import McpHeaders, check_params
+from remit.gateway.mcp.headers import WAIT, McpHeaders, check_params
 from remit.gateway.mcp.input_rounds import Rounds, declared, read_wanted
 from remit.gateway.mcp.listing import Listing, Place
 from remit.gateway.mcp.messages import (
@@ -199,7 +200,16 @@ class Calls:
         self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
     ) -> bool:
         try:
+            left_s = visit.claims.expires - self._clock.now().timestamp()
+            wait_s = wait_of(visit.head.get(WAIT).decode("latin-1"), left_s)
             end = await self._mediator.run(asked, answer)
+            end = await heard(end, lambda: self._mediator.run(asked, answer), self._approvals, wait_s)
+            if isinstance(end, Refused) and end.decision.instead is not None and _takes_less(message):
+                # A separate call: everything is decided again, with the arguments that a person permitted.
+                less = end.decision.instead
+                answer.narrowed = msgspec.to_builtins(less)
+                asked = msgspec.structs.replace(asked, arguments=less.arguments, defers=False)
+                end = await self._mediator.run(asked, answer)
             for _ in range(MAX_ROUNDS):
                 if answer.wanted is None:
                     break
@@ -434,6 +444,11 @@ def knows_deferred(visit: CallVisit, meta: dict[str, Json]) -> bool:
         return False
     extensions = capabilities.get("extensions") if isinstance(capabilities, dict) else None
     return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
+
+
+def _takes_less(message: Incoming) -> bool:
+    """Return whether the client wants the narrower call made that a person permitted."""
+    return message.method == "tools/call" and message.meta.get(NARROWED) == "make"
 
 
 def _may_ask(asked: RequestedCall) -> bool:

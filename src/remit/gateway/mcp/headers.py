@@ -16,6 +16,7 @@ from typing import Final
 
 from remit.core.decisions.deferred_call import METHODS
 from remit.core.json_value import Json
+from remit.gateway import approval_outcome
 from remit.gateway.mcp.messages import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -32,10 +33,11 @@ METHOD: Final = b"mcp-method"
 NAME: Final = b"mcp-name"
 SESSION: Final = b"mcp-session-id"
 _PARAM: Final = b"mcp-param-"
+WAIT: Final = approval_outcome.HEADER.encode()
 _READ: Final = frozenset(
     (
         b"authorization", b"content-type", b"content-length", b"content-encoding", b"accept", b"origin",
-        b"host", VERSION, METHOD, NAME, SESSION,
+        b"host", VERSION, METHOD, NAME, SESSION, WAIT,
     )
 )  # fmt: skip
 #: Methods whose `Mcp-Name` repeats a param, and the name of that param.

@@ -319,6 +319,8 @@ def refusal(refused: Refused, expires: str = "") -> WireFault:
     }
     if first is not None and first.rule:
         data["rule"] = first.rule
+    if decision.instead is not None:
+        data["instead"] = msgspec.to_builtins(decision.instead)
     if decision.outcome is Outcome.DEFER:
         remediation = f"ask an approver to run `remit approve {decision.approval}`, then call again"
         text = first.text if first else "this call needs the approval of a person"

@@ -19,7 +19,7 @@ from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, refused_header, respond, send_body
-from remit.gateway.mcp.call_failures import META
+from remit.gateway.mcp.call_failures import META, NARROWED
 from remit.gateway.mcp.messages import (
     EVENT_BEGINS,
     EVENT_ENDS,
@@ -80,6 +80,8 @@ class _Error(msgspec.Struct):
     data: Json = None
 
 
+_CLAIMS: Final = (META, NARROWED)
+
 _read_marks = msgspec.json.Decoder(_Marks).decode
 _read_claim = msgspec.json.Decoder(_Claim).decode
 _read_error = msgspec.json.Decoder(_Error).decode
@@ -117,7 +119,7 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
 
 
 def without_claim(body: bytes) -> bytes:
-    """Return an upstream's result without the member of `_meta` by which remit tells its own failures."""
+    """Return an upstream's result without the members of `_meta` by which remit tells what it did itself."""
     # Only an escape can write the name in other letters.
     if b"remit" not in body and b"\\u" not in body:
         return body
@@ -126,9 +128,22 @@ def without_claim(body: bytes) -> bytes:
         known = _read_members(meta) if meta is not msgspec.UNSET else {}
     except (msgspec.DecodeError, RecursionError):
         return body  # no object: nothing reads a member of it
-    if known.pop(META, None) is None:
+    if known.keys().isdisjoint(_CLAIMS):
         return body
+    for name in _CLAIMS:
+        known.pop(name, None)
     return _write(_read_members(body) | {"_meta": known})
+
+
+def with_claim(body: bytes, narrowed: Json) -> bytes:
+    """Return a result that says in `_meta` which narrower call it belongs to."""
+    try:
+        members = _read_members(body)
+        meta = _read_members(members["_meta"]) if "_meta" in members else {}
+    except (msgspec.DecodeError, RecursionError):
+        raise unusable() from None
+    meta[NARROWED] = msgspec.Raw(_write(narrowed))
+    return _write(members | {"_meta": meta})
 
 
 def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[int, bytes]:
@@ -167,7 +182,7 @@ class Answer:
 
     __slots__ = (
         "_able", "_as_result", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send",
-        "_writing", "done", "gone", "streaming", "wanted",
+        "_writing", "done", "gone", "narrowed", "streaming", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -201,6 +216,8 @@ class Answer:
         self._as_result = as_result
         self._writing = False
         self.wanted: bytes | None = None
+        #: What was narrowed, where the answer is that of a narrower call.
+        self.narrowed: Json = None
         self.streaming = False
         self.done = False
         self.gone = False
@@ -214,6 +231,7 @@ class Answer:
             await self._asked(chunk.body)
         elif kind is ChunkKind.RESULT:
             body = without_claim(chunk.body)
+            body = with_claim(body, self.narrowed) if self.narrowed is not None else body
             body = completed(body, cacheable=self._cacheable) if self._modern else body
             await self._last(result_frame(self._id), body, 200)
         elif kind is ChunkKind.ERROR:

@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.gateway_client import REFUSED, GatewayClient, GatewayReply
+from remit.sdk.gateway_client import REFUSED, WAIT_HEADER, GatewayClient, GatewayReply
 from remit.sdk.relay import process_tree
 from remit.sdk.relay.api import pour, read_whole, relay_api
 from remit.sdk.relay.usage import PATH, relay_usage
@@ -36,7 +36,7 @@ MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
 CUT_S: Final = 0.1
 METHODS: Final = ("GET", "POST", "DELETE")
 #: Request headers to forward to the gateway, besides `Mcp-*`.
-PASSED_ON: Final = frozenset({"accept", "content-type", "last-event-id"})
+PASSED_ON: Final = frozenset({"accept", "content-type", "last-event-id", WAIT_HEADER})
 #: Answer headers to return to the child, besides `Mcp-*`; not `WWW-Authenticate`, or the client would start a
 #: login.
 PASSED_BACK: Final = frozenset(

@@ -10,21 +10,28 @@ answer is a refusal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.bounded_approval import scope_of
-from remit.core.decisions.decision import Decision
+from remit.core.decisions.decision import Decision, Reason
+from remit.core.decisions.narrowing import narrowable
 from remit.core.decisions.obligations import STEP_UP
-from remit.core.errors import Busy, Conflict, Forbidden, NotFound
+from remit.core.decisions.value_sources import provenance_of
+from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
+from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Credential, PutApproval, UseApproval
@@ -36,6 +43,8 @@ from remit.services.separation.sign_in_methods import is_behind
 #: The sign-in method that shows that the person is there (WebAuthn with user verification), and its age.
 STRONG: Final = "passkey"
 FRESH: Final = timedelta(minutes=5)
+#: Seconds between two looks at a question whose answer another process may record.
+LOOK_S: Final = 2.0
 #: Limit of open questions of one task, so that people are not flooded.
 MAX_PENDING = 20
 #: Limit of approvals in one state that are listed.
@@ -50,6 +59,29 @@ def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseAppr
     if approval.usable_for(call, now):
         return UseApproval(approval.id, call, now)
     return UseApproval(approval.id, call, now, scope=scope_of(request), used=approval.used)
+
+
+class AskedQuestion(NamedTuple):
+    """A decision that waits for people, with its approval, and what must be committed for it."""
+
+    decision: Decision
+    unit: Unit
+
+
+_CHANGED: Final = {
+    OvertakenBy.RULES: "the rules that ask are other ones now",
+    OvertakenBy.PROVENANCE: "other sources of its values are known now",
+}
+
+
+def _asks_the_same(one: Approval, request: AccessRequest, decision: Decision, provenance: str) -> bool:
+    """Return whether an open question shows what a new one would show."""
+    return (
+        one.call == request.call_digest
+        and frozenset(one.rules) == frozenset(decision.rules)
+        and one.step_up >= (STEP_UP in decision.obligations)
+        and one.provenance == provenance
+    )
 
 
 class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
@@ -73,6 +105,8 @@ class Approvals:
         self._tenant = tenant
         self._ttl_s = ttl_s
         self._second_person = second_person
+        # An event exists for as long as a call waits for it.
+        self._heard: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         # A lock exists for as long as a task holds it or waits for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -87,28 +121,68 @@ class Approvals:
             found = self._turns[task_id] = asyncio.Lock()
         return found
 
-    async def asking(self, request: AccessRequest, decision: Decision) -> tuple[Approval, Unit]:
-        """Return the approval that a deferred call waits for, and what must be committed for it.
+    async def asking(
+        self,
+        request: AccessRequest,
+        decision: Decision,
+        overtaken: Sequence[tuple[Approval, OvertakenBy]] = (),
+    ) -> AskedQuestion:
+        """Return the decision with the approval that a deferred call waits for, and what must be committed.
 
-        The same call under the same rules asks only one question, however often it is tried. The caller holds
-        the task's `turn`.
+        The same call under the same rules, with the same provenance, asks only one question, however often it
+        is tried. What was asked or approved on other grounds is withdrawn: the `overtaken` approvals, and
+        open questions about the same call. The caller holds the task's `turn`.
         """
+        provenance = provenance_of(request, sorted({one.argument for one in decision.questioned}))
         pending = await self._store.approvals(
             self._tenant, task=request.task.id, state=ApprovalState.PENDING, limit=MAX_PENDING + 1
         )
         live = [one for one in pending if request.now < one.expires]
-        for one in live:
-            if (
-                one.call == request.call_digest
-                and frozenset(one.rules) == frozenset(decision.rules)
-                and one.step_up >= (STEP_UP in decision.obligations)
-            ):
-                return one, Unit()
-        if len(live) >= MAX_PENDING:
-            raise Busy(
-                f"task `{request.task.id}` has {MAX_PENDING} pending approvals",
-                remediation="wait for answers",
+        same = next((one for one in live if _asks_the_same(one, request, decision, provenance)), None)
+        gone = [
+            (one, OvertakenBy.PROVENANCE if set(one.rules) == set(decision.rules) else OvertakenBy.RULES)
+            for one in live
+            if one is not same and one.call == request.call_digest
+        ]
+        for one, why in overtaken:
+            known = await self._store.approval(self._tenant, one.id)
+            gone += [(known, why)] if known is not None and known.is_live(request.now) else []
+        unit, reasons = self._overtaken(gone, request)
+        decision = msgspec.structs.replace(decision, reasons=(*decision.reasons, *reasons))
+        if same is None:
+            if sum(1 for one in live if all(one is not each for each, _ in gone)) >= MAX_PENDING:
+                raise Busy(
+                    f"task `{request.task.id}` has {MAX_PENDING} pending approvals",
+                    remediation="wait for answers",
+                )
+            same, asked = self._question(request, decision, provenance)
+            unit = Unit((*unit.changes, *asked.changes), (*unit.events, *asked.events))
+        return AskedQuestion(msgspec.structs.replace(decision, approval=same.id), unit)
+
+    def _overtaken(
+        self, gone: Sequence[tuple[Approval, OvertakenBy]], request: AccessRequest
+    ) -> tuple[Unit, list[Reason]]:
+        """Return what withdraws approvals and questions that rest on other grounds, and the reasons."""
+        changes: list[PutApproval] = []
+        events: list[Event] = []
+        reasons: list[Reason] = []
+        for one, why in gone:
+            over = msgspec.structs.replace(one.expired(request.now), overtaken=why)
+            changes.append(PutApproval(over, expected=one.state))
+            events.append(self._ended(over, "withdrawn", request))
+            what = "answer" if one.state is ApprovalState.APPROVED else "question"
+            reasons.append(
+                Reason(
+                    code="approval-withdrawn",
+                    text=f"the {what} `{one.id}` about this call is withdrawn, because {_CHANGED[why]}",
+                    rule=f"approval {one.id}",
+                    remediation="wait for the answer to the new question",
+                )
             )
+        return Unit(tuple(changes), tuple(events)), reasons
+
+    def _question(self, request: AccessRequest, decision: Decision, provenance: str) -> tuple[Approval, Unit]:
+        """Return a new question, and what must be committed for it."""
         approval = Approval(
             tenant=self._tenant,
             id=make_id("apr", self._entropy.bytes(ID_BYTES)),
@@ -127,6 +201,8 @@ class Approvals:
             questioned=decision.questioned,
             offer=decision.offer,
             step_up=STEP_UP in decision.obligations,
+            narrowable=narrowable(request),
+            provenance=provenance,
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
@@ -147,6 +223,35 @@ class Approvals:
         )
         return approval, Unit((PutApproval(approval),), (event,))
 
+    def lapsing(self, question: Approval, request: AccessRequest) -> Unit:
+        """Return what must be committed when a question is over without an answer: its end, recorded once.
+
+        The caller holds the task's `turn`.
+        """
+        over = question.expired(question.expires)
+        event = self._ended(over, over.state.value, request)
+        return Unit((PutApproval(over, expected=ApprovalState.PENDING),), (event,))
+
+    def _ended(self, over: Approval, state: str, request: AccessRequest) -> Event:
+        """Return the event of an approval that ended without a person."""
+        ended = ApprovalDecided(
+            approval=over.id,
+            state=state,
+            call=over.call,
+            tool=over.tool,
+            by="",
+            comment="",
+            overtaken=over.overtaken.value if over.overtaken else "",
+        )
+        return Event.of(
+            ended,
+            at=request.now,
+            tenant=self._tenant,
+            task=over.task,
+            agent=over.agent,
+            subject=request.task.subject,
+        )
+
     async def get(self, approval_id: str) -> Approval:
         """Return an approval, as expired if its time is over; raise `NotFound`."""
         found = await self.find(approval_id)
@@ -160,6 +265,28 @@ class Approvals:
         """Return an approval, as expired if its time is over; `None` if there is none."""
         found = await self._store.approval(self._tenant, approval_id)
         return self._current(found) if found else None
+
+    async def settled(self, approval_id: str, wait_s: float) -> Approval | None:
+        """Return an approval once it is no longer pending, or after so many seconds as it stands.
+
+        An answer that is given in this process is heard at once; one that another replica has recorded, or
+        the end of the task, within `LOOK_S`.
+        """
+        until_s = self._clock.boot_s() + wait_s
+        heard = self._heard.setdefault(approval_id, asyncio.Event())
+        while True:
+            found = await self.find(approval_id)
+            left_s = until_s - self._clock.boot_s()
+            if found is None or found.state is not ApprovalState.PENDING or left_s <= 0:
+                return found
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, LOOK_S)):
+                    await heard.wait()
+
+    def _tell(self, approval_id: str) -> None:
+        """Wake those who wait for an answer."""
+        if (heard := self._heard.get(approval_id)) is not None:
+            heard.set()
 
     async def waiting(self) -> int:
         """Return the number of pending approvals."""
@@ -187,13 +314,16 @@ class Approvals:
         call: str = "",
         most: int = 1,
         until: datetime | None = None,
+        narrow: Mapping[str, Json] | None = None,
         session: Credential | None = None,
     ) -> Approval:
         """Record a person's answer; raise `Forbidden`, `Conflict` or `Malformed` if it is not admissible.
 
         `call` is the digest of the call that the person was shown; empty: not stated. The answer permits at
-        most so many calls `until` a moment; None: the end of what the question offers. `session` is the
-        person's, by which a question that needs a fresh sign-in is judged.
+        most so many calls `until` a moment; None: the end of what the question offers. With `narrow` (values
+        by argument) it permits the call with these arguments, in place of the one that was asked; the
+        approval that is returned is the one of the narrower call. `session` is the person's, by which a
+        question that needs a fresh sign-in is judged.
         """
         now = self._clock.now()
         found = await self.get(approval_id)
@@ -201,7 +331,20 @@ class Approvals:
             raise Conflict(
                 "the digest does not match the call", code="digest-mismatch", remediation="review it again"
             )
-        answered = found.answered(person, approve, now, comment, most=most, until=until)
+        if narrow and (not approve or most > 1):
+            raise Malformed(
+                "a narrowed answer approves one call",
+                code="not-offered",
+                remediation="approve without `most`, or leave `narrow` out",
+            )
+        narrower: Approval | None = None
+        if narrow:
+            made = make_id("apr", self._entropy.bytes(ID_BYTES))
+            answered, narrower = found.answered_with_less(
+                person, narrow, now, id=made, comment=comment, until=until
+            )
+        else:
+            answered = found.answered(person, approve, now, comment, most=most, until=until)
         if approve and found.step_up and not _signed_in_just_now(session, now):
             raise Forbidden(
                 "this approval needs a sign-in with a passkey in the last five minutes",
@@ -216,9 +359,14 @@ class Approvals:
                 remediation="ask another approver, or remove the sign-in methods made with the code "
                 "(`remit person ways`)",
             )
-        event = self._decided(answered, answered.state.value, person, now)
-        await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
-        return answered
+        event = self._decided(answered, answered.state.value, person, now, narrower)
+        changes = [PutApproval(answered, expected=ApprovalState.PENDING)]
+        if narrower is not None:
+            _check_granted(narrower, task)
+            changes.append(PutApproval(narrower))
+        await self._store.commit(Unit(tuple(changes), (event,)))
+        self._tell(approval_id)
+        return narrower or answered
 
     async def withdraw(self, approval_id: str, person: Person, *, comment: str = "") -> Approval:
         """Withdraw an approval that was given and is not used up; any approver may.
@@ -234,7 +382,9 @@ class Approvals:
             await self._store.commit(Unit((PutApproval(gone, expected=ApprovalState.APPROVED),), (event,)))
         return gone
 
-    def _decided(self, approval: Approval, state: str, person: Person, now: datetime) -> Event:
+    def _decided(
+        self, approval: Approval, state: str, person: Person, now: datetime, narrower: Approval | None = None
+    ) -> Event:
         """Return the event of what a person decided about an approval."""
         decided = ApprovalDecided(
             approval=approval.id,
@@ -249,6 +399,10 @@ class Approvals:
             decided.until = timestamp(approval.bounds.until)
             decided.same = list(approval.offer.same)
             decided.used = approval.used
+        if narrower is not None:
+            decided.instead = narrower.id
+            decided.instead_call = narrower.call
+            decided.narrowed = list(narrower.narrowed)
         return Event.of(
             decided,
             at=now,
@@ -285,6 +439,18 @@ class Approvals:
         if approval.state in open_states and self._clock.now() >= approval.expires:
             return approval.expired(approval.expires)
         return approval
+
+
+def _check_granted(narrower: Approval, task: Task | None) -> None:
+    """Refuse an answer that its task's grants would refuse; the agent could do nothing with it."""
+    grants = [one for one in task.grants if one.tool == narrower.tool] if task is not None else []
+    faults = [one.permits(narrower.arguments) for one in grants]
+    if faults and all(faults):
+        raise Malformed(
+            f"the task does not permit the narrower call: {faults[0][0].reason}",
+            code="not-granted",
+            remediation=faults[0][0].remediation or "narrow it otherwise, or refuse the call",
+        )
 
 
 def _signed_in_just_now(session: Credential | None, now: datetime) -> bool:

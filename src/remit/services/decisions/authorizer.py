@@ -10,8 +10,8 @@ The order of a decision, each a refusal if it fails:
 4. the requirements of the call's tier: assurance, and from operator up a sender-constrained token;
 5. budget is reserved;
 6. if every remaining forbid is waivable, an approval is looked up, of this exact call or a bounded one that
-   covers it; step 5 of the call consumes it. If a person has just denied the same call, the question is not
-   asked again;
+   covers it; step 5 of the call consumes it. If a person has just denied the same call, or permitted a
+   narrower one, the question is not asked again;
 7. the permit's obligations can be met.
 """
 
@@ -19,14 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
 from remit.core.cooperative_steps import Steps
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.approval import Approval, ApprovalState, may_approve
-from remit.core.decisions.bounded_approval import covers, offered
+from remit.core.decisions.approval import Approval, OvertakenBy
+from remit.core.decisions.bounded_approval import offered
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.decisions.question import QuestionedValue
 from remit.core.decisions.value_sources import questioned
@@ -57,9 +56,8 @@ from remit.core.tools.tool import (
     undescribed,
 )
 from remit.ports.runtime import Entropy, OwnFiles
-from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Take
-from remit.ports.store.principals import PrincipalStore
+from remit.services.decisions.approval_lookups import NO_ANSWER, AnswerRooms, StandingAnswers
 from remit.services.decisions.decision_reasons import (
     argument_reasons,
     own_files,
@@ -80,6 +78,7 @@ _PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER
 _NONE = Effect.NONE
 _CHANGED, _GONE = ToolState.CHANGED, ToolState.GONE
 _NOTHING_UNSEEN = Unseen()
+_NO_RULES: frozenset[RuleRef] = frozenset()
 
 #: The minimum assurance of each tier; a site may require more by policy.
 TIER_ASSURANCE = {
@@ -89,26 +88,32 @@ TIER_ASSURANCE = {
     Tier.AUTONOMOUS: Assurance.SHARED_SECRET,
 }
 _ONESELF = Audience("self")
-MAX_BOUNDED = 200
-"""Most unused approvals of a task among which a bounded one is looked for; the newest count."""
 
 
 class Ruling(msgspec.Struct, frozen=True):
     """A decision, together with the budget and the approval that step 5 must take for it.
 
-    `request` has the history that was considered. `takes` of a refusal is only what history counts.
+    `request` has the history that was considered. `takes` of a refusal is only what history counts. `lapsed`
+    is a question that ended without an answer, and is recorded as ended with this refusal. `overtaken` are
+    approvals that rest on something else, and are withdrawn with the new question.
     """
 
     decision: Decision
     request: AccessRequest
     takes: tuple[Take, ...] = ()
     approval: Approval | None = None
+    lapsed: Approval | None = None
+    overtaken: tuple[tuple[Approval, OvertakenBy], ...] = ()
 
 
 _COUNTED_PERMIT = frozenset({CountedOutcome.PERMITTED})
 _COUNTED_APPROVED = frozenset({CountedOutcome.PERMITTED, CountedOutcome.APPROVED})
 _COUNTED_REFUSED = frozenset({CountedOutcome.REFUSED})
 _NOT_COUNTED: frozenset[CountedOutcome] = frozenset()
+
+
+def _spent(error: BudgetExhausted) -> Reason:
+    return Reason(code=error.code, text=error.message, remediation=error.remediation, rule="task budget")
 
 
 def _counted_as(decision: Decision) -> frozenset[CountedOutcome]:
@@ -118,17 +123,13 @@ def _counted_as(decision: Decision) -> frozenset[CountedOutcome]:
     return _COUNTED_REFUSED if decision.outcome is _DENY else _NOT_COUNTED
 
 
-class _Rooms(ApprovalStore, PrincipalStore, Protocol):
-    """The store interfaces that decisions read."""
-
-
 class Authorizer:
     """Describes and decides calls."""
 
     def __init__(
         self,
         *,
-        store: _Rooms,
+        store: AnswerRooms,
         policies: Policies,
         tools: ToolCatalogue,
         histories: Histories,
@@ -144,7 +145,7 @@ class Authorizer:
         `observed` are the upstreams in observe mode. `unconstrained` are the upstreams whose calls need no
         sender-constrained token, whatever their tier. `addressees` are those that a rule may notify.
         """
-        self._store = store
+        self._answers = StandingAnswers(store, tenant)
         self._policies = policies
         self._tools = tools
         self.histories = histories
@@ -251,17 +252,16 @@ class Authorizer:
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
         answer = await self.evaluations.of(applied.policy, request)
-        approval: Approval | None = None
-        outcome, rules = weigh(answer, frozenset())
+        found, (outcome, rules) = NO_ANSWER, weigh(answer, _NO_RULES)
         if reasons:
             outcome = _DENY
         elif outcome is _DEFER:
-            approval = await self._approval(request, rules)
-            if approval is not None:
-                outcome, rules = weigh(answer, frozenset(approval.rules))
-            elif denied := await self._denied(request, rules):
-                outcome = _DENY
-                reasons.append(denied)
+            found = await self._answers.to(request, answer, rules, applied.bundle.classes)
+            if found.approval is not None:
+                outcome, rules = weigh(answer, found.waived)
+            elif found.refusal is not None:
+                outcome, reasons = _DENY, [found.refusal]
+        approval = found.approval
         if outcome is _PERMIT and (lacking := unmet(request, answer.obligations, approval, self._addressees)):
             outcome = _DENY
             reasons += lacking
@@ -283,17 +283,13 @@ class Authorizer:
                 takes = budgets
             except BudgetExhausted as error:
                 outcome = _DENY
-                reasons.append(
-                    Reason(
-                        code=error.code, text=error.message, remediation=error.remediation, rule="task budget"
-                    )
-                )
+                reasons.append(_spent(error))
         decision = Decision(
             id=make_id("dec", self._entropy.bytes(ID_BYTES)),
             outcome=outcome,
             reasons=tuple(reasons),
             rules=rules,
-            waived=approval.rules if approval and outcome is _PERMIT else (),
+            waived=tuple(sorted(found.waived)) if approval and outcome is _PERMIT else (),
             approval=approval.id if approval and outcome is _PERMIT else "",
             obligations=answer.obligations if outcome is not _DENY else (),
             bundle=applied.digest,
@@ -303,9 +299,11 @@ class Authorizer:
             if outcome is _DEFER and not answer.asking
             else None,
             approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
+            instead=found.instead if outcome is _DENY else None,
         )
         takes += self.histories.holding(request, live, _counted_as(decision), applied)
-        return Ruling(decision, request, takes, approval if decision.approval else None)
+        used = approval if decision.approval else None
+        return Ruling(decision, request, takes, used, found.lapsed, found.overtaken)
 
     def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
         """Return the grant that permits the call, or the reasons outside policy that refuse it."""
@@ -412,64 +410,6 @@ class Authorizer:
                 text = f"`{bare(name)}` is not in a record that a parameter of this task reaches"
                 reasons.append(Reason(code="flow", text=text, remediation=way, rule=rule, argument=name))
         return reasons
-
-    async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
-        """Return a usable approval that waives these rules: of exactly this call, or a bounded one that
-        covers it.
-        """
-        found = await self._store.approvals(
-            self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.APPROVED
-        )
-        exact = [one for one in found if one.usable_for(request.call_digest, request.now)]
-        if (approval := await self._standing(exact, rules)) is not None:
-            return approval
-        if await self._denied(request, rules):
-            return None  # INVARIANT: who has denied this very call is not overruled by a wider answer
-        found = await self._store.approvals(
-            self._tenant, task=request.task.id, state=ApprovalState.APPROVED, limit=MAX_BOUNDED
-        )
-        classes = self._policies.applied.bundle.classes
-        covering = [
-            one
-            for one in found
-            if one.bounds is not None
-            and one.offer is not None
-            and one.tool == request.tool.id
-            and one.is_live(request.now)
-            and covers(one.offer, request, classes)
-        ]
-        return await self._standing(covering, rules)
-
-    async def _standing(self, found: list[Approval], rules: tuple[RuleRef, ...]) -> Approval | None:
-        """Return the first approval that waives these rules, and whose approver may still approve."""
-        wanted = frozenset(rules)
-        for approval in found:
-            if frozenset(approval.rules) >= wanted:
-                person = await self._store.person(self._tenant, approval.decided_by)
-                if person is not None and may_approve(person):
-                    return approval
-        return None
-
-    async def _denied(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Reason | None:
-        """Return the reason not to ask again, if a person has denied this exact call under these exact rules.
-
-        A denial counts for as long as the question would have been open; repeated questions cannot wear
-        people down.
-        """
-        found = await self._store.approvals(
-            self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.DENIED
-        )
-        wanted = frozenset(rules)
-        for one in found:
-            if request.now < one.expires and frozenset(one.rules) >= wanted:
-                return Reason(
-                    code="denied",
-                    text="a person has denied this call",
-                    rule=f"approval {one.id}",
-                    remediation="it can be requested again after "
-                    f"{one.expires.isoformat(timespec='seconds')}",
-                )
-        return None
 
 
 def carries(tool: Tool, classes: Classes, *, withheld: bool = False) -> Label:

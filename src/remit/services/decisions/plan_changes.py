@@ -127,7 +127,7 @@ class Plans:
             # The calls under an extension count against budgets, not the extension itself.
             live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:
-                refused = await self._refuse(live, request, ruling.decision)
+                refused = await self._refuse(live, request, ruling)
                 self._shadow.offer(request, ruling.decision)
                 return refused
             extension = await self._extend(live, request, ruling, entries, by)
@@ -196,15 +196,18 @@ class Plans:
             id=make_id("dec", self._entropy.bytes(ID_BYTES)), outcome=Outcome.DENY, reasons=(reason,)
         )
 
-    async def _refuse(self, live: LiveTask, request: AccessRequest, decision: Decision) -> Extension:
-        asking = Unit()
+    async def _refuse(self, live: LiveTask, request: AccessRequest, refused: Ruling | Decision) -> Extension:
+        ruling = refused if isinstance(refused, Ruling) else Ruling(refused, request)
+        decision, asking = ruling.decision, Unit()
+        if ruling.lapsed is not None:
+            asking = self._approvals.lapsing(ruling.lapsed, request)
         if decision.outcome is Outcome.DEFER:
             # A rule's objection names only the first untrusted call; the approver of an extension sees all of
             # them.
             reasons = [one for one in decision.reasons if one.code != "flow"]
             decision = msgspec.structs.replace(decision, reasons=(*reasons, *_what_was_read(live)))
-            approval, asking = await self._approvals.asking(request, decision)
-            decision = msgspec.structs.replace(decision, approval=approval.id)
+            asked = await self._approvals.asking(request, decision, ruling.overtaken)
+            decision, asking = asked.decision, asked.unit
         await self._refusals.record(decision_event(request, decision), asking)
         return Extension(live.task, decision)
 

@@ -14,6 +14,7 @@ from remit.services.evidence.assembly import EvidenceServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
+from remit.services.inspection.question_reports import QuestionHistory
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
@@ -37,6 +38,7 @@ class InspectionServices:
     explanations: Explanations
     who_can: WhoCanReports
     proofs: PolicyProofs
+    questions: QuestionHistory
 
 
 def inspection_services(
@@ -88,6 +90,7 @@ def inspection_services(
         ),
         roster=roster,
         proofs=proofs_of(adapters, deployment, policies),
+        questions=_questions(adapters, deployment, decisions, evidence),
         simulations=Simulations(
             store=adapters.store,
             log=evidence.log,
@@ -97,6 +100,18 @@ def inspection_services(
         ),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
+    )
+
+
+def _questions(
+    adapters: Adapters, deployment: Deployment, decisions: DecisionServices, evidence: EvidenceServices
+) -> QuestionHistory:
+    return QuestionHistory(
+        log=evidence.log,
+        store=adapters.store,
+        authorizer=decisions.authorizer,
+        approvals=decisions.approvals,
+        tenant=deployment.tenant,
     )
 
 

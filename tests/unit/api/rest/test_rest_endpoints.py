@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The management endpoints do what they describe, for the callers that they name, and record it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.decisions.bounds import BoundedOffer
+from remit.core.decisions.narrowing import NarrowedBy
 from remit.core.errors import ConfigInvalid
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.event import timestamp
@@ -146,6 +148,74 @@ async def test_an_approval_is_answered_once_by_an_approver(world: ServiceWorld) 
     assert again.status == 409
     pending = await world.ask("GET", "/api/v1/approvals?state=pending", by=ada)
     assert pending.json["items"] == []
+
+
+async def test_an_approver_permits_less_than_was_asked(world: ServiceWorld) -> None:
+    """The answer is the approval of the narrower call, and the question names it; nothing wider is taken."""
+    task = await world.open(await world.session("lena"))
+    asked = an_approval(
+        "apr_one",
+        task=task,
+        arguments={"amount": 5000, "text": "rent"},
+        narrowable={"amount": NarrowedBy.LOWER},
+    )
+    await world.services.store.commit(Unit((PutApproval(asked),)))
+    ada, path = await world.session("ada"), "/api/v1/approvals/apr_one"
+    assert (await world.ask("GET", path, by=ada)).json["narrowable"] == {"amount": "lower"}
+    for values, code in (({"amount": 6000}, "not-narrower"), ({"text": "x"}, "not-narrowable")):
+        told = await world.ask("POST", path, {"approve": True, "narrow": values}, by=ada)
+        assert (told.status, told.json["code"]) == (400, code)
+    given = (await world.ask("POST", path, {"approve": True, "narrow": {"amount": 500}}, by=ada)).json
+    assert (given["state"], given["narrows"], given["narrowed"]) == ("approved", "apr_one", ["amount"])
+    assert given["arguments"] == {"amount": 500, "text": "rent"}
+    question = (await world.ask("GET", path, by=ada)).json
+    assert (question["state"], question["instead"]) == ("narrowed", given["id"])
+
+
+async def test_an_agent_waits_for_the_answer_to_a_question_of_its_task(world: ServiceWorld) -> None:
+    """It hears the answer while it waits, and nothing of another task or of what people said."""
+    task = await world.open(await world.session("lena"))
+    other = await world.open(await world.session("lena"))
+    asked = an_approval(
+        "apr_one",
+        task=task,
+        arguments={"amount": 5000},
+        expires=START + timedelta(minutes=10),
+        narrowable={"amount": NarrowedBy.LOWER},
+    )
+    await world.services.store.commit(Unit((PutApproval(asked),)))
+    ada = await world.session("ada")
+    token = (await world.task_token(task)).json["access_token"]
+    path = f"/api/v1/tasks/{task}/approvals/apr_one"
+    waiting = (await world.ask("GET", path, by=token)).json
+    assert (waiting["state"], waiting["left"], waiting["instead"]) == ("pending", 0, None)
+    narrow = {"approve": True, "narrow": {"amount": 500}, "comment": "the deposit"}
+    heard, _ = await asyncio.gather(
+        world.ask("GET", f"{path}?wait_s=60", by=token),
+        world.ask("POST", "/api/v1/approvals/apr_one", narrow, by=ada),
+    )
+    assert (heard.json["state"], heard.json["instead"]) == ("narrowed", {"amount": 500})
+    assert set(heard.json) == {"approval", "state", "expires", "left", "instead"}
+    assert (await world.ask("GET", f"{path}?wait_s=600", by=token)).status == 400
+    elsewhere = (await world.task_token(other)).json["access_token"]
+    for wrong in (path, f"/api/v1/tasks/{other}/approvals/apr_one", path.replace("apr_one", "apr_none")):
+        assert (await world.ask("GET", wrong, by=elsewhere)).status == 404
+
+
+async def test_figures_of_questions_are_for_those_who_oversee(world: ServiceWorld) -> None:
+    """Every role reads the figures, approvers see what is like a question, and no one else does."""
+    task = await world.open(await world.session("lena"))
+    await world.services.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
+    ada, root, lena = [await world.session(name) for name in ("ada", "root", "lena")]
+    stats, alike = "/api/v1/approvals/stats", "/api/v1/approvals/apr_one/alike"
+    for by in (ada, root):
+        told = await world.ask("GET", f"{stats}?limit=10", by=by)
+        assert (told.status, told.json["questions"], told.json["rules"]) == (200, 0, [])
+    assert (await world.ask("GET", stats, by=lena)).status == 403
+    assert (await world.ask("GET", f"{stats}?limit=0", by=ada)).status == 400
+    assert (await world.ask("GET", alike, by=root)).status == 403
+    once = await world.ask("GET", alike, by=ada)
+    assert (once.status, once.json["code"]) == (404, "not-offered")
 
 
 async def test_bounds_are_answered_as_offered_and_withdrawn(world: ServiceWorld) -> None:

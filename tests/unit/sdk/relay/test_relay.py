@@ -75,10 +75,12 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 class Standing:
     """A relay before a peer, without the check of the process tree unless asked for."""
 
-    def __init__(self, peer: Peer, *, last: int = 9, guarded: bool = False, upstream: str = "") -> None:
+    def __init__(
+        self, peer: Peer, *, last: int = 9, guarded: bool = False, upstream: str = "", wait_s: int = 0
+    ) -> None:
         self.gateway = Gateway(peer.url)
         self.told: list[str] = []
-        gateway = GatewayClient(self.gateway, Purse(last))
+        gateway = GatewayClient(self.gateway, Purse(last), wait_s=wait_s)
         self.relay = Relay(gateway, only_descendants=guarded, upstream=upstream, notice=self.told.append)
 
     async def __aenter__(self) -> str:
@@ -115,6 +117,18 @@ async def test_a_request_passes_byte_for_byte_with_our_token_instead_of_the_chil
     assert headers["remit-task"] == "tsk_1", "for a balancer before several replicas"
     assert not {"cookie", "x-forwarded-for", "origin"} & set(headers)
     assert [headers[name.lower()] for name in list(sent)[3:]] == list(sent.values())[3:]
+
+
+async def test_a_relay_says_how_long_its_calls_wait_for_a_person(
+    peer: Peer, client: aiohttp.ClientSession
+) -> None:
+    """Unless the child says so itself; without `--wait` nothing is said."""
+    async with Standing(peer, wait_s=300) as url:
+        await client.post(url, data=b"{}")
+        await client.post(url, data=b"{}", headers={"Remit-Wait": "5"})
+    async with Standing(peer) as url:
+        await client.post(url, data=b"{}")
+    assert [headers.get("remit-wait") for _, _, headers, _ in peer.seen] == ["300", "5", None]
 
 
 async def test_a_refused_token_is_replaced_once(peer: Peer, client: aiohttp.ClientSession) -> None:

@@ -17,6 +17,7 @@ from remit.core.decisions.approval import ApprovalState
 from remit.core.identity.workload import Assurance
 from remit.core.label import Label
 from remit.core.policy.bundle import PolicySource
+from remit.core.tools.tool import Argument, ArgumentRole
 from remit.ports.store.units import Unit
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from tests.worlds.authzen import AuthzenWorld, asking, authzen_world
@@ -283,6 +284,39 @@ async def test_a_person_approves_what_was_denied(world: AuthzenWorld) -> None:
     used = await world.services.store.approval(world.services.tenant, task["id"])
     assert used is not None
     assert used.state is ApprovalState.CONSUMED
+
+
+async def test_a_person_permits_less_than_was_denied(world: AuthzenWorld) -> None:
+    """The access request is partial, and the evaluation tells the narrower request that passes."""
+    tools = dict(world.bundle.tools)
+    write = tools["record/write"]
+    sends = write.arguments | {"to": Argument(ArgumentRole.DESTINATION)}
+    tools["record/write"] = msgspec.structs.replace(write, arguments=sends, described=True)
+    waits = msgspec.structs.replace(
+        world.bundle, tools=tools, policies=(*world.bundle.policies, PolicySource("approve.cedar", APPROVED))
+    )
+    await world.services.policies.apply(waits, by="root")
+    await world.services.tools.registry.described()
+    await world.begin("alice")
+    body = asking("alice", "write")
+    body["resource"]["properties"] = {"to": ["anna", "tom"]}
+    denied = (await world.asks("evaluation", body)).json["context"]
+    denial = {
+        "evaluation_id": denied["evaluation_id"], "expires_at": denied["access_request"]["expires_at"]
+    }  # fmt: skip
+    task = (await world.asks("requests", body | {"denial": denial})).json["task"]
+    ada = await world.services.identity.directory.person("ada")
+    await world.services.decisions.approvals.answer(task["id"], ada, approve=True, narrow={"to": ["anna"]})
+
+    place = task["status_endpoint"].removeprefix(world.services.public_url)
+    told = (await world.ask("GET", place, by=await world.agent_token("records-api"))).json
+    assert (told["task"]["status"], told["result"]["mode"]) == ("partial", "reevaluate")
+    refused = (await world.asks("evaluation", body)).json
+    assert (refused["decision"], refused["context"]["reason"]) == (False, "narrowed")
+    assert refused["context"]["instead"]["arguments"]["to"] == ["anna"]
+    assert refused["context"]["instead"]["approval"] == told["result"]["approval"]["id"]
+    body["resource"]["properties"] = {"to": ["anna"]}
+    assert (await world.asks("evaluation", body)).json["decision"] is True
 
 
 async def test_an_access_request_comes_in_time(world: AuthzenWorld) -> None:

@@ -222,3 +222,19 @@ async def test_what_is_shown_is_what_is_asked(world: CallWorld) -> None:
     assert await world.services.decisions.approvals.listed(ApprovalState.PENDING, task.id) == [approval]
     assert await world.services.decisions.approvals.listed(ApprovalState.APPROVED, task.id) == []
     assert await world.services.decisions.approvals.listed(None, "another") == []
+
+
+async def test_a_question_without_an_answer_ends_in_a_refusal_that_says_so(world: CallWorld) -> None:
+    """It is told once, however many calls ask at the same moment; the call after that asks again."""
+    task, token = await world.open()
+    question = await world.asked(token, amount=1)
+    world.clock.advance(901)
+    token = await task_token(world.services, task.id, confirmation=HELD)
+    ends = await asyncio.gather(*(world.call(token, "pay", amount=1) for _ in range(3)))
+    refused = [end.decision for end in ends if end.decision.outcome is Outcome.DENY]
+    assert [one.reasons[0].code for one in refused] == ["unanswered"]
+    (again,) = {end.decision.approval for end in ends if end.decision.outcome is Outcome.DEFER}
+    assert again != question
+    (decided,) = await world.facts(EventKind.APPROVAL_DECIDED)
+    assert (decided["approval"], decided["state"]) == (question, "expired")
+    assert await state(world, question) is ApprovalState.EXPIRED

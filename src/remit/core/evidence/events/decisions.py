@@ -159,11 +159,11 @@ class ApprovalRequested(EventBody, kw_only=True):
 
 
 class ApprovalDecided(EventBody, kw_only=True):
-    """A human answered, or withdrew an answer."""
+    """A human answered, or withdrew an answer; or a question ended without one."""
 
     KIND = EventKind.APPROVAL_DECIDED
     approval: Annotated[str, "the approval's id"]
-    state: Annotated[str, "`approved`, `denied` or `withdrawn`"]
+    state: Annotated[str, "`approved`, `denied`, `narrowed`, `withdrawn`, or `expired` without an answer"]
     call: Annotated[str, "digest over task, tool and arguments"]
     tool: ToolName
     by: By
@@ -171,4 +171,10 @@ class ApprovalDecided(EventBody, kw_only=True):
     until: Annotated[str, "of a bounded approval: its end"] = ""
     same: Annotated[list[str], "of a bounded approval: the arguments that stay as shown"] = []
     used: Annotated[int, "of a bounded approval: the calls that it has permitted so far"] = 0
+    overtaken: Annotated[
+        str, "of one that remit has withdrawn: `rules` or `provenance`, which are not those that were shown"
+    ] = ""
+    instead: Annotated[str, "of a narrowed question: the approval of the narrower call"] = ""
+    instead_call: Annotated[str, "of a narrowed question: the digest of the narrower call"] = ""
+    narrowed: Annotated[list[str], "of a narrowed question: the arguments that the approver narrowed"] = []
     comment: Annotated[str, Sealed("the approver's comment")]

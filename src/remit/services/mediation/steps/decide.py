@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import DecidedCall
@@ -43,11 +41,18 @@ async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
         await call.take_approval_turn(approvals.turn(request.task.id))
         ruling = await call.deps.authorizer.decide(request, live)
         call.reserved = ruling.takes
+    asking = _NO_UNIT
+    if ruling.lapsed is not None:
+        # One of the task's calls records that the question is over, and tells it; the others ask again.
+        call.settle(taken=False)
+        await call.take_approval_turn(approvals.turn(request.task.id))
+        ruling = await call.deps.authorizer.decide(request, live)
+        call.reserved = ruling.takes
+        asking = approvals.lapsing(ruling.lapsed, ruling.request) if ruling.lapsed is not None else asking
     decision, request = ruling.decision, ruling.request
     if decision.outcome is not _DEFER or decision.observed:
         request = redacted(request, decision)
-        return RuledCall(request, decision, live, ruling.takes, ruling.approval, _NO_UNIT)
+        return RuledCall(request, decision, live, ruling.takes, ruling.approval, asking)
     await call.take_approval_turn(approvals.turn(request.task.id))
-    approval, asking = await approvals.asking(request, decision)
-    decision = msgspec.structs.replace(decision, approval=approval.id)
-    return RuledCall(request, decision, live, (), None, asking)
+    asked = await approvals.asking(request, decision, ruling.overtaken)
+    return RuledCall(request, asked.decision, live, (), None, asked.unit)
