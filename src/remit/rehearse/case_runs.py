@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from remit.config.reading.decoding import suggestion
-from remit.core.circumstances.circumstances import BudgetUse, Circumstances
+from remit.core.circumstances.circumstances import Circumstances
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.errors import ConfigInvalid, RemitError
@@ -278,7 +278,7 @@ def _circumstances(facts: StatedFacts) -> Circumstances:
         network=place.network,
         risk=place.risk,
         findings=facts.posture.findings,
-        budget=BudgetUse(**msgspec.structs.asdict(facts.budget)),
+        budget=facts.budget,
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from remit.config.reading.decoding import Problems, read
 from remit.config.reading.section import Seconds, Section
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
-from remit.core.circumstances.circumstances import UNKNOWN
+from remit.core.circumstances.circumstances import UNKNOWN, BudgetUse
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.json_value import Json
 
@@ -70,19 +70,8 @@ class StatedPosture(Section, frozen=True, kw_only=True):
     claims: dict[str, Json] = {}
 
 
-class StatedBudget(Section, frozen=True, kw_only=True):
+class StatedBudget(BudgetUse, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the task of a call with given facts has used, and has left."""
-
-    calls: int = 0
-    effectful_calls: int = 0
-    result_bytes: int = 0
-    family_calls: int = 0
-    calls_left: int | None = None
-    effectful_calls_left: int | None = None
-    result_bytes_left: int | None = None
-    tokens_left: int | None = None
-    spend_left: int | None = None
-    sent_bytes_left: int | None = None
 
 
 class StatedFacts(Section, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ class PolicyVersionRooms:
 
 
 class VersionView(View, frozen=True, kw_only=True):
-    """One version of the bundle: when it came into force, by whom, why, and whether a rollback is possible.
+    """One version of the bundle: its time, author and reason, and whether a rollback is possible.
 
     `by` and `second` are empty where they were forgotten. `back_to` is the earlier version that came back.
     """

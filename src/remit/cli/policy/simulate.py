@@ -20,7 +20,7 @@ EXAMPLES: Final = 3
 
 
 def simulate(folder: str = "", /, *, version: int = 0, limit: int = 10_000, every: Switch = False) -> None:
-    """Decide recorded calls again under other policies: which change, for whom, by which rule.
+    """Decide recorded calls again under other policies: which change, for which person, by which rule.
 
     Nothing is changed. Only the policies' part is decided again: what a grant, a budget or a token refused
     stays refused, and an approval still counts for the rules that it waived. Decisions that cannot be decided

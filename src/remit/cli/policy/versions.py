@@ -12,7 +12,7 @@ from remit.core.json_value import Json
 
 
 def history(*, limit: int = 20) -> None:
-    """List the versions of the policy bundle: when, by whom, why, and which can be brought back.
+    """List the versions of the policy bundle: time, author, reason, and which can be brought back.
 
     For example, find the version that was in force when a call was permitted.
 

@@ -65,7 +65,7 @@ class CeilingsSection(Section, frozen=True, kw_only=True):
         dict[str, CeilingSection], Meta(description="By the owner: a person, or a team as `group:name`.")
     ] = {}
     people: Annotated[
-        dict[str, CeilingSection], Meta(description="By the person who requests a task, or for whom it is.")
+        dict[str, CeilingSection], Meta(description="By the person who requests a task, or who is acted for.")
     ] = {}
 
 

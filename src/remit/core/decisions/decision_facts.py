@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from remit.core.identity.principals import Agent, AgentState, Principal
 from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Audience, Classes, Label, Trust
-from remit.core.tasks.history import HistoryFacts, Unreadable
+from remit.core.tasks.history import HistoryCounter, HistoryFacts, Unreadable
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tool
 
@@ -40,6 +40,23 @@ _ACTIVE: Final = AgentState.ACTIVE
 
 class CannotReplay(Exception):
     """Raised for a decision that cannot be decided again exactly; the text is a stable code."""
+
+
+def recounted(before: Sequence[HistoryCounter], after: Sequence[HistoryCounter]) -> frozenset[str]:
+    """Return the names of counters that count something else under another bundle, or are new there."""
+    known = set(before)
+    return frozenset(one.name for one in after if one not in known)
+
+
+def with_uncounted(
+    request: AccessRequest, read: frozenset[str], recounted: frozenset[str] = frozenset()
+) -> AccessRequest:
+    """Return a request in which each counter that rules `read` has no value where it was not counted."""
+    unknown = (read - request.history.keys()) | (read & recounted)
+    if not unknown:
+        return request
+    history = {**request.history, **dict.fromkeys(unknown, NOT_COUNTED)}
+    return msgspec.structs.replace(request, history=history)
 
 
 def recorded(request: AccessRequest) -> dict[str, Json]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded decisions, decided again: which calls change under other policies, and for whom.
+"""Recorded decisions, decided again: which calls change under other policies, and for which people.
 
 Only the policies' part of a decision is decided again. What else refused a call (its grants, its budget, its
 token) still refuses it, and an approval that was given still counts for the rules that it waived.

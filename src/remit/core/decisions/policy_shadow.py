@@ -44,7 +44,7 @@ NOT_SHADOWED: Final = {
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate that is shadowed: its policies with their counters, by whom and why, and its share of one
+    """A candidate that is shadowed: its policies with their counters, author and reason, and its share of one
     core in percent.
     """
 

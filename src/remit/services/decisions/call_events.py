@@ -100,8 +100,13 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         made.asked_with = request.asked_with.word
     if decision.valid_until is not None:
         made.valid_until = timestamp(decision.valid_until)
+    return event_about(made, request, decision)
+
+
+def event_about(body: EventBody, request: AccessRequest, decision: Decision) -> Event:
+    """Return an event about a decided call, at the time of the request."""
     return Event.of(
-        made,
+        body,
         at=request.now,
         tenant=request.principal.tenant,
         task=request.task.id,

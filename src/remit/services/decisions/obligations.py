@@ -25,6 +25,7 @@ from remit.core.decisions.obligations import (
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.decisions import NotificationDue
 from remit.core.tools.tool import WithheldBy
+from remit.services.decisions.call_events import event_about
 
 _RULE = "obligations"
 #: How an agent states its reason.
@@ -129,12 +130,4 @@ def due_notifications(request: AccessRequest, decision: Decision) -> Iterator[Ev
             rules=[rule.id for rule in decision.rules],
             task_type=request.task.type,
         )
-        yield Event.of(
-            due,
-            at=request.now,
-            tenant=request.principal.tenant,
-            task=request.task.id,
-            agent=request.agent.name,
-            subject=request.task.subject,
-            call=decision.id,
-        )
+        yield event_about(due, request, decision)

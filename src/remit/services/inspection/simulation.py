@@ -16,7 +16,13 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
-from remit.core.decisions.decision_facts import NOT_COUNTED, CannotReplay, rebuilt
+from remit.core.decisions.decision_facts import (
+    NOT_COUNTED,
+    CannotReplay,
+    rebuilt,
+    recounted,
+    with_uncounted,
+)
 from remit.core.decisions.policy_replay import (
     PolicyReplay,
     ReplayedCall,
@@ -162,8 +168,7 @@ class _Turns:
         self._labels: dict[Label, Label] = {}
         self._states: dict[tuple[str, AgentState], Agent] = {}
         #: Counters that count something else than when the calls were decided.
-        known = set(old.bundle.history)
-        self._recounted = frozenset(one.name for one in new.bundle.history if one not in known)
+        self._recounted = recounted(old.bundle.history, new.bundle.history)
         self.replay = PolicyReplay()
         self.deciding_s = 0.0
 
@@ -268,7 +273,7 @@ class _Turns:
         if same is None:
             same = new.tool(name) == self._old.tool(name) and new.bundle.classes == self._old.bundle.classes
             self._same[name] = same
-        if same and not self._unknown(new, request):
+        if same and self._as_counted(new, request) is request:
             return request
         return self._rebuilt(record, values, new, request.task, request.agent)
 
@@ -277,9 +282,7 @@ class _Turns:
     ) -> AccessRequest:
         tool, classes = side.tool(record["facts"]["tool"]), side.bundle.classes
         request = rebuilt(record, values, task=task, agent=agent, tool=tool, classes=classes)
-        if unknown := self._unknown(side, request):
-            history = {**request.history, **dict.fromkeys(unknown, NOT_COUNTED)}
-            request = msgspec.structs.replace(request, history=history)
+        request = self._as_counted(side, request)
         # Equal labels and agents are one object, by which an engine recognises what it was asked before.
         return msgspec.structs.replace(
             request,
@@ -287,11 +290,10 @@ class _Turns:
             agent=self._states.setdefault((agent.name, request.agent.state), request.agent),
         )
 
-    def _unknown(self, side: Side, request: AccessRequest) -> frozenset[str]:
-        """Return the counters that a side's rules read, and whose value at that time is not known."""
-        read = side.policy.history
-        missing = read - request.history.keys()
-        return missing | (read & self._recounted) if side is self._new else missing
+    def _as_counted(self, side: Side, request: AccessRequest) -> AccessRequest:
+        """Return a request without the values of counters that a side's rules read and that are not known."""
+        other = self._recounted if side is self._new else frozenset()
+        return with_uncounted(request, side.policy.history, other)
 
 
 def _answer(policy: LoadedPolicy, request: AccessRequest) -> PolicyAnswer:

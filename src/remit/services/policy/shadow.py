@@ -22,7 +22,7 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision, PolicyAnswer
-from remit.core.decisions.decision_facts import NOT_COUNTED
+from remit.core.decisions.decision_facts import NOT_COUNTED, recounted, with_uncounted
 from remit.core.decisions.policy_replay import PolicyReplay, ReplayedCall
 from remit.core.decisions.policy_shadow import (
     USUAL_SHARE,
@@ -278,8 +278,7 @@ class PolicyShadow:
         """The counters that count something else than those in force, whose values are not known."""
         if self._shadow is None or self._beside is None:
             return frozenset()
-        known = set(self._beside.bundle.history)
-        return frozenset(one.name for one in self._shadow.history if one not in known)
+        return recounted(self._beside.bundle.history, self._shadow.history)
 
     async def _until_empty(self) -> None:
         try:
@@ -388,11 +387,11 @@ def _decided(
     answers: list[PolicyAnswer | str] = []
     for request in requests:
         try:
-            unknown = policy.history - request.history.keys() | policy.history & new
-            history = {**request.history, **dict.fromkeys(unknown, NOT_COUNTED)}
-            answer = policy.evaluate(msgspec.structs.replace(request, history=history))
+            asked = with_uncounted(request, policy.history, new)
+            answer = policy.evaluate(asked)
         except Exception:  # noqa: BLE001 - a candidate that fails is a finding, and nothing else may notice
             answers.append("failed")
             continue
-        answers.append("history-unknown" if unknown and answer.errors else answer)
+        uncounted = answer.errors and NOT_COUNTED in asked.history.values()
+        answers.append("history-unknown" if uncounted else answer)
     return answers, time.thread_time() - began
