@@ -23,7 +23,7 @@ help: ## this list
 	@touch $@
 
 demo: .venv/.stamp-demo ## the story, end to end, on real MCP servers
-	$(BIN)/remit demo
+	$(BIN)/remit demo $(DEMO)
 
 test: .venv/.stamp-dev ## the tests, without the slow ones and the code rules of `make check`
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow" --ignore=tests/architecture

@@ -15,6 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
+from remit.api.console import routes as console_routes
+from remit.api.console.page import ROOT as CONSOLE_PATH
 from remit.api.health import Health
 from remit.api.http_messages import answer, body, no_body, no_query, problem, query, read, shaped
 from remit.api.oauth import routes as oauth_routes
@@ -23,7 +25,7 @@ from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
 from remit.api.rest.route import Endpoint, FilesNow, RestRequest, RestServices
-from remit.api.rooms import endpoint_rooms, health_rooms, oauth_rooms, page_rooms
+from remit.api.rooms import console_rooms, endpoint_rooms, health_rooms, oauth_rooms, page_rooms
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
 from remit.api.ssf import routes as ssf_routes
@@ -42,6 +44,8 @@ PATHS = (
     "/access/",
     AUTHZEN_METADATA_PATH,
     "/ssf/",
+    CONSOLE_PATH,
+    f"{CONSOLE_PATH}/",
     "/health/",
     "/metrics",
 )
@@ -87,8 +91,9 @@ def app(
     )
     origins = own_origins(services.public_url)
     pages = people_routes.routes(page_rooms(services), desk.tries, remote_sign_in=remote_sign_in)
+    console = console_routes.routes(console_rooms(services))
     # Routes are tried in this order: the most frequent requests come first.
-    routes = [*_others(services), *_rest(desk, endpoint_rooms(services)), *pages]
+    routes = [*_others(services), *_rest(desk, endpoint_rooms(services)), *pages, *console]
     guarded = [
         Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
     ]
@@ -197,7 +202,7 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
 
     async def answered(request: Request) -> Response:
         try:
-            if not may_navigate(request, people_routes.NAVIGABLE):
+            if not may_navigate(request, people_routes.NAVIGABLE, below=CONSOLE_PATH):
                 refuse_cross_site(request, origins)
             return await serve(request)
         except RemitError as error:

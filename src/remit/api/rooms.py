@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from remit.api.authzen.rooms import AuthzenRooms
+from remit.api.console.rooms import ConsoleRooms
 from remit.api.health import HealthRooms
 from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.rooms import OAuthRooms
@@ -179,4 +180,28 @@ def page_rooms(services: Services) -> PageRooms:
         identity=services.identity,
         oauth=services.oauth,
         people=services.people,
+    )
+
+
+def console_rooms(services: Services) -> ConsoleRooms:
+    """Return the rooms of the console's pages."""
+    return ConsoleRooms(
+        keys=services.keys,
+        clock=services.clock,
+        entropy=services.entropy,
+        findings=services.findings,
+        tasks=services.tasks,
+        endings=services.endings,
+        identity=services.identity,
+        oauth=services.oauth,
+        people=services.people,
+        upstreams=services.upstreams,
+        credentials=services.credentials,
+        decisions=services.decisions,
+        evidence=services.evidence,
+        guard=services.guard,
+        inspection=services.inspection,
+        policies=services.policies,
+        replicas=services.replicas,
+        tools=services.tools,
     )

@@ -65,7 +65,7 @@ def _agent_code(fault: BaseException, defect: int) -> int:
 
 def told(fault: BaseException, code: int) -> int:
     """Write a fault to standard error as one line, with the remediation, and return the code."""
-    from remit.cli.safe_text import plain
+    from remit.core.safe_text import plain
 
     message = getattr(fault, "message", "")
     if not message and isinstance(fault, OSError):

@@ -31,11 +31,11 @@ from remit.cli.main import DEFECT, run, split
 from remit.cli.output.terminal import moment, span
 from remit.cli.parser import pairs
 from remit.cli.reference_pages import cli_page, events_page
-from remit.cli.safe_text import plain
 from remit.cli.session_file import StoredSession
 from remit.core import errors
 from remit.core.evidence.event import EventKind, fields_of, meaning_of
 from remit.core.evidence.events.kinds import BODIES
+from remit.core.safe_text import plain
 
 
 @pytest.fixture(autouse=True)

@@ -35,14 +35,16 @@ def own_origins(public_url: str) -> frozenset[str]:
     return frozenset(f"{parts.scheme}://{name}{port}" for name in hosts)
 
 
-def may_navigate(request: Request, pages: frozenset[str]) -> bool:
+def may_navigate(request: Request, pages: frozenset[str], *, below: str) -> bool:
     """Return whether a browser navigates to a page that other sites may link to: a top-level GET, not in a
     frame.
+
+    These are `pages`, and every page at or below the path `below`.
     """
     path = request.url.path
     return (
         request.method in ("GET", "HEAD")
-        and (path in pages or path.rpartition("/")[0] + "/" in pages)
+        and (path in pages or path.rpartition("/")[0] + "/" in pages or f"{path}/".startswith(f"{below}/"))
         and "origin" not in request.headers
         and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
         and request.headers.get("sec-fetch-dest", "document") == "document"

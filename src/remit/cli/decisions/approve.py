@@ -18,9 +18,9 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, seconds, verb
 from remit.cli.rest_client import Client, connect
-from remit.cli.safe_text import escaped
 from remit.core.errors import Conflict
 from remit.core.json_value import Json
+from remit.core.safe_text import escaped
 
 Wanted = Literal["pending", "approved", "denied", "narrowed", "expired", "consumed", "all"]
 

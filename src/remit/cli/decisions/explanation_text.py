@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Final
 
 from remit.cli.output import terminal
-from remit.cli.safe_text import plain
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 _ROLES: Final = {
     "permits": ("permits", "green"),

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from remit.cli.exit_codes import UsageFault
-from remit.cli.safe_text import plain
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 
 def narrower_values(question: Json, given: Sequence[str]) -> dict[str, Json]:

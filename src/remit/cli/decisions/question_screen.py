@@ -13,9 +13,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from remit.cli.output import terminal
-from remit.cli.safe_text import plain
 from remit.core.flow.justification import bare
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 MAX_SHOWN = 60
 """Most characters of a value in a sentence about it; the value stands among the arguments as a whole."""

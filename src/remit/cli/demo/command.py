@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from remit.cli.demo.end_under_load import step_6
@@ -14,13 +15,14 @@ from remit.cli.demo.narrator import Narrator, stage_console
 from remit.cli.demo.own_agents import step_8
 from remit.cli.demo.stage import Stage, stage
 from remit.cli.demo.task_story import step_1, step_2, step_3, step_4, step_5
+from remit.cli.demo.working_day import show_console
 from remit.cli.parser import verb
 
 app = verb("demo")
 
 
 @app.default
-def demo(*, keep: Path | None = None) -> int:
+def demo(*, keep: Path | None = None, console: bool = False) -> int:
     """Play the whole story on real MCP servers; exits 0 only if every step ended as expected.
 
     For example, see how remit stops an injected instruction and ends a task under load, before you connect
@@ -30,13 +32,17 @@ def demo(*, keep: Path | None = None) -> int:
     ----------
     keep
         Play in this folder and keep everything there for inspection (default: a folder that is deleted).
+    console
+        Instead of the story, let several agents work until Ctrl-C, so that you can look at them in the
+        console.
     """
     tell = Narrator(stage_console())
+    play = partial(show_console, console=stage_console()) if console else partial(_tell, tell=tell)
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_tell(keep.resolve(), tell))
+        return asyncio.run(play(keep.resolve()))
     with tempfile.TemporaryDirectory(prefix="remit-demo-", ignore_cleanup_errors=True) as folder:
-        return asyncio.run(_tell(Path(folder).resolve(), tell))
+        return asyncio.run(play(Path(folder).resolve()))
 
 
 async def _tell(folder: Path, tell: Narrator) -> int:

@@ -57,10 +57,14 @@ def git_server() -> list[str]:
     return [found]
 
 
-def set_up(folder: Path, port: int, register: SqlTools) -> None:
-    """Write the story's bundle and data into an empty folder."""
+def set_up(folder: Path, port: int, register: SqlTools, *, day: bool = False) -> None:
+    """Write the story's bundle and data into an empty folder; with `day` also what a working day
+    needs.
+    """
     source = examples()
     shutil.copytree(source / "story" / "bundle", folder, dirs_exist_ok=True)
+    if day:
+        shutil.copytree(source / "story" / "day", folder, dirs_exist_ok=True)
     shutil.copytree(
         Path(__file__).parents[2] / "templates" / "policies", folder / "policies", dirs_exist_ok=True
     )
@@ -139,13 +143,13 @@ class Stage:
         code = (await self.ask("POST", f"/api/v1/people/{name}/code", {}, by="admin"))["code"]
         await self.sign_in(name, code)
 
-    async def enrol(self, name: str, purpose: str) -> None:
+    async def enrol(self, name: str, purpose: str, *, owner: str = "lena") -> None:
         """Register an agent with its own key; only the public part leaves this process."""
         key = AgentKey.generate()
         self.agents[name] = AgentSession(self.url, name, key)
         agent = {
             "name": name,
-            "owner": "lena",
+            "owner": owner,
             "purpose": purpose,
             "environment": "production",
             "bindings": [{"type": "key", "jwk": key.public_jwk}],
@@ -160,10 +164,12 @@ class Stage:
         self.bound[token] = agent.prover
         return token
 
-    async def open_task(self, agent: str, task_type: str, goal: str, params: Json = None) -> tuple[str, str]:
-        """Open a task requested by lena; return its id and its first access token."""
+    async def open_task(
+        self, agent: str, task_type: str, goal: str, params: Json = None, *, by: str = "lena"
+    ) -> tuple[str, str]:
+        """Open a task that a person requests; return its id and its first access token."""
         opening = {"agent": agent, "task_type": task_type, "goal": goal, "params": params or {}}
-        task: str = (await self.ask("POST", "/api/v1/tasks", opening, by="lena"))["id"]
+        task: str = (await self.ask("POST", "/api/v1/tasks", opening, by=by))["id"]
         return task, await self.agent_token(agent, task)
 
     async def raw(
@@ -228,12 +234,12 @@ def remit_command(*args: str) -> list[str]:
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Stage]:
+async def stage(folder: Path, *, day: bool = False) -> AsyncIterator[Stage]:
     """Start the register, and remit as a separate process; yield the stage once remit serves."""
     async with AsyncExitStack() as stack:
         the_register = await stack.enter_async_context(register(folder, examples(), free_port()))
         port = free_port()
-        set_up(folder, port, the_register)
+        set_up(folder, port, the_register, day=day)
         log = await stack.enter_async_context(_remit(folder, {ADMIN: the_register.admin}))
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=30, trust_env=False))
         made = Stage(folder, f"http://127.0.0.1:{port}", http, the_register)

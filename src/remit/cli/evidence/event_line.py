@@ -6,8 +6,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from remit.cli.output.terminal import STATES
-from remit.cli.safe_text import plain
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 #: The most informative facts of each kind, in order.
 _TELLING: dict[str, tuple[str, ...]] = {

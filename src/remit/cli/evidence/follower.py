@@ -11,8 +11,8 @@ from rich.text import Text
 from remit.cli.evidence.event_line import saying
 from remit.cli.output import terminal
 from remit.cli.rest_client import Client
-from remit.cli.safe_text import plain
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 #: Seconds between two questions for new events.
 PAUSE_S: Final = 0.5

@@ -14,11 +14,11 @@ from remit.cli.hindsight.account import Account, ToolUse
 from remit.cli.hindsight.bundle import PURPOSE, TASK_TYPE, client_tools, drafts
 from remit.cli.hindsight.survey import Survey
 from remit.cli.output.terminal import counted
-from remit.cli.safe_text import escaped
 from remit.core.coding.calls import CLIENTS, OTHER
 from remit.core.credentials.known_secrets import without_secrets
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
+from remit.core.safe_text import escaped
 from remit.core.tools.constraint import load, path_fault
 from remit.core.tools.suggestions import tools_text
 

@@ -18,8 +18,8 @@ from remit.cli.output import terminal
 from remit.cli.output.replica_status import PREFIX, show_replicas
 from remit.cli.parser import verb
 from remit.cli.rest_client import connect
-from remit.cli.safe_text import plain
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 #: Characters read from standard input.
 MAX_INPUT: Final = 65_536

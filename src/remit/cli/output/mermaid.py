@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from remit.cli.safe_text import plain
+from remit.core.safe_text import plain
 
 #: Matches everything except letters, digits, spaces and characters between two words: no label contains
 #: markup.

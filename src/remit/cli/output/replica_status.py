@@ -9,9 +9,9 @@ from rich.text import Text
 
 from remit.cli.output import terminal
 from remit.cli.rest_client import Client
-from remit.cli.safe_text import plain
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 #: The prefix of replica ids.
 PREFIX = "writer_"

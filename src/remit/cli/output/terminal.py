@@ -17,8 +17,8 @@ from rich.text import Text
 
 from remit.cli.global_options import current
 from remit.cli.output.tables import WIDE, FittedRows, Trimmed
-from remit.cli.safe_text import escaped, plain
 from remit.core.json_value import Json
+from remit.core.safe_text import escaped, plain
 
 if TYPE_CHECKING:
     from rich.tree import Tree

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from remit.cli.output import terminal
 from remit.cli.paths.report import TALLIED, ReachReport, stands
-from remit.cli.safe_text import plain
 from remit.core.policy.reach import (
     GRANT,
     Inflow,
@@ -22,6 +21,7 @@ from remit.core.policy.reach import (
     ToxicTask,
 )
 from remit.core.policy.reach.remediation import Remedy, together
+from remit.core.safe_text import plain
 
 STYLES = {Openness.OPEN: "bold red", Openness.ASKED: "yellow", Openness.REFUSED: "green"}
 MOST_SHOWN = 20

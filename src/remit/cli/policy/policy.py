@@ -23,9 +23,9 @@ from remit.cli.policy.rollout import FOLLOW_S
 from remit.cli.policy.shadow import shadow
 from remit.cli.policy.simulate import simulate
 from remit.cli.rest_client import connect
-from remit.cli.safe_text import plain
 from remit.core.canonical import digest
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 #: The longest useful wait for files that another system distributes.
 MOST_WAIT_S: Final = 3600

@@ -16,8 +16,8 @@ from remit.cli.policy.policy_files import IN_FORCE, is_folder, named
 from remit.cli.policy.policy_proof import proof_of, show_proof
 from remit.cli.policy.simulate import show_simulation
 from remit.cli.rest_client import connect
-from remit.cli.safe_text import plain
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 _MARKS: Final = {
     "yes": ("permits more", "bold red"),

@@ -24,10 +24,10 @@ from remit.cli.identity.agent import key_place
 from remit.cli.output.sentences import cut_lines
 from remit.cli.output.terminal import counted, moment
 from remit.cli.parser import Pairs, Several, Switch, pairs, seconds
-from remit.cli.safe_text import plain
 from remit.cli.session_file import session_for, terminal_key
 from remit.core.errors import ConfigInvalid, Unauthenticated
 from remit.core.json_value import Json
+from remit.core.safe_text import plain
 
 if TYPE_CHECKING:
     from remit.sdk.session import AgentSession, TaskSession

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from remit.cli.private_files import hold
-from remit.cli.safe_text import escaped
 from remit.cli.wrap.backup import replace_file, write_private
 from remit.cli.wrap.servers import WrappedServer
 from remit.config import Config, load_bundle, load_config, state_of
@@ -22,6 +21,7 @@ from remit.config.scaffold import keep_from_git, scaffold
 from remit.config.sections.listen import ListenSection
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.json_value import Json
+from remit.core.safe_text import escaped
 from remit.core.user_folders import state_folder
 
 TASK_TYPE: Final = "everyday"

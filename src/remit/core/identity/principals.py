@@ -114,12 +114,13 @@ class LastProof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Role(enum.StrEnum):
-    """A person's permissions in remit. Administrators are not approvers by default."""
+    """A person's permissions in remit. Administrators are not approvers by default; a viewer only looks."""
 
     ADMINISTRATOR = "administrator"
     APPROVER = "approver"
     OPERATOR = "operator"
     AUDITOR = "auditor"
+    VIEWER = "viewer"
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
+from remit.services.inspection.activity import Activity
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.question_reports import QuestionHistory
@@ -29,7 +30,9 @@ from remit.services.tools.assembly import ToolServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionServices:
-    """What answers `remit can` and `remit who`, what tries policies, and which replicas enforce."""
+    """What answers `remit can` and `remit who`, what tries policies, which replicas enforce, and what happens
+    now.
+    """
 
     reports: CanReports
     who: Who
@@ -39,6 +42,7 @@ class InspectionServices:
     who_can: WhoCanReports
     proofs: PolicyProofs
     questions: QuestionHistory
+    activity: Activity
 
 
 def inspection_services(
@@ -100,6 +104,7 @@ def inspection_services(
         ),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
+        activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
     )
 
 

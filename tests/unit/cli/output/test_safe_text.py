@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.cli.output import terminal as show
-from remit.cli.safe_text import escaped
+from remit.core.safe_text import escaped
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=4))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import jinja2
@@ -36,22 +36,20 @@ _TEMPLATES: Final = jinja2.Environment(
 )
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """Return a text with its first letter capitalized."""
     return text[:1].upper() + text[1:]
 
 
-def _lasts(seconds: int) -> str:
+def lasts(seconds: int) -> str:
     """Return a duration in whole minutes, hours or days."""
     for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size} {word}{'' if seconds == size else 's'}"
-    return (
-        f"{seconds} second{'' if seconds == 1 else 's'}" if seconds < 60 else _lasts(seconds - seconds % 60)
-    )
+    return f"{seconds} second{'' if seconds == 1 else 's'}" if seconds < 60 else lasts(seconds - seconds % 60)
 
 
-_TEMPLATES.filters |= {"sentence": _sentence, "lasts": _lasts}
+_TEMPLATES.filters |= {"sentence": sentence, "lasts": lasts}
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src data:; {script}form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"
@@ -86,6 +84,8 @@ class PageRequest:
     distinguishes forms of this browser from forms that another site makes it send.
     """
 
+    templates: ClassVar[jinja2.Environment] = _TEMPLATES
+
     def __init__(self, request: Request, rooms: PageRooms) -> None:
         """Keep the request; `enter` reads its cookies."""
         self.request = request
@@ -101,7 +101,7 @@ class PageRequest:
         self._session_cookie, self._visit_cookie = f"{prefix}remit-session", f"{prefix}remit-visit"
 
     @classmethod
-    async def enter(cls, request: Request, rooms: PageRooms) -> PageRequest:
+    async def enter(cls, request: Request, rooms: Any) -> Self:
         """Return the `PageRequest` of a request, with its session and visit cookie."""
         visit = cls(request, rooms)
         visit.seat = await rooms.people.browsers.seat(visit.session_secret)
@@ -166,7 +166,7 @@ class PageRequest:
         **more: Any,
     ) -> Response:
         """Return a page."""
-        text = _TEMPLATES.get_template(template).render(
+        text = self.templates.get_template(template).render(
             csrf=self.csrf,
             person=self.seat.person.name if self.seat else "",
             script=script,
@@ -209,7 +209,7 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
     control character.
     """
     fine = (
-        address.startswith(("/oauth/authorize?", "/oauth/terminal?", "/oauth/account"))
+        address.startswith(("/oauth/authorize?", "/oauth/terminal?", "/oauth/account", "/console"))
         and len(address) <= MAX_THEN_CHARS
         and address.isascii()
         and address.isprintable()
@@ -218,14 +218,20 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
     return address if fine else fallback
 
 
-def paged(serve: Callable[[PageRequest], Awaitable[Response]], rooms: PageRooms) -> Serve:
-    """Return a handler for a page: errors become pages too, and reveal nothing of an internal defect."""
+V = TypeVar("V", bound=PageRequest)
+
+
+def paged(serve: Callable[[V], Awaitable[Response]], rooms: PageRooms, kind: type[V] = PageRequest) -> Serve:
+    """Return a handler for a page: errors become pages too, and reveal nothing of an internal defect.
+
+    `kind` is the class of the request that `serve` takes.
+    """
 
     async def page(request: Request) -> Response:
         moved = elsewhere(request, rooms)
         if moved:
             return RedirectResponse(moved, status_code=303, headers=HEADERS)
-        visit = await PageRequest.enter(request, rooms)
+        visit = await kind.enter(request, rooms)
         try:
             return await serve(visit)
         except (RemitError, OAuthRefused) as error:

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A page of the console: who looks, what that person may do, and how the page is drawn.
+
+A page is drawn on the server as a whole. The browser's script asks for it again when the log says that
+something has changed, and replaces the parts that are marked as live. Without a script everything works, but
+stands still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import jinja2
+import msgspec
+from starlette.responses import Response
+
+from remit.api.console.formats import FILTERS, shown
+from remit.api.console.rooms import ConsoleRooms
+from remit.api.oauth.browser import sign_in
+from remit.api.oauth.browser.rendering import PageRequest, Serve, paged
+from remit.api.oauth.forms import Form
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.errors import Busy
+from remit.core.identity.principals import Person
+from remit.core.tasks.task import Task
+from remit.services.identity.permissions import Duty, may, own_task, require, see_approval
+from remit.services.limits.rate_limit import RateLimit
+
+ROOT: Final = "/console"
+#: What a person may change through the console within a minute.
+ACTS_PER_MINUTE: Final = 120
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """An entry of the navigation; `duty` is what a person needs to open it."""
+
+    key: str
+    title: str
+    address: str
+    duty: Duty
+
+
+DESTINATIONS: Final = (
+    Destination("now", "Now", ROOT, Duty.OWN),
+    Destination("approvals", "Approvals", f"{ROOT}/approvals", Duty.OWN),
+    Destination("agents", "Agents", f"{ROOT}/agents", Duty.OVERSEE),
+    Destination("evidence", "Evidence", f"{ROOT}/evidence", Duty.AUDIT),
+    Destination("onboard", "Onboard", f"{ROOT}/onboard", Duty.OVERSEE),
+    Destination("paths", "Paths", f"{ROOT}/paths", Duty.OVERSEE),
+    Destination("policies", "Policies", f"{ROOT}/policies", Duty.OVERSEE),
+    Destination("findings", "Findings", f"{ROOT}/findings", Duty.OVERSEE),
+    Destination("controls", "Controls", f"{ROOT}/controls", Duty.OVERSEE),
+)
+
+#: What a page says after an act, by the word in its address. A word that is not here says nothing.
+DONE: Final = {
+    "ended": "Ended. Every permission that came from it is being checked.",
+    "locked": "Ended and locked. Nothing opens there until someone unlocks it.",
+    "unlocked": "Unlocked. New tasks may open again.",
+    "approved": "Approved. The agent has the answer.",
+    "refused": "Refused. The agent has the answer.",
+    "narrowed": "Narrowed. The agent may make the smaller call.",
+    "withdrawn": "Withdrawn. It permits nothing any more.",
+    "suspended": "Suspended. The agent opens no task until someone activates it.",
+    "activated": "Activated. The agent may open tasks again.",
+    "saved": "Saved.",
+}
+
+_TEMPLATES: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("remit.api.console", "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    # INVARIANT: no text moves, reorders or hides what stands around it, whoever wrote it.
+    finalize=shown,
+)
+_TEMPLATES.filters |= FILTERS
+_TEMPLATES.globals |= {"root": ROOT}
+
+
+class ConsoleRequest(PageRequest):
+    """One request of a browser for a page of the console."""
+
+    templates = _TEMPLATES
+    rooms: ConsoleRooms
+    #: The entry of the navigation that the page belongs to.
+    at: str = ""
+
+    @property
+    def someone(self) -> Person:
+        """The person who looks; only handlers of `console_page` use it."""
+        assert self.seat is not None
+        return self.seat.person
+
+    @property
+    def now(self) -> datetime:
+        """The current time, UTC."""
+        return self.rooms.clock.now()
+
+    def may(self, duty: Duty) -> bool:
+        """Return whether the person carries a duty."""
+        return may(self.someone, duty)
+
+    def require(self, duty: Duty) -> None:
+        """Raise `Forbidden` unless the person carries a duty."""
+        require(self.someone, duty)
+
+    def asked(self, name: str, fallback: str = "") -> str:
+        """Return a value of the address's query, at most 200 characters of it."""
+        return self.request.query_params.get(name, fallback)[:200]
+
+    def place(self, name: str) -> str:
+        """Return a part of the address's path."""
+        return str(self.request.path_params[name])
+
+    def sees(self, task: Task) -> bool:
+        """Return whether the person may see a task."""
+        return may(self.someone, Duty.OVERSEE) or own_task(task, self.someone)
+
+    async def questions(self, state: ApprovalState | None = ApprovalState.PENDING) -> list[Approval]:
+        """Return the questions that the person may see, newest first."""
+        found = await self.rooms.decisions.approvals.listed(state, "")
+        if may(self.someone, Duty.APPROVE) or may(self.someone, Duty.AUDIT):
+            return found
+        tasks = {one.task for one in found}
+        known = {task: await self.rooms.tasks.tasks.find(task) for task in tasks}
+        return [one for one in found if see_approval(one, known[one.task], self.someone)]
+
+    async def act(self) -> Form:
+        """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many."""
+        form = await self.form()
+        if not _acts.keeps(self.someone.name, self.rooms.clock.boot_s()):
+            raise Busy("too many changes in one minute", code="too-many-acts", remediation="wait a minute")
+        return form
+
+    async def show(self, template: str, **values: Any) -> Response:
+        """Return a page of the console, with its navigation."""
+        waiting = len(await self.questions()) if self.seat is not None else 0
+        return self.draw(
+            template,
+            script=True,
+            at=self.at,
+            now=self.now,
+            waiting=waiting,
+            roles=sorted(role.value for role in self.someone.roles),
+            may={duty.value: self.may(duty) for duty in Duty},
+            destinations=[one for one in DESTINATIONS if self.may(one.duty)],
+            done=DONE.get(self.asked("done"), ""),
+            here=self.request.url.path,
+            query=dict(self.request.query_params),
+            **values,
+        )
+
+    def then(self, address: str, done: str = "") -> Response:
+        """Redirect to a page of the console, which says what was done."""
+        return self.go(address + (f"?{urlencode({'done': done})}" if done else ""))
+
+
+_acts = RateLimit(ACTS_PER_MINUTE, 60.0)
+
+Page = Callable[[ConsoleRequest], Awaitable[Response]]
+
+
+def console_page(serve: Page, rooms: ConsoleRooms, *, at: str, duty: Duty) -> Serve:
+    """Return the handler of a page for people who carry a duty; others sign in first, or are refused.
+
+    `at` is the entry of the navigation. A form is sent back to the page that it is on.
+    """
+
+    async def page(visit: ConsoleRequest) -> Response:
+        visit.at = at
+        if visit.seat is None:
+            if "hx-request" in visit.request.headers:
+                # A part of a page was asked for: the whole page goes to sign in.
+                return Response(status_code=204, headers={"HX-Refresh": "true"})
+            search = visit.request.url.query
+            then = visit.request.url.path + (f"?{search}" if search else "")
+            return sign_in.first(visit, then if visit.request.method in ("GET", "HEAD") else ROOT)
+        visit.require(duty)
+        return await serve(visit)
+
+    return paged(page, rooms, ConsoleRequest)
+
+
+def address_of(kind: str, name: str) -> str:
+    """Return the address of the page of one thing, such as an agent."""
+    return f"{ROOT}/{kind}/{quote(name, safe='')}"

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of one task: who, for whom, permitted what, its calls, and its end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.responses import Response
+
+from remit.api.console.evidence_rows import call_rows
+from remit.api.console.page import ROOT, ConsoleRequest
+from remit.core.tasks.task import Task
+from remit.services.evidence.event_search import EventSearch
+from remit.services.identity.permissions import Duty, end_task, may, own_task, see_task
+
+#: Events of the task that the page reads, the last ones.
+EVENTS: Final = 200
+
+
+async def show(visit: ConsoleRequest) -> Response:
+    """Show the page."""
+    task = see_task(await visit.rooms.tasks.tasks.get(visit.place("task")), visit.someone)
+    rooms, now = visit.rooms, visit.now
+    answer = await rooms.inspection.who.of(task.id)
+    found = await rooms.evidence.searches.search(
+        EventSearch(task=task.id), before=await rooms.evidence.log.size(), limit=EVENTS
+    )
+    live = rooms.tasks.live.get(task.id)
+    closures = await rooms.evidence.receipts.closures(f"task:{task.id}", 1)
+    return await visit.show(
+        "task.html",
+        task=task,
+        state=answer["state"],
+        who=answer,
+        sentences=rooms.policies.applied.bundle.sentences(
+            task, now=now, observed=rooms.decisions.authorizer.observed
+        ),
+        usage=live.used.get(task.id) if live is not None else None,
+        questions=[one for one in await visit.questions(None) if one.task == task.id][:20],
+        rows=call_rows(found.entries),
+        closure=closures[0] if closures else None,
+        endable=task.active_at(now) and (own_task(task, visit.someone) or may(visit.someone, Duty.END)),
+    )
+
+
+async def end(visit: ConsoleRequest) -> Response:
+    """End the task and show how its permissions close."""
+    form = await visit.act()
+    person = visit.someone
+
+    def agreed(task: Task) -> Task:
+        return end_task(task, person)
+
+    closure = await visit.rooms.endings.revocations.end_task(
+        visit.place("task"), reason=form.get("reason")[:500], by=person.name, agreed=agreed
+    )
+    return visit.then(f"{ROOT}/closures/{closure.id}", "ended")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rooms that the console's pages work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from remit.api.oauth.browser.rooms import PageRooms
+from remit.ports.upstream import Upstream
+from remit.services.credentials.assembly import CredentialServices
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.evidence.assembly import EvidenceServices
+from remit.services.guard.guard import CodingGuard
+from remit.services.inspection.assembly import InspectionServices
+from remit.services.policy.bundle import Policies
+from remit.services.replicas.assembly import ReplicaServices
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleRooms(PageRooms):
+    """Those of the console."""
+
+    upstreams: Mapping[str, Upstream]
+    credentials: CredentialServices
+    decisions: DecisionServices
+    evidence: EvidenceServices
+    guard: CodingGuard
+    inspection: InspectionServices
+    policies: Policies
+    replicas: ReplicaServices
+    tools: ToolServices

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes of the console."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remit.api.console.live import live
+from remit.api.console.page import ROOT, Page, console_page
+from remit.api.console.pages import endings, now, tasks
+from remit.api.console.rooms import ConsoleRooms
+from remit.api.oauth.browser.rendering import Serve
+from remit.core.errors import NotFound
+from remit.services.identity.permissions import Duty
+
+#: Path, entry of the navigation, duty, and the handlers of GET and POST. A GET changes nothing.
+_PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
+    ("", "now", Duty.OWN, now.show, None),
+    ("/tasks/{task}", "now", Duty.OWN, tasks.show, None),
+    ("/tasks/{task}/end", "now", Duty.OWN, None, tasks.end),
+    ("/stop", "now", Duty.END, endings.stop, endings.stopped),
+    ("/unlock", "now", Duty.ADMINISTER, None, endings.unlock),
+    ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),
+)
+
+_MEDIA: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
+
+
+def routes(rooms: ConsoleRooms) -> tuple[tuple[str, dict[str, Serve]], ...]:
+    """Return every path of the console, with the handler of each method."""
+
+    def page(one: Page, at: str, duty: Duty) -> Serve:
+        return console_page(one, rooms, at=at, duty=duty)
+
+    return (
+        *(
+            (
+                ROOT + path,
+                {
+                    method: page(serve, at, duty)
+                    for method, serve in (("GET", shows), ("POST", acts))
+                    if serve is not None
+                },
+            )
+            for path, at, duty, shows, acts in _PAGES
+        ),
+        (ROOT + "/live", {"GET": live(rooms)}),
+        (ROOT + "/static/{name}", {"GET": _static()}),
+    )
+
+
+def _static() -> Serve:
+    folder = resources.files("remit.api.console").joinpath("static")
+    files = {one.name: one.read_bytes() for one in folder.iterdir() if one.name.rpartition(".")[2] in _MEDIA}
+
+    async def given(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        if name not in files:
+            raise NotFound("no such file", code="no-route", remediation="reload the page")
+        # A file of others has its version in its name, so it never changes.
+        age = "max-age=31536000, immutable" if ".min." in name else "max-age=300"
+        headers = {"Cache-Control": age, "X-Content-Type-Options": "nosniff"}
+        return Response(files[name], headers=headers, media_type=_MEDIA[name.rpartition(".")[2]])
+
+    return given
