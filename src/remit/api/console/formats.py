@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from remit.api.oauth.browser.rendering import lasts, sentence
 from remit.core.json_value import Json
@@ -74,6 +74,17 @@ def many(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def marked(text: str) -> Markup:
+    """Return a text of remit with its names in backticks as code; all else is escaped."""
+    parts = plain(text, lines=True).split("`")
+    if len(parts) % 2 == 0:
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
 def segment(text: str) -> str:
     """Return a text as one segment of an address's path."""
     return quote(text, safe="")
@@ -85,6 +96,7 @@ FILTERS: Final[dict[str, Any]] = {
     "lasts": lasts,
     "left": left,
     "many": many,
+    "marked": marked,
     "segment": segment,
     "sentence": sentence,
     "share": share,

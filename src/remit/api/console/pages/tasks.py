@@ -25,7 +25,6 @@ async def show(visit: ConsoleRequest) -> Response:
     found = await rooms.evidence.searches.search(
         EventSearch(task=task.id), before=await rooms.evidence.log.size(), limit=EVENTS
     )
-    live = rooms.tasks.live.get(task.id)
     closures = await rooms.evidence.receipts.closures(f"task:{task.id}", 1)
     return await visit.show(
         "task.html",
@@ -35,7 +34,6 @@ async def show(visit: ConsoleRequest) -> Response:
         sentences=rooms.policies.applied.bundle.sentences(
             task, now=now, observed=rooms.decisions.authorizer.observed
         ),
-        usage=live.used.get(task.id) if live is not None else None,
         questions=[one for one in await visit.questions(None) if one.task == task.id][:20],
         rows=call_rows(found.entries),
         closure=closures[0] if closures else None,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import jinja2
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from remit.api.http_messages import read, status_of
@@ -236,6 +236,11 @@ def paged(serve: Callable[[V], Awaitable[Response]], rooms: PageRooms, kind: typ
             return await serve(visit)
         except (RemitError, OAuthRefused) as error:
             return fault(visit, error)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            return fault(visit, RemitError("internal error", code="defect"))
 
     return page
 
