@@ -34,7 +34,7 @@ ROOT: Final = "/console"
 ACTS_PER_MINUTE: Final = 120
 
 
-class Destination(msgspec.Struct, frozen=True):
+class NavigationEntry(msgspec.Struct, frozen=True):
     """An entry of the navigation; `duty` is what a person needs to open it."""
 
     key: str
@@ -44,15 +44,15 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 DESTINATIONS: Final = (
-    Destination("now", "Now", ROOT, Duty.OWN),
-    Destination("approvals", "Approvals", f"{ROOT}/approvals", Duty.OWN),
-    Destination("agents", "Agents", f"{ROOT}/agents", Duty.OVERSEE),
-    Destination("evidence", "Evidence", f"{ROOT}/evidence", Duty.AUDIT),
-    Destination("onboard", "Onboard", f"{ROOT}/onboard", Duty.OVERSEE),
-    Destination("paths", "Paths", f"{ROOT}/paths", Duty.OVERSEE),
-    Destination("policies", "Policies", f"{ROOT}/policies", Duty.OVERSEE),
-    Destination("findings", "Findings", f"{ROOT}/findings", Duty.OVERSEE),
-    Destination("controls", "Controls", f"{ROOT}/controls", Duty.OVERSEE),
+    NavigationEntry("now", "Now", ROOT, Duty.OWN),
+    NavigationEntry("approvals", "Approvals", f"{ROOT}/approvals", Duty.OWN),
+    NavigationEntry("agents", "Agents", f"{ROOT}/agents", Duty.OVERSEE),
+    NavigationEntry("evidence", "Evidence", f"{ROOT}/evidence", Duty.AUDIT),
+    NavigationEntry("onboard", "Onboard", f"{ROOT}/onboard", Duty.OVERSEE),
+    NavigationEntry("paths", "Paths", f"{ROOT}/paths", Duty.OVERSEE),
+    NavigationEntry("policies", "Policies", f"{ROOT}/policies", Duty.OVERSEE),
+    NavigationEntry("findings", "Findings", f"{ROOT}/findings", Duty.OVERSEE),
+    NavigationEntry("controls", "Controls", f"{ROOT}/controls", Duty.OVERSEE),
 )
 
 #: What a page says after an act, by the word in its address. A word that is not here says nothing.
@@ -75,7 +75,7 @@ _TEMPLATES: Final = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    # INVARIANT: no text moves, reorders or hides what stands around it, whoever wrote it.
+    # INVARIANT: no text, of any author, moves, reorders or hides what stands around it.
     finalize=shown,
 )
 _TEMPLATES.filters |= FILTERS
