@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from remit.api.console.live import live
 from remit.api.console.page import ROOT, Page, console_page
-from remit.api.console.pages import endings, now, tasks
+from remit.api.console.pages import endings, now, onboard, tasks
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser.rendering import Serve
 from remit.core.errors import NotFound
@@ -25,6 +25,10 @@ _PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/stop", "now", Duty.END, endings.stop, endings.stopped),
     ("/unlock", "now", Duty.ADMINISTER, None, endings.unlock),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),
+    ("/onboard", "onboard", Duty.OVERSEE, onboard.listed, None),
+    ("/onboard/accept", "onboard", Duty.ADMINISTER, None, onboard.accept),
+    ("/onboard/{upstream}", "onboard", Duty.OVERSEE, onboard.show, None),
+    ("/onboard/{upstream}/mode", "onboard", Duty.ADMINISTER, None, onboard.change_mode),
 )
 
 _MEDIA: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
