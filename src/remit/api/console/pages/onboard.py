@@ -15,7 +15,15 @@ from remit.api.console.page import ROOT, ConsoleRequest, address_of
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.tools.suggestions import ToolDraft, UpstreamFacts
-from remit.core.tools.tool import Tool, ToolState
+from remit.core.tools.tool import (
+    COMPLETION,
+    PROMPT_GET,
+    RESERVED_OPERATIONS,
+    RESOURCE_READ,
+    RESOURCE_SUBSCRIBE,
+    Tool,
+    ToolState,
+)
 from remit.ports.upstream import HttpUpstream
 from remit.services.evidence.event_search import EventSearch
 from remit.services.identity.permissions import Duty
@@ -26,6 +34,13 @@ BACK: Final = timedelta(days=7)
 DECISIONS: Final = 5_000
 #: Tools that one page shows.
 TOOLS: Final = 200
+#: The capability with which an upstream offers an operation of MCP.
+_CAPABILITY: Final = {
+    RESOURCE_READ: "resources",
+    RESOURCE_SUBSCRIBE: "resources",
+    PROMPT_GET: "prompts",
+    COMPLETION: "completions",
+}
 
 
 class RefusedTool(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +77,7 @@ async def listed(visit: ConsoleRequest) -> Response:
 def _row(visit: ConsoleRequest, name: str) -> UpstreamRow:
     rooms = visit.rooms
     contact = rooms.tools.reached.of(name)
-    tools = [one for one in rooms.tools.registry.seen(name) if one.state is not ToolState.GONE]
+    tools = _offered(visit, name)
     return UpstreamRow(
         name=name,
         api=isinstance(rooms.upstreams[name], HttpUpstream),
@@ -76,6 +91,17 @@ def _row(visit: ConsoleRequest, name: str) -> UpstreamRow:
     )
 
 
+def _offered(visit: ConsoleRequest, name: str) -> list[Tool]:
+    """Return what an upstream offers: its tools, and the operations of MCP of which it has something."""
+    registry = visit.rooms.tools.registry
+    return [
+        one
+        for one in registry.seen(name)
+        if one.state is not ToolState.GONE
+        and (one.name not in RESERVED_OPERATIONS or registry.offers(name, _CAPABILITY[one.name]))
+    ]
+
+
 async def show(visit: ConsoleRequest) -> Response:
     """Show one upstream: its tools, drafts with their reasons, changes, and what its mode would change."""
     rooms, name = visit.rooms, visit.place("upstream")
@@ -83,7 +109,7 @@ async def show(visit: ConsoleRequest) -> Response:
         raise NotFound(f"upstream `{name[:80]}` does not exist", remediation="choose one of the list")
     facts = UpstreamFacts(audience=visit.asked("audience"), data_class=visit.asked("class"))
     classes = rooms.policies.applied.bundle.classes
-    tools = [one for one in rooms.tools.registry.seen(name) if one.state is not ToolState.GONE]
+    tools = _offered(visit, name)
     draft = suggested(rooms.tools.registry, classes, name, facts) if tools else None
     drafts = {one.name: one for one in draft.drafts} if draft else {}
     catalogue = rooms.tools.registry.catalogue(name)
