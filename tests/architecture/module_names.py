@@ -38,8 +38,8 @@ WORDS = {
         combined command commit completion compose composed config confirmation connect connection
         connector consistency cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit expression
-        fast fetch
-        fetching file flat flight flood folder follower form format forwarding free gc global graph group guard
+        fast fetch fetching file flat flight flood folder follower form format forwarding free gc global graph
+        group guard
         head header health heartbeat hint hook host idle ids in init injection input insert inspection
         introspection known last layer limit line list listen listener listening listing live load local loop
         loopback main manifest mapping mediation mediator memory message method mode model narrowing node

@@ -27,11 +27,8 @@ from remit.core.errors import Busy
 from remit.core.identity.principals import Person
 from remit.core.tasks.task import Task
 from remit.services.identity.permissions import Duty, may, own_task, require, see_approval
-from remit.services.limits.rate_limit import RateLimit
 
 ROOT: Final = "/console"
-#: What a person may change through the console within a minute.
-ACTS_PER_MINUTE: Final = 120
 
 
 class NavigationEntry(msgspec.Struct, frozen=True):
@@ -133,7 +130,7 @@ class ConsoleRequest(PageRequest):
     async def act(self) -> Form:
         """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many."""
         form = await self.form()
-        if not _acts.keeps(self.someone.name, self.rooms.clock.boot_s()):
+        if not self.rooms.acts.keeps(self.someone.name, self.rooms.clock.boot_s()):
             raise Busy("too many changes in one minute", code="too-many-acts", remediation="wait a minute")
         return form
 
@@ -159,8 +156,6 @@ class ConsoleRequest(PageRequest):
         """Redirect to a page of the console, which says what was done."""
         return self.go(address + (f"?{urlencode({'done': done})}" if done else ""))
 
-
-_acts = RateLimit(ACTS_PER_MINUTE, 60.0)
 
 Page = Callable[[ConsoleRequest], Awaitable[Response]]
 

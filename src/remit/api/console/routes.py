@@ -18,7 +18,7 @@ from remit.core.errors import NotFound
 from remit.services.identity.permissions import Duty
 
 #: Path, entry of the navigation, duty, and the handlers of GET and POST. A GET changes nothing.
-_PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
+PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("", "now", Duty.OWN, now.show, None),
     ("/tasks/{task}", "now", Duty.OWN, tasks.show, None),
     ("/tasks/{task}/end", "now", Duty.OWN, None, tasks.end),
@@ -50,7 +50,7 @@ def routes(rooms: ConsoleRooms) -> tuple[tuple[str, dict[str, Serve]], ...]:
                     if serve is not None
                 },
             )
-            for path, at, duty, shows, acts in _PAGES
+            for path, at, duty, shows, acts in PAGES
         ),
         (ROOT + "/live", {"GET": live(rooms)}),
         (ROOT + "/static/{name}", {"GET": _static()}),
