@@ -21,7 +21,7 @@ from bench.governed_bundle import TASK_TYPE
 from bench.serve_governed import Desk, listen
 from remit.compose import open_services
 from remit.config import load_config
-from remit.core.evidence.event import CallOutcome, Event
+from remit.core.evidence.event import CallOutcome, Event, EventBody
 from remit.core.evidence.events.decisions import DataRead, DecisionMade, ToolCalled
 from remit.core.identity.principals import AgentState
 from remit.core.identity.workload import KeyBinding
@@ -43,7 +43,6 @@ AT_ONCE: Final = 500
 def events_of(task: Task, number: int, at: datetime, tenant: str) -> tuple[Event, ...]:
     """Return the events of one call; of a hundred calls one is refused, and has no more than a decision."""
     outcome = "deny" if number % 100 == 0 else "permit"
-    about = {"at": at, "tenant": tenant, "task": task.id, "agent": task.agent, "call": f"dec_{number:016d}"}
     decided = DecisionMade(
         tool="echo/echo",
         outcome=outcome,
@@ -59,7 +58,7 @@ def events_of(task: Task, number: int, at: datetime, tenant: str) -> tuple[Event
         flow=[{"argument": "text", "provenance": "unknown"}],
         arguments={"text": f"call {number:08d} the quick brown fox"},
     )
-    bodies = [decided]
+    bodies: list[EventBody] = [decided]
     if outcome == "permit":
         bodies += [
             ToolCalled(tool="echo/echo", outcome=CallOutcome.OK, result_bytes=100),
@@ -67,7 +66,11 @@ def events_of(task: Task, number: int, at: datetime, tenant: str) -> tuple[Event
                 tool="echo/echo", data_class="internal", categories=[], trust=Trust.TRUSTED, record="echo"
             ),
         ]
-    return tuple(Event.of(body, subject=task.agent, **about) for body in bodies)
+    call = f"dec_{number:016d}"
+    return tuple(
+        Event.of(body, at=at, tenant=tenant, subject=task.agent, task=task.id, agent=task.agent, call=call)
+        for body in bodies
+    )
 
 
 async def staffed(services: Services) -> list[Task]:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from remit.cli.demo.stage import Stage
 from remit.cli.demo.working_day import working_day
@@ -24,8 +24,8 @@ PICTURES: Final = Path(__file__).parent / "pictures"
 CHROMIUM: Final = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
-SIZE: Final = {"width": 1280, "height": 860}
-PHONE: Final = {"width": 390, "height": 780}
+SIZE: Final[ViewportSize] = {"width": 1280, "height": 860}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 780}
 #: Names of pictures, and the addresses below `/console`.
 PAGES: Final = {
     "now": "",

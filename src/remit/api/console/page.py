@@ -20,7 +20,7 @@ from starlette.responses import Response
 from remit.api.console.formats import FILTERS, shown
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser import sign_in
-from remit.api.oauth.browser.rendering import PageRequest, Serve, paged
+from remit.api.oauth.browser.rendering import PageRequest, Serve, paged_as
 from remit.api.oauth.forms import Form
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import Busy
@@ -110,7 +110,7 @@ class ConsoleRequest(PageRequest):
         """Return a value of the address's query, at most 200 characters of it."""
         return self.request.query_params.get(name, fallback)[:200]
 
-    def place(self, name: str) -> str:
+    def part(self, name: str) -> str:
         """Return a part of the address's path."""
         return str(self.request.path_params[name])
 
@@ -178,7 +178,7 @@ def console_page(serve: Page, rooms: ConsoleRooms, *, at: str, duty: Duty) -> Se
         visit.require(duty)
         return await serve(visit)
 
-    return paged(page, rooms, ConsoleRequest)
+    return paged_as(ConsoleRequest, page, rooms)
 
 
 def address_of(kind: str, name: str) -> str:

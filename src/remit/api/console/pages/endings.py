@@ -104,7 +104,7 @@ async def unlock(visit: ConsoleRequest) -> Response:
 
 async def closure(visit: ConsoleRequest) -> Response:
     """Show what an end has revoked, how fast, and what is still open."""
-    found = await visit.rooms.evidence.receipts.closure(visit.place("closure"))
+    found = await visit.rooms.evidence.receipts.closure(visit.part("closure"))
     kind, _, name = found.scope.partition(":")
     task = await visit.rooms.tasks.tasks.find(name) if kind == ScopeKind.TASK else None
     see_closure(found, task, visit.someone)

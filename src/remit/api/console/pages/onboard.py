@@ -104,7 +104,7 @@ def _offered(visit: ConsoleRequest, name: str) -> list[Tool]:
 
 async def show(visit: ConsoleRequest) -> Response:
     """Show one upstream: its tools, drafts with their reasons, changes, and what its mode would change."""
-    rooms, name = visit.rooms, visit.place("upstream")
+    rooms, name = visit.rooms, visit.part("upstream")
     if name not in rooms.upstreams:
         raise NotFound(f"upstream `{name[:80]}` does not exist", remediation="choose one of the list")
     facts = UpstreamFacts(audience=visit.asked("audience"), data_class=visit.asked("class"))
@@ -171,7 +171,7 @@ async def _refused(visit: ConsoleRequest, name: str) -> list[RefusedTool]:
 async def change_mode(visit: ConsoleRequest) -> Response:
     """Enforce at the upstream although the files say `observe`, or let the files decide again."""
     form = await visit.act()
-    name, modes = visit.place("upstream"), visit.rooms.decisions.modes
+    name, modes = visit.part("upstream"), visit.rooms.decisions.modes
     match form.get("mode"):
         case "enforce":
             await modes.enforce(name, by=visit.someone.name)
