@@ -29,8 +29,8 @@ PATIENCE_S: Final = 30.0
 class StolenCredentials(msgspec.Struct):
     """What a stolen password was good for.
 
-    When each accepted login began, when each refused one was refused, what was visible, and what became of the
-    session that stayed open.
+    When each accepted login began, when each refused one was refused, what was visible, and what became of
+    the session that stayed open.
     """
 
     saw: list[str] = []
