@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every test shares: how hypothesis looks for counterexamples, and the servers."""
 
+import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +30,20 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Started in the background, a shell's children ignore SIGINT and hand that on to what tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector look at nothing that is collected here: all of it stays until the end, and is
+    much more than what a test makes.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -45,6 +45,8 @@ class LeasingGateway(LiveGateway):
     upstream.
     """
 
+    sample = False
+
     def __init__(self, folder: Path, lease: Json, settings: str = "", **section: Json) -> None:
         super().__init__(folder, settings, tasks={"look-up": TASK})
         self._section = section | ({"lease": lease} if lease else {})

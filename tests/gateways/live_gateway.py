@@ -27,6 +27,7 @@ from remit.core.tasks.task import Task, TaskState
 from remit.sdk.key import AgentKey
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
+from tests.gateways.remit_up import run_here
 
 Json = Any
 T = TypeVar("T")
@@ -49,6 +50,9 @@ class LiveGateway:
     credentials to be dead: on a busy machine a source is late.
     """
 
+    #: Whether it has the sample: the server `notes`, its tools and its task.
+    sample = True
+
     def __init__(self, folder: Path, settings: str = "", tasks: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.settings = settings
@@ -65,8 +69,10 @@ class LiveGateway:
 
     def __enter__(self) -> Self:
         if not (self.folder / "remit.yaml").exists():
-            scaffold(self.folder)
-            for name, written in {"sweep": SWEEP, **self.further_tasks}.items():
+            scaffold(self.folder, sample=self.sample)
+            for name in ("tasks", "tools"):
+                (self.folder / name).mkdir(exist_ok=True)
+            for name, written in {**({"sweep": SWEEP} if self.sample else {}), **self.further_tasks}.items():
                 (self.folder / "tasks" / f"{name}.yaml").write_text(written)
             text = (self.folder / "remit.yaml").read_text()
             (self.folder / "remit.yaml").write_text(
@@ -173,7 +179,12 @@ class LiveGateway:
         self.wait(wait())
 
     def remit(self, *words: str, session: str = "", **options: Json) -> subprocess.CompletedProcess[str]:
-        """Run a command line to its end."""
+        """Run a command line to its end: in its own process where it starts a program, or reads what it is
+        given.
+        """
+        if words[0] not in ("run", "connect") and not options.keys() - {"env"}:
+            env = self.environment(session=session) | options.get("env", {})
+            return subprocess.CompletedProcess(words, *run_here(words, self.folder, env))
         return subprocess.run(
             [sys.executable, "-m", "remit", *words],
             cwd=self.folder,

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -46,6 +46,20 @@ class Said(NamedTuple):
         return json.loads(self.out)
 
 
+def run_here(words: Sequence[str], folder: Path, env: Mapping[str, str], given: str = "") -> Said:
+    """Run one command in this process, which saves starting Python, as a shell in this folder would."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, env, clear=True),
+        mock.patch("sys.stdin", io.StringIO(given)),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = run(list(words))
+    return Said(code, out.getvalue(), err.getvalue())
+
+
 class Remit:
     """A folder made by `remit init`, and the process that serves it."""
 
@@ -69,25 +83,13 @@ class Remit:
     def __call__(self, *words: str, by: str = "", given: str = "") -> Said:
         """Run one command as a shell would: in this folder, with this environment, without a terminal.
 
-        A command that serves runs in its own process; other commands run in this process, which saves
-        starting Python. `given` is the command's standard input.
+        A command that serves runs in its own process; other commands run in this process. `given` is the
+        command's standard input.
         """
         line = [*words, *(("--as", by) if by else ())]
-        said = self.apart(*line) if words[0] == "up" else self._here(line, given)
+        said = self.apart(*line) if words[0] == "up" else run_here(line, self.folder, self.env, given)
         assert "Traceback" not in said.err, said.err
         return said
-
-    def _here(self, line: list[str], given: str = "") -> Said:
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            mock.patch.dict(os.environ, self.env, clear=True),
-            mock.patch("sys.stdin", io.StringIO(given)),
-            contextlib.chdir(self.folder),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            code = run(line)
-        return Said(code, out.getvalue(), err.getvalue())
 
     def apart(self, *words: str) -> Said:
         """Run one command in its own process."""

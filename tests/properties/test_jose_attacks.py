@@ -8,6 +8,7 @@ signature of the right key over wrong bytes, so that what refuses them is what w
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 from typing import Any
 
@@ -55,11 +56,11 @@ def test_a_signature_of_another_key_is_refused(verifier: Verifier) -> None:
 
 @every_verifier
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
-@pytest.mark.parametrize("keep", [True, False])
-def test_none_is_no_algorithm(verifier: Verifier, name: str, keep: bool) -> None:
+def test_none_is_no_algorithm(verifier: Verifier, name: str) -> None:
     """However it is spelled, with or without something in the place of a signature."""
     header, payload, tail = verifier.token({"alg": name}).split(".")
-    verifier.refuses(f"{header}.{payload}.{tail if keep else ''}")
+    verifier.refuses(f"{header}.{payload}.{tail}")
+    verifier.refuses(f"{header}.{payload}.")
 
 
 def _secrets() -> dict[str, bytes]:
@@ -81,13 +82,13 @@ def _secrets() -> dict[str, bytes]:
 
 
 @every_verifier
-@pytest.mark.parametrize("form", list(_secrets()))
 @pytest.mark.parametrize(("name", "digest"), [("HS256", "sha256"), ("HS384", "sha384"), ("HS512", "sha512")])
-def test_a_public_key_is_no_shared_secret(verifier: Verifier, form: str, name: str, digest: str) -> None:
+def test_a_public_key_is_no_shared_secret(verifier: Verifier, name: str, digest: str) -> None:
     """The public key, in each form that a program may hold it, used as the key of an HMAC."""
     header, payload, _ = verifier.token({"alg": name}).split(".")
-    mac = hmac.digest(_secrets()[form], f"{header}.{payload}".encode(), digest)
-    verifier.refuses(f"{header}.{payload}.{b64(mac)}")
+    for secret in _secrets().values():
+        mac = hmac.digest(secret, f"{header}.{payload}".encode(), digest)
+        verifier.refuses(f"{header}.{payload}.{b64(mac)}")
 
 
 @every_verifier
@@ -232,16 +233,15 @@ def test_a_part_is_one_json_object(verifier: Verifier, text: bytes) -> None:
 
 
 @every_verifier
-@pytest.mark.parametrize("part", [0, 1, 2])
 @pytest.mark.parametrize("mark", ["=", "==", "\n", " ", "\t", "%3D", "+", "/", "é", "\0"])
-@pytest.mark.parametrize("front", [True, False])
-def test_base64url_has_one_spelling(verifier: Verifier, part: int, mark: str, front: bool) -> None:
+def test_base64url_has_one_spelling(verifier: Verifier, mark: str) -> None:
     """Padding, blanks and letters of another alphabet: signed as they stand, and refused all the same."""
-    parts = verifier.token().split(".")
-    parts[part] = mark + parts[part] if front else parts[part] + mark
-    if part < 2:
-        parts[2] = b64(signature(f"{parts[0]}.{parts[1]}".encode()))
-    verifier.refuses(".".join(parts))
+    for part, front in itertools.product(range(3), (True, False)):
+        parts = verifier.token().split(".")
+        parts[part] = mark + parts[part] if front else parts[part] + mark
+        if part < 2:
+            parts[2] = b64(signature(f"{parts[0]}.{parts[1]}".encode()))
+        verifier.refuses(".".join(parts))
 
 
 @every_verifier

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -113,7 +114,6 @@ def _rest(desk: RestServices, rooms: dict[type[object], object]) -> Iterable[tup
 
 def _others(services: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     health = Health(health_rooms(services))
-    told = document()
 
     async def live(_: Request) -> Response:
         return health.live()
@@ -125,7 +125,7 @@ def _others(services: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
         return await health.metrics()
 
     async def openapi(_: Request) -> Response:
-        return answer(told)
+        return answer(await asyncio.to_thread(document))
 
     issuing = services.identity.issuing
     return (

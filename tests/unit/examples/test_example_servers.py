@@ -166,9 +166,9 @@ async def test_the_injected_instruction_is_in_c42_alone(story: Path) -> None:
     assert "collector.test" not in plain
 
 
-async def test_mail_lands_in_the_outbox(story: Path, era: Era) -> None:
+async def test_mail_lands_in_the_outbox(story: Path) -> None:
     """A mail sent is one line in the outbox; a bad address is refused and leaves none."""
-    async with over_stdio("mail", story / "mail", era) as client:
+    async with over_stdio("mail", story / "mail", "auto") as client:
         inbox = await client.call_tool("inbox")
         assert inbox.structured_content is not None
         assert [m["subject"] for m in inbox.structured_content["result"]] == ["C-42", "Winter offers"]
@@ -222,10 +222,10 @@ async def test_an_environment_that_does_not_exist_is_refused(tmp_path: Path) -> 
     assert result.is_error
 
 
-async def test_two_agents_share_tickets(story: Path, era: Era) -> None:
+async def test_two_agents_share_tickets(story: Path) -> None:
     """What one connection writes into a ticket, another reads."""
     folder = story / "tickets"
-    async with over_stdio("tickets", folder, era) as one, over_stdio("tickets", folder, era) as other:
+    async with over_stdio("tickets", folder, "auto") as one, over_stdio("tickets", folder, "legacy") as other:
         opened = await asyncio.gather(
             *(c.call_tool("create", {"title": f"n{i}", "body": ""}) for i in range(4) for c in (one, other))
         )

@@ -104,14 +104,18 @@ class Database:
         if not self._may_run():
             # The programs are in a virtual environment below a folder that other users cannot enter.
             self._bin = _copied(found, self.folder)
+        self._create(secret)
+        secret.unlink()
+        with (self.data / "postgresql.conf").open("a") as settings:
+            settings.write(_SETTINGS + f"port = {self.port}\n" + ("" if durable else "fsync = off\n"))
+
+    def _create(self, secret: Path) -> None:
+        """Create the data; the administrator's password is in a file."""
         self._run(
             "initdb",
             *("--pgdata", str(self.data), "--username", USER, "--pwfile", str(secret), "--no-sync"),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
         )
-        secret.unlink()
-        with (self.data / "postgresql.conf").open("a") as settings:
-            settings.write(_SETTINGS + f"port = {self.port}\n" + ("" if durable else "fsync = off\n"))
 
     def _may_run(self) -> bool:
         try:

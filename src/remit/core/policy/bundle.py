@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -105,12 +106,18 @@ def _bare(value: object) -> object:
     if isinstance(value, Api):
         return _KeptApi(tuple(value.routes.values()), value.title, value.version, value.left_out)
     if isinstance(value, msgspec.Struct):
-        return {one.encode_name: _bare(getattr(value, one.name)) for one in msgspec.structs.fields(value)}
+        return {written: _bare(getattr(value, name)) for written, name in _names(type(value))}
     if isinstance(value, dict):
         return {key: _bare(one) for key, one in value.items()}
     if isinstance(value, list | tuple | frozenset):
         return [_bare(one) for one in value]
     return value
+
+
+@functools.cache
+def _names(kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a type by their written names: to read them off its annotations takes long."""
+    return tuple((one.encode_name, one.name) for one in msgspec.structs.fields(kind))
 
 
 def from_kept(value: Json) -> Bundle:
