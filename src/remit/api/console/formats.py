@@ -90,6 +90,11 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def path(text: str) -> str:
+    """Return a text as the rest of an address's path; its slashes stay."""
+    return quote(text, safe="/")
+
+
 FILTERS: Final[dict[str, Any]] = {
     "ago": ago,
     "clock": clock,
@@ -97,6 +102,7 @@ FILTERS: Final[dict[str, Any]] = {
     "left": left,
     "many": many,
     "marked": marked,
+    "path": path,
     "segment": segment,
     "sentence": sentence,
     "share": share,

@@ -15,6 +15,7 @@ from remit.services.guard.guard import CodingGuard
 from remit.services.inspection.assembly import InspectionServices
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
+from remit.services.signals.assembly import SignalServices
 from remit.services.tools.assembly import ToolServices
 
 
@@ -30,4 +31,5 @@ class ConsoleRooms(PageRooms):
     inspection: InspectionServices
     policies: Policies
     replicas: ReplicaServices
+    signals: SignalServices
     tools: ToolServices

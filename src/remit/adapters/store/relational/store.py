@@ -124,6 +124,11 @@ class RelationalStore:
         query = "select body from last_proofs where tenant = ? and agent = ?"
         return await self._pool.run(reads.body, LastProof, query, tenant, agent)
 
+    async def last_proofs(self, tenant: str) -> list[LastProof]:
+        """Return how each agent last proved its identity, by agent."""
+        query = "select body from last_proofs where tenant = ? order by agent"
+        return await self._pool.run(reads.bodies, LastProof, query, tenant)
+
     async def person(self, tenant: str, name: str) -> Person | None:
         """Return a person."""
         query = "select body from people where tenant = ? and name = ?"
