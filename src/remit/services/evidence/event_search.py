@@ -58,12 +58,18 @@ class EventSearches:
         parts = found if before is None else reversed(found)
         return FoundEvents(entries=[entry for part in parts for entry in part.entries], reached=at)
 
-    async def tally(self, wanted: EventSearch, *, zone: timedelta, start: int = 0) -> TalliedCalls:
-        """Count the sought calls from `start` on; `reached` is where a count that is too long has stopped."""
+    async def tally(
+        self, wanted: EventSearch, *, zone: timedelta, start: int = 0, before: int | None = None
+    ) -> TalliedCalls:
+        """Count the sought calls from index `start` on and below `before`; `reached` is where a count that is
+        too long has stopped.
+        """
         sums: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
         at: int | None = start
         for _ in range(MOST_TALLIED // PART):
-            part = await self._store.tally(self._tenant, wanted, zone=zone, start=at or 0, most=PART)
+            part = await self._store.tally(
+                self._tenant, wanted, zone=zone, start=at or 0, before=before, most=PART
+            )
             for one in part.tallies:
                 decided, ended = sums.setdefault((one.day, one.tool), (Counter(), Counter()))
                 decided.update(one.decided)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an agent uses of what it is granted: for a review of its authority.
 
-An agent is granted the tools of the task types that name it, and those of its open tasks. Their use is counted
-from the evidence, over a window that is bounded in time and in events: a page may ask for it at any moment.
+An agent is granted the tools of the task types that name it, and those of its open tasks. Their use is
+counted from the evidence, over a window that is bounded in time and in events: a page may ask at any moment.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from datetime import datetime, timedelta
+from collections import Counter, OrderedDict
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -26,14 +26,20 @@ from remit.services.tools.pinned_tools import ToolCatalogue
 
 #: The window: its longest time, and the most events that are looked at.
 WINDOW: Final = timedelta(days=30)
-EVENTS: Final = 20_000
+EVENTS: Final = 10_000
+#: How far a kept count may reach back beyond the window.
+AGAIN: Final = timedelta(days=1)
+#: Most tools of a count that is kept: an agent may ask for any number of names.
+MOST_TOOLS: Final = 1_000
+#: Agents whose count is kept, so that the next question counts only what came after.
+KEPT: Final = 200
 
 
 class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
     """The use of one tool: the decisions about its calls, by outcome.
 
-    `task_types` name the agent and grant the tool; `open_tasks` is the number of its open tasks that grant it.
-    The tier is empty for a tool that nothing describes.
+    `task_types` name the agent and grant the tool; `open_tasks` is the number of its open tasks that grant
+    it. The tier is empty for a tool that is not registered.
     """
 
     tool: str
@@ -71,6 +77,14 @@ class GrantedUse(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(one for one in self.tools if not one.used)
 
 
+class _Count(msgspec.Struct, frozen=True):
+    """A count of an agent's calls since a time, up to the event before `next`."""
+
+    since: datetime
+    next: int
+    counted: dict[str, Counter[str]]
+
+
 class GrantedUseReports:
     """Reports what agents use of what they are granted."""
 
@@ -91,6 +105,7 @@ class GrantedUseReports:
         self._tools = tools
         self._members = members
         self._clock = clock
+        self._kept: OrderedDict[str, _Count] = OrderedDict()
 
     async def of(self, agent: Agent, open_tasks: list[Task]) -> GrantedUse:
         """Return what an agent, with these open tasks, uses of what it is granted."""
@@ -114,21 +129,32 @@ class GrantedUseReports:
         )
 
     async def _counted(self, agent: Agent) -> tuple[datetime, dict[str, Counter[str]]]:
-        since = max(agent.created, self._clock.now() - WINDOW)
-        first = max(0, await self._log.size() - EVENTS)
-        if first:
-            begin = await self._searches.search(EventSearch(), start=first, limit=1)
-            # An event that was changed in the store has no time; the audit of the log finds it.
-            with contextlib.suppress(ValueError, IndexError):
-                since = max(since, datetime.fromisoformat(read_leaf(begin.entries[0].leaf)[0].at))
-        found = await self._searches.tally(
-            EventSearch(agent=agent.name, since=since), zone=timedelta(), start=first
-        )
-        counted: dict[str, Counter[str]] = {}
+        """Return since when the agent's calls are counted, and the count by tool."""
+        oldest = max(agent.created, self._clock.now() - WINDOW)
+        size = await self._log.size()
+        kept = self._kept.pop(agent.name, None)
+        # A count is begun again before it reaches much further back than the window.
+        if kept is None or kept.since < oldest - AGAIN:
+            first = max(0, size - EVENTS)
+            kept = _Count(max(oldest, await self._time_of(first)) if first else oldest, first, {})
+        wanted = EventSearch(agent=agent.name, since=kept.since)
+        found = await self._searches.tally(wanted, zone=timedelta(), start=kept.next, before=size)
+        counted = {tool: Counter(counts) for tool, counts in kept.counted.items()}
         for one in found.tallies:
             if one.tool:
                 counted.setdefault(one.tool, Counter()).update(one.decided)
-        return since, counted
+        if found.reached is None and len(counted) <= MOST_TOOLS:
+            self._kept[agent.name] = _Count(kept.since, size, counted)
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return kept.since, counted
+
+    async def _time_of(self, index: int) -> datetime:
+        begin = await self._searches.search(EventSearch(), start=index, limit=1)
+        # An event that was changed in the store has no time; the audit of the log finds it.
+        with contextlib.suppress(ValueError, IndexError):
+            return datetime.fromisoformat(read_leaf(begin.entries[0].leaf)[0].at)
+        return datetime.min.replace(tzinfo=UTC)
 
     def _use(self, tool: str, types: tuple[str, ...], open_tasks: int, decided: Counter[str]) -> ToolUse:
         known = self._tools.get(tool)

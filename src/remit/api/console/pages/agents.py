@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The register of agents, and the page of one: who it is, what it may do, what it uses of that, and its end."""
+"""The register of agents, and the page of one: who it is, what it may do, what it uses, and its end."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ EXPLAINED: Final = 8
 TOOLS: Final = 200
 #: An agent that has not proven its identity for this long is idle.
 IDLE: Final = timedelta(days=30)
+
+#: A count over less than this says little about what an agent needs.
+SETTLED: Final = timedelta(days=7)
 
 #: What a form of the page may ask for, by its word, and what the page says then.
 MOVES: Final = {
@@ -182,6 +185,7 @@ async def show(visit: ConsoleRequest) -> Response:
         locks=await rooms.endings.locks.over(scopes),
         closure=closures[0] if closures else None,
         use=use,
+        settled=now - use.since > SETTLED,
         unused_types=sorted({name for one in use.unused for name in one.task_types}),
         most_tools=TOOLS,
         bindings=_bindings(agent, proof),

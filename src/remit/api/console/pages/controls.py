@@ -194,9 +194,13 @@ async def _log(visit: ConsoleRequest) -> ControlRow:
         )
     if log.forked:
         return ControlRow(
-            name="Signed head", state="of another history", standing="bad",
-            why="another remit signs it from a copy of the store, or the store was rolled back", at=at, act=act,
-        )  # fmt: skip
+            name="Signed head",
+            state="of another history",
+            standing="bad",
+            why="another remit signs it from a copy of the store, or the store was rolled back",
+            at=at,
+            act=act,
+        )
     if head is None:
         return ControlRow(
             name="Signed head", state="none yet", standing="warn", why=many(size, "event"), at=at, act=act
@@ -275,23 +279,23 @@ def _keys(visit: ConsoleRequest) -> list[ControlRow]:
 async def _secrets(visit: ConsoleRequest) -> list[ControlRow]:
     found = Counter(one.kind for one in await visit.rooms.findings.findings.about(state=FindingState.OPEN))
     words: dict[FindingKind, tuple[str, Standing]] = {
-        FindingKind.STANDING_SECRET: ("outlive tasks", "warn"),
-        FindingKind.OLD_SECRET: ("are old", "warn"),
-        FindingKind.SECRET_STUCK: ("cannot be rotated", "bad"),
-        FindingKind.CREDENTIAL_LEAKED: ("have leaked", "bad"),
+        FindingKind.STANDING_SECRET: ("Secrets that outlive tasks", "warn"),
+        FindingKind.OLD_SECRET: ("Old secrets", "warn"),
+        FindingKind.SECRET_STUCK: ("Secrets that cannot be rotated", "bad"),
+        FindingKind.CREDENTIAL_LEAKED: ("Leaked credentials", "bad"),
     }
     rows = [
         ControlRow(
-            name="Secrets",
-            state=f"{found[kind]} {says}",
+            name=name,
+            state=many(found[kind], "open finding"),
             standing=standing,
             at=f"{ROOT}/findings?kind={kind.value}",
             act="Findings",
         )
-        for kind, (says, standing) in words.items()
+        for kind, (name, standing) in words.items()
         if found[kind]
     ]
-    return rows or [ControlRow(name="Secrets", state="none that outlives tasks is open", standing="good")]
+    return rows or [ControlRow(name="Secrets", state="no open finding", standing="good")]
 
 
 def _revoking(visit: ConsoleRequest) -> ControlRow:

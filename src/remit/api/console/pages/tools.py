@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of one tool: what it is, why it has its tier, who could call it, its recent calls, and its locks."""
+"""The page of one tool: what it is, why it has its tier, who could call it, its calls, and its locks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from remit.ports.upstream import HttpUpstream
 from remit.services.evidence.event_search import EventSearch
 from remit.services.identity.permissions import Duty
 
-#: Events among which its calls are sought and counted, the last ones, and the calls that are shown.
-EVENTS: Final = 20_000
+#: Events among which its calls are sought, the last ones, and the calls that are shown.
+EVENTS: Final = 5_000
 CALLS: Final = 40
 #: Callers, agents and arguments of one list, and lines of a difference.
 LISTED: Final = 50
