@@ -15,7 +15,7 @@ from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.activity import Activity
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
-from remit.services.inspection.granted_use import GrantedUseReports
+from remit.services.inspection.grant_use import GrantedUseReports
 from remit.services.inspection.question_reports import QuestionHistory
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
@@ -97,13 +97,7 @@ def inspection_services(
         roster=roster,
         proofs=proofs_of(adapters, deployment, policies),
         questions=_questions(adapters, deployment, decisions, evidence),
-        simulations=Simulations(
-            store=adapters.store,
-            log=evidence.log,
-            policies=policies,
-            members=deployment.members,
-            tenant=deployment.tenant,
-        ),
+        simulations=_simulations(adapters, deployment, policies, evidence),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
@@ -125,6 +119,18 @@ def _granted_use(
         tools=tools.registry,
         members=deployment.members,
         clock=adapters.clock,
+    )
+
+
+def _simulations(
+    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
+) -> Simulations:
+    return Simulations(
+        store=adapters.store,
+        log=evidence.log,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
     )
 
 

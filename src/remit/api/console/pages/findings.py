@@ -18,7 +18,7 @@ from remit.services.identity.permissions import Duty, see_finding
 SHOWN: Final = 50
 #: The longest explanation of how a finding was resolved.
 MOST_CHARS: Final = 2000
-#: Subjects of findings that have a page of their own, and the first part of its address.
+#: Subjects of findings that have a page, and the first part of its address.
 PAGES: Final = {"agent": "agents", "person": "people"}
 
 

@@ -35,7 +35,7 @@ MOST_TOOLS: Final = 1_000
 KEPT: Final = 200
 
 
-class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
+class GrantedToolUse(msgspec.Struct, frozen=True, kw_only=True):
     """The use of one tool: the decisions about its calls, by outcome.
 
     `task_types` name the agent and grant the tool; `open_tasks` is the number of its open tasks that grant
@@ -68,11 +68,11 @@ class GrantedUse(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     since: datetime
-    tools: tuple[ToolUse, ...]
-    others: tuple[ToolUse, ...]
+    tools: tuple[GrantedToolUse, ...]
+    others: tuple[GrantedToolUse, ...]
 
     @property
-    def unused(self) -> tuple[ToolUse, ...]:
+    def unused(self) -> tuple[GrantedToolUse, ...]:
         """The granted tools that it did not use."""
         return tuple(one for one in self.tools if not one.used)
 
@@ -156,9 +156,11 @@ class GrantedUseReports:
             return datetime.fromisoformat(read_leaf(begin.entries[0].leaf)[0].at)
         return datetime.min.replace(tzinfo=UTC)
 
-    def _use(self, tool: str, types: tuple[str, ...], open_tasks: int, decided: Counter[str]) -> ToolUse:
+    def _use(
+        self, tool: str, types: tuple[str, ...], open_tasks: int, decided: Counter[str]
+    ) -> GrantedToolUse:
         known = self._tools.get(tool)
-        return ToolUse(
+        return GrantedToolUse(
             tool=tool,
             tier=known.tier.word if known is not None else "",
             task_types=types,

@@ -10,7 +10,7 @@ import pytest
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.system import SubjectForgotten
 from remit.ports.store.units import Unit
-from remit.services.inspection.granted_use import EVENTS, WINDOW, GrantedUse
+from remit.services.inspection.grant_use import EVENTS, WINDOW, GrantedUse
 from tests.worlds.calls import CallWorld, call_world
 from tests.worlds.values import TENANT
 
