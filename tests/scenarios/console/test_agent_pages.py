@@ -79,7 +79,7 @@ async def test_idle_and_unused_agents_are_found(world: ConsoleWorld) -> None:
         assert {name for name in ("clerk", "other") if f'/console/agents/{name}"' in page.text} == found, (
             query
         )
-    assert "No agent matches" in page.text or found
+    assert "No agent matches" in (await vera.get("/console/agents?q=nothing-like-it")).text
 
 
 async def test_thousands_of_agents_come_in_pages(world: ConsoleWorld) -> None:
@@ -146,9 +146,9 @@ async def test_the_owner_suspends_and_only_an_administrator_activates(world: Con
     """As over REST. Its tasks end, and a second click changes nothing."""
     task, _ = await world.open()
     lena = await world.browser("lena")
-    for _ in range(2):
-        done = await act(lena, CLERK, act="suspend", reason="odd calls")
-        assert done.status == 303
+    done = await act(lena, CLERK, act="suspend", reason="odd calls")
+    again = await act(lena, CLERK, act="suspend", reason="odd calls")
+    assert (done.status, again.status) == (303, 303)
     assert (await lena.get(done.location)).text.count("Suspended.") == 1
     assert await state_of(world) is AgentState.SUSPENDED
     assert (await world.services.tasks.tasks.get(task.id)).state is TaskState.REVOKED

@@ -23,9 +23,9 @@ async def world(tmp_path: Path) -> AsyncIterator[ConsoleWorld]:
         yield made
 
 
-async def seen(world: ConsoleWorld, about: str = "agent:clerk", **facts: object) -> Finding:
+async def seen(world: ConsoleWorld, about: str = "agent:clerk", **facts: str) -> Finding:
     """Have a finding be seen."""
-    return await world.services.findings.findings.see(FindingKind.TWO_PROGRAMS, about, "x", facts)  # type: ignore[arg-type]
+    return await world.services.findings.findings.see(FindingKind.TWO_PROGRAMS, about, "x", facts)
 
 
 async def test_a_finding_says_what_it_means_and_what_to_do(world: ConsoleWorld) -> None:

@@ -3,9 +3,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
+from remit.api.console.formats import path
 from remit.core.scope import ScopeKind
 from remit.core.tools.tool import ToolState
 from tests.worlds.calls import a_surface
@@ -76,6 +78,25 @@ async def test_words_of_an_upstream_are_no_markup(world: ConsoleWorld) -> None:
     for part in ("<script>alert", "\u202e", "\u0007", "<b>odd"):
         assert part not in page.text
     assert "the worst is assumed" in page.text
+
+
+def test_the_name_of_a_tool_leads_to_no_other_page() -> None:
+    """A server may call a tool as it likes: its link stays below the tools."""
+    for name in (
+        "../../stop",
+        "..",
+        ".",
+        "a/../../../stop",
+        "/stop",
+        "stop?kind=everything",
+        "a#b",
+        "%2e%2e/x",
+    ):
+        address = f"/console/tools/{path(f'desk/{name}')}"
+        parts = urlsplit(urljoin("http://localhost/", address))
+        assert (parts.path, parts.query, parts.fragment) == (address, "", "")
+        assert unquote(parts.path) == f"/console/tools/desk/{name}"
+    assert path("desk/pay") == "desk/pay"
 
 
 async def test_only_roles_see_tools_and_unknown_ones_do_not_exist(world: ConsoleWorld) -> None:

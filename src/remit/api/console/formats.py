@@ -91,8 +91,12 @@ def segment(text: str) -> str:
 
 
 def path(text: str) -> str:
-    """Return a text as the rest of an address's path; its slashes stay."""
-    return quote(text, safe="/")
+    """Return a text as the rest of an address's path.
+
+    Its slashes stay, unless a browser would take a part between them as a way up, to another page.
+    """
+    up = any(part in ("", ".", "..") for part in text.split("/"))
+    return quote(text, safe="" if up else "/")
 
 
 FILTERS: Final[dict[str, Any]] = {

@@ -65,7 +65,7 @@ DONE: Final = {
     "narrowed": "Narrowed. The agent may make the smaller call.",
     "withdrawn": "Withdrawn. It permits nothing any more.",
     "suspended": "Suspended. The agent opens no task until someone activates it.",
-    "activated": "Activated. The agent may open tasks again.",
+    "activated": "Activated. The agent may open tasks.",
     "retired": "Retired. The agent never acts again, and its tasks have ended.",
     "unbound": "Unbound. Tokens of the agent are refused from now on, and its tasks have ended.",
     "resolved": "Resolved. If it is seen again, it opens again.",

@@ -357,9 +357,13 @@ def _replica(one: Enforcer) -> ControlRow:
     facts = [many(one.tasks, "task"), f"remit {one.replica.version}"]
     facts += ["it answers you"] if one.me else []
     facts += ["it does the shared chores"] if one.tends else []
-    state, standing = "enforces", "good"
+    state, standing = _standing(one)
+    return ControlRow(name=one.replica.host, state=state, standing=standing, why=", ".join(facts))
+
+
+def _standing(one: Enforcer) -> tuple[str, Standing]:
     if one.late:
-        state, standing = "its lease has expired: it refuses everything", "bad"
-    elif one.differs:
-        state, standing = "decides by another bundle than the one in force", "bad"
-    return ControlRow(name=one.replica.host, state=state, standing=standing, why=", ".join(facts))  # type: ignore[arg-type]
+        return "its lease has expired: it refuses everything", "bad"
+    if one.differs:
+        return "decides by another bundle than the one in force", "bad"
+    return "enforces", "good"
