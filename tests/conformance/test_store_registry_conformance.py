@@ -60,6 +60,17 @@ async def test_the_last_proof_replaces_the_one_before(store: Store) -> None:
     assert await store.last_proof("other", "contract-bot") is None
 
 
+async def test_last_proofs_are_listed_by_agent(store: Store) -> None:
+    """Each agent that ever proved its identity once, of one tenant."""
+    proofs = [
+        LastProof(tenant=tenant, agent=agent, at=START, method="oidc", assurance=Assurance.ATTESTED)
+        for tenant, agent in ((TENANT, "b-bot"), (TENANT, "a-bot"), ("other", "c-bot"))
+    ]
+    await store.commit(Unit(tuple(PutLastProof(one) for one in proofs)))
+    assert await store.last_proofs(TENANT) == [proofs[1], proofs[0]]
+    assert await store.last_proofs("none") == []
+
+
 async def test_delegation_records_are_found_by_person_and_agent(store: Store) -> None:
     """Newest first; an id is given once; a revoked record is kept."""
     one, two = a_delegation(), a_delegation("dlg_two", person="leo", made=START + HOUR)

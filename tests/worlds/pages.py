@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import msgspec
@@ -25,6 +25,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Parameter, TaskType
 from remit.ports.fetch import Fetched
+from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent
 from remit.services.people.consents import ConsentRules
 from remit.services.separation.sign_in_methods import AT_START
@@ -151,10 +152,17 @@ class Page:
         return {name: values[0] for name, values in parse_qs(urlsplit(self.location).query).items()}
 
 
+class Served(Protocol):
+    """A world whose pages a browser visits."""
+
+    services: Services
+    asgi: Any
+
+
 class Browsing:
     """One browser: it keeps cookies and sends what a browser sends."""
 
-    def __init__(self, world: ServiceWorld, client: str = LOOPBACK) -> None:
+    def __init__(self, world: Served, client: str = LOOPBACK) -> None:
         self.world = world
         self.client = client
         self.cookies: dict[str, str] = {}

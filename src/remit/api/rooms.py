@@ -203,5 +203,6 @@ def console_rooms(services: Services) -> ConsoleRooms:
         inspection=services.inspection,
         policies=services.policies,
         replicas=services.replicas,
+        signals=services.signals,
         tools=services.tools,
     )

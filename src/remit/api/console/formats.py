@@ -90,6 +90,15 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def path(text: str) -> str:
+    """Return a text as the rest of an address's path.
+
+    Its slashes stay, unless a browser would take a part between them as a way up, to another page.
+    """
+    up = any(part in ("", ".", "..") for part in text.split("/"))
+    return quote(text, safe="" if up else "/")
+
+
 FILTERS: Final[dict[str, Any]] = {
     "ago": ago,
     "clock": clock,
@@ -97,6 +106,7 @@ FILTERS: Final[dict[str, Any]] = {
     "left": left,
     "many": many,
     "marked": marked,
+    "path": path,
     "segment": segment,
     "sentence": sentence,
     "share": share,

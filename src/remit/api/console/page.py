@@ -62,7 +62,14 @@ DONE: Final = {
     "narrowed": "Narrowed. The agent may make the smaller call.",
     "withdrawn": "Withdrawn. It permits nothing any more.",
     "suspended": "Suspended. The agent opens no task until someone activates it.",
-    "activated": "Activated. The agent may open tasks again.",
+    "activated": "Activated. The agent may open tasks.",
+    "retired": "Retired. The agent never acts again, and its tasks have ended.",
+    "unbound": "Unbound. Tokens of the agent are refused from now on, and its tasks have ended.",
+    "resolved": "Resolved. If it is seen again, it opens again.",
+    "deactivated": "Deactivated. The person's sessions and tasks have ended.",
+    "reactivated": "Activated. The person may sign in again.",
+    "signed-out": "Signed out. The person's sessions, codes and unused approvals have ended.",
+    "revoked": "Revoked. Tasks that were opened under it have ended.",
     "saved": "Saved.",
 }
 

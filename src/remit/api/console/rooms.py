@@ -17,6 +17,7 @@ from remit.services.inspection.assembly import InspectionServices
 from remit.services.limits.rate_limit import RateLimit
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
+from remit.services.signals.assembly import SignalServices
 from remit.services.tools.assembly import ToolServices
 
 #: What a person may change through the console within a minute.
@@ -35,5 +36,6 @@ class ConsoleRooms(PageRooms):
     inspection: InspectionServices
     policies: Policies
     replicas: ReplicaServices
+    signals: SignalServices
     tools: ToolServices
     acts: RateLimit = field(default_factory=lambda: RateLimit(ACTS_PER_MINUTE, 60.0))

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from remit.api.console.live import live
 from remit.api.console.page import ROOT, Page, console_page
-from remit.api.console.pages import endings, now, onboard, tasks
+from remit.api.console.pages import agents, controls, endings, findings, now, onboard, people, tasks, tools
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser.rendering import Serve
 from remit.core.errors import NotFound
@@ -22,6 +22,14 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("", "now", Duty.OWN, now.show, None),
     ("/tasks/{task}", "now", Duty.OWN, tasks.show, None),
     ("/tasks/{task}/end", "now", Duty.OWN, None, tasks.end),
+    ("/agents", "agents", Duty.OWN, agents.index, None),
+    ("/agents/{name}", "agents", Duty.OWN, agents.show, agents.act),
+    ("/people", "agents", Duty.OVERSEE, people.index, None),
+    ("/people/{name}", "agents", Duty.OWN, people.show, people.act),
+    ("/tools/{tool:path}", "onboard", Duty.OVERSEE, tools.show, tools.accept),
+    ("/findings", "findings", Duty.OWN, findings.index, None),
+    ("/findings/{id}", "findings", Duty.OWN, findings.show, findings.resolve),
+    ("/controls", "controls", Duty.OVERSEE, controls.show, None),
     ("/stop", "now", Duty.END, endings.stop, endings.stopped),
     ("/unlock", "now", Duty.ADMINISTER, None, endings.unlock),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),

@@ -15,7 +15,7 @@ from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, 
 from remit.core.json_value import Json
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
-from remit.services.identity.permissions import Duty, may, require
+from remit.services.identity.permissions import Duty, require, see_finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,8 @@ def _view(finding: Finding) -> FindingView:
 
 
 async def _visible(errand: RestRequest[FindingRooms], finding: Finding) -> bool:
-    if may(errand.someone, Duty.OVERSEE):
-        return True
     agent = await errand.rooms.identity.directory.find_agent(finding.agent) if finding.agent else None
-    return agent is not None and agent.owned_by(errand.someone)
+    return see_finding(finding, agent, errand.someone)
 
 
 async def listed(errand: RestRequest[FindingRooms]) -> Items[FindingView]:

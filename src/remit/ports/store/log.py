@@ -130,9 +130,18 @@ class LogStore(UnitStore, Protocol):
         """
 
     async def tally(
-        self, tenant: str, wanted: EventSearch, *, zone: timedelta, start: int = 0, most: int = 5_000
+        self,
+        tenant: str,
+        wanted: EventSearch,
+        *,
+        zone: timedelta,
+        start: int = 0,
+        before: int | None = None,
+        most: int = 5_000,
     ) -> TalliedCalls:
-        """Count the sought calls by tool and day, the day of the time zone that is `zone` east of UTC."""
+        """Count the sought calls from index `start` on and below `before`, by tool and day, the day of the
+        time zone that is `zone` east of UTC.
+        """
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
         """Return the index of the last event of each of these tasks, from which `entries` of a task begin."""

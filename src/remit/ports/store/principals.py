@@ -27,6 +27,9 @@ class PrincipalStore(UnitStore, Protocol):
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
         """Return how an agent last proved its identity."""
 
+    async def last_proofs(self, tenant: str) -> list[LastProof]:
+        """Return how each agent last proved its identity, by agent; one that never did is left out."""
+
     async def person(self, tenant: str, name: str) -> Person | None:
         """Return a person."""
 

@@ -32,13 +32,22 @@ class EventSearches:
         self._tenant = tenant
 
     async def search(
-        self, wanted: EventSearch, *, start: int = 0, before: int | None = None, limit: int = 100
+        self,
+        wanted: EventSearch,
+        *,
+        start: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        most: int = MOST,
     ) -> FoundEvents:
-        """Return the first sought events from `start` on, or the last ones below `before`, in order."""
+        """Return the first sought events from `start` on, or the last ones below `before`, in order.
+
+        It looks at about `most` events.
+        """
         found: list[FoundEvents] = []
         left = limit
         at: int | None = start if before is None else before
-        for _ in range(MOST // PART):
+        for _ in range(-(-most // PART)):
             place = {"start": at or 0} if before is None else {"before": at or 0}
             part = await self._store.search(self._tenant, wanted, limit=left, most=PART, **place)
             found.append(part)
@@ -49,12 +58,18 @@ class EventSearches:
         parts = found if before is None else reversed(found)
         return FoundEvents(entries=[entry for part in parts for entry in part.entries], reached=at)
 
-    async def tally(self, wanted: EventSearch, *, zone: timedelta) -> TalliedCalls:
-        """Count the sought calls; `reached` is where a count that is too long has stopped."""
+    async def tally(
+        self, wanted: EventSearch, *, zone: timedelta, start: int = 0, before: int | None = None
+    ) -> TalliedCalls:
+        """Count the sought calls from index `start` on and below `before`; `reached` is where a count that is
+        too long has stopped.
+        """
         sums: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
-        at: int | None = 0
+        at: int | None = start
         for _ in range(MOST_TALLIED // PART):
-            part = await self._store.tally(self._tenant, wanted, zone=zone, start=at or 0, most=PART)
+            part = await self._store.tally(
+                self._tenant, wanted, zone=zone, start=at or 0, before=before, most=PART
+            )
             for one in part.tallies:
                 decided, ended = sums.setdefault((one.day, one.tool), (Counter(), Counter()))
                 decided.update(one.decided)

@@ -84,6 +84,10 @@ class Evidence:
                 "were changed",
             )
 
+    def signed(self) -> Head | None:
+        """Return the last signed head; `None` before the first one. Raises `StoreUnavailable`."""
+        return self._heads.read(self.origin)
+
     async def checkpoint(self) -> Head:
         """Sign the log as committed now, store the head outside the store, and return the head.
 

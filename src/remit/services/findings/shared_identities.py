@@ -177,6 +177,10 @@ class SharedIdentities:
         """Return how an agent last proved its identity, as far as it is written."""
         return await self._store.last_proof(self._tenant, agent)
 
+    async def last_proofs(self) -> dict[str, LastProof]:
+        """Return how each agent last proved its identity, by its name."""
+        return {one.agent: one for one in await self._store.last_proofs(self._tenant)}
+
     async def flush(self) -> None:
         """Write the sightings; those that cannot be written now are kept. For a background loop."""
         while self._unwritten:

@@ -12,7 +12,8 @@ import enum
 from remit.core.decisions.approval import Approval
 from remit.core.endings.closure import Closure
 from remit.core.errors import Forbidden, NotFound
-from remit.core.identity.principals import Agent, Person, Role
+from remit.core.findings.finding import Finding
+from remit.core.identity.principals import Agent, AgentState, Person, Role
 from remit.core.tasks.task import Task
 
 
@@ -124,3 +125,20 @@ def ask_about(person: Person, name: str, task: Task | None, agent: Agent | None)
         raise NotFound(
             f"`{name[:80]}` is not known here", remediation="give an agent, a task, a person or a token"
         )
+
+
+def move_agent(agent: Agent, state: AgentState, person: Person) -> None:
+    """Raise `Forbidden` unless a person may move an agent to a state.
+
+    Its owner may take it out of service; only an administrator activates it.
+    """
+    if state is AgentState.ACTIVE or not agent.owned_by(person):
+        require(person, Duty.ADMINISTER)
+
+
+def see_finding(finding: Finding, agent: Agent | None, person: Person) -> bool:
+    """Return whether a person may see a finding: with a role, or as the owner of the `agent` that it is
+    about.
+    """
+    own = agent is not None and agent.name == finding.agent and agent.owned_by(person)
+    return own or may(person, Duty.OVERSEE)

@@ -15,6 +15,7 @@ from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.activity import Activity
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
+from remit.services.inspection.grant_use import GrantedUseReports
 from remit.services.inspection.question_reports import QuestionHistory
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
@@ -43,6 +44,7 @@ class InspectionServices:
     proofs: PolicyProofs
     questions: QuestionHistory
     activity: Activity
+    granted_use: GrantedUseReports
 
 
 def inspection_services(
@@ -95,16 +97,40 @@ def inspection_services(
         roster=roster,
         proofs=proofs_of(adapters, deployment, policies),
         questions=_questions(adapters, deployment, decisions, evidence),
-        simulations=Simulations(
-            store=adapters.store,
-            log=evidence.log,
-            policies=policies,
-            members=deployment.members,
-            tenant=deployment.tenant,
-        ),
+        simulations=_simulations(adapters, deployment, policies, evidence),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
+        granted_use=_granted_use(adapters, deployment, policies, tools, evidence),
+    )
+
+
+def _granted_use(
+    adapters: Adapters,
+    deployment: Deployment,
+    policies: Policies,
+    tools: ToolServices,
+    evidence: EvidenceServices,
+) -> GrantedUseReports:
+    return GrantedUseReports(
+        log=evidence.log,
+        searches=evidence.searches,
+        policies=policies,
+        tools=tools.registry,
+        members=deployment.members,
+        clock=adapters.clock,
+    )
+
+
+def _simulations(
+    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
+) -> Simulations:
+    return Simulations(
+        store=adapters.store,
+        log=evidence.log,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
     )
 
 

@@ -431,10 +431,12 @@ class Tasks:
         return task if task is None or live is None else msgspec.structs.replace(task, label=live.label)
 
     async def newest(
-        self, *, agent: str = "", state: TaskState | None = None, limit: int = 100
+        self, *, agent: str = "", on_behalf_of: str = "", state: TaskState | None = None, limit: int = 100
     ) -> list[Task]:
-        """Return tasks, newest first; of one agent, in one state, where these are named."""
-        return await self._store.tasks(self._tenant, agent=agent, state=state, limit=limit)
+        """Return tasks, newest first; of one agent, for one person, in one state, where these are named."""
+        return await self._store.tasks(
+            self._tenant, agent=agent, on_behalf_of=on_behalf_of, state=state, limit=limit
+        )
 
     def _type(self, name: str) -> TaskType:
         task_types = self._policies.applied.bundle.task_types

@@ -432,10 +432,16 @@ def _is_sought(sought: _Sought, row: tuple[Any, ...]) -> bool:
 
 
 def tally(
-    connection: Sql, tenant: str, wanted: EventSearch, zone: timedelta, start: int, most: int
+    connection: Sql,
+    tenant: str,
+    wanted: EventSearch,
+    zone: timedelta,
+    start: int,
+    before: int | None,
+    most: int,
 ) -> TalliedCalls:
     """Count the sought calls among the next `most` events."""
-    low, high = _bounds(connection, tenant, wanted, start, None)
+    low, high = _bounds(connection, tenant, wanted, start, before)
     last = min(high, low + most)
     kinds = [EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value, EventKind.REFUSALS_COUNTED.value]
     where, values = _kinds(kinds)

@@ -124,6 +124,11 @@ class RelationalStore:
         query = "select body from last_proofs where tenant = ? and agent = ?"
         return await self._pool.run(reads.body, LastProof, query, tenant, agent)
 
+    async def last_proofs(self, tenant: str) -> list[LastProof]:
+        """Return how each agent last proved its identity, by agent."""
+        query = "select body from last_proofs where tenant = ? order by agent"
+        return await self._pool.run(reads.bodies, LastProof, query, tenant)
+
     async def person(self, tenant: str, name: str) -> Person | None:
         """Return a person."""
         query = "select body from people where tenant = ? and name = ?"
@@ -334,10 +339,17 @@ class RelationalStore:
         return await self._pool.run(reads.search, tenant, wanted, start, before, limit, most, self._opener)
 
     async def tally(
-        self, tenant: str, wanted: EventSearch, *, zone: timedelta, start: int = 0, most: int = 5_000
+        self,
+        tenant: str,
+        wanted: EventSearch,
+        *,
+        zone: timedelta,
+        start: int = 0,
+        before: int | None = None,
+        most: int = 5_000,
     ) -> TalliedCalls:
         """Count the sought calls by tool and day."""
-        return await self._pool.run(reads.tally, tenant, wanted, zone, start, most)
+        return await self._pool.run(reads.tally, tenant, wanted, zone, start, before, most)
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
         """Return the index of the last event of each of these tasks."""

@@ -13,7 +13,7 @@ from remit.core.identity.workload import AttestationMethod, Binding
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.directory import NewAgent
-from remit.services.identity.permissions import Duty, ask_about, may, require
+from remit.services.identity.permissions import Duty, ask_about, may, move_agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +123,7 @@ async def move(errand: RestRequest[AgentRooms]) -> AgentView:
     """
     wanted: MoveAgent = errand.body
     found = await errand.rooms.identity.directory.agent(errand.place["name"])
-    person = errand.someone
-    if wanted.state is AgentState.ACTIVE or not found.owned_by(person):
-        require(person, Duty.ADMINISTER)
+    move_agent(found, wanted.state, errand.someone)
     moved = await errand.rooms.identity.directory.move(
         found.name, wanted.state, by=errand.by, reason=wanted.reason
     )
