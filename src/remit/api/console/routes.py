@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from remit.api.console.live import live
 from remit.api.console.page import ROOT, Page, console_page
-from remit.api.console.pages import endings, now, tasks
+from remit.api.console.pages import decisions, endings, evidence, now, tasks, timelines
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser.rendering import Serve
 from remit.core.errors import NotFound
@@ -21,9 +21,15 @@ from remit.services.identity.permissions import Duty
 _PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("", "now", Duty.OWN, now.show, None),
     ("/tasks/{task}", "now", Duty.OWN, tasks.show, None),
+    ("/tasks/{task}/timeline", "now", Duty.OWN, timelines.show, None),
     ("/tasks/{task}/end", "now", Duty.OWN, None, tasks.end),
     ("/stop", "now", Duty.END, endings.stop, endings.stopped),
     ("/unlock", "now", Duty.ADMINISTER, None, endings.unlock),
+    ("/evidence", "evidence", Duty.AUDIT, evidence.show, None),
+    ("/evidence/calls", "evidence", Duty.AUDIT, evidence.calls, None),
+    ("/evidence/export", "evidence", Duty.AUDIT, evidence.export, None),
+    ("/decisions/{decision}", "now", Duty.OWN, decisions.show, None),
+    ("/decisions/{decision}/explanation", "now", Duty.AUDIT, decisions.explanation, None),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),
 )
 

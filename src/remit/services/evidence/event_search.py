@@ -32,13 +32,22 @@ class EventSearches:
         self._tenant = tenant
 
     async def search(
-        self, wanted: EventSearch, *, start: int = 0, before: int | None = None, limit: int = 100
+        self,
+        wanted: EventSearch,
+        *,
+        start: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        most: int = MOST,
     ) -> FoundEvents:
-        """Return the first sought events from `start` on, or the last ones below `before`, in order."""
+        """Return the first sought events from `start` on, or the last ones below `before`, in order.
+
+        It looks at `most` events.
+        """
         found: list[FoundEvents] = []
         left = limit
         at: int | None = start if before is None else before
-        for _ in range(MOST // PART):
+        for _ in range(max(1, most // PART)):
             place = {"start": at or 0} if before is None else {"before": at or 0}
             part = await self._store.search(self._tenant, wanted, limit=left, most=PART, **place)
             found.append(part)
