@@ -103,7 +103,7 @@ class _Forms(HTMLParser):
         """Take forms and fields."""
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append({"action": given["action"], "fields": {}, "buttons": set()})
+            self.forms.append({"action": given.get("action", ""), "fields": {}, "buttons": set()})
         elif tag == "button" and "name" in given and self.forms:
             self.forms[-1]["buttons"].add(given["name"])
         elif tag == "input" and "name" in given and given.get("type") != "checkbox" and self.forms:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from remit.api.console.live import live
 from remit.api.console.page import ROOT, Page, console_page
-from remit.api.console.pages import decisions, endings, evidence, now, tasks, timelines
+from remit.api.console.pages import decisions, endings, evidence, now, paths, policies, tasks, timelines
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser.rendering import Serve
 from remit.core.errors import NotFound
@@ -28,8 +28,20 @@ _PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/evidence", "evidence", Duty.AUDIT, evidence.show, None),
     ("/evidence/calls", "evidence", Duty.AUDIT, evidence.calls, None),
     ("/evidence/export", "evidence", Duty.AUDIT, evidence.export, None),
+    ("/evidence/{index}", "evidence", Duty.AUDIT, evidence.event, None),
+    ("/evidence/{index}/proof", "evidence", Duty.AUDIT, evidence.proof, None),
     ("/decisions/{decision}", "now", Duty.OWN, decisions.show, None),
     ("/decisions/{decision}/explanation", "now", Duty.AUDIT, decisions.explanation, None),
+    ("/paths", "paths", Duty.OVERSEE, paths.show, None),
+    ("/policies", "policies", Duty.OVERSEE, policies.show, None),
+    ("/policies/rules/{rule:path}", "policies", Duty.OVERSEE, policies.rule, None),
+    ("/policies/versions/{version}", "policies", Duty.OVERSEE, policies.version, None),
+    ("/policies/versions/{version}/restore", "policies", Duty.ADMINISTER, None, policies.roll_back),
+    ("/policies/confirm", "policies", Duty.ADMINISTER, None, policies.confirm),
+    ("/policies/simulate", "policies", Duty.AUDIT, None, policies.simulate),
+    ("/policies/shadow/stop", "policies", Duty.ADMINISTER, None, policies.stop_shadow),
+    ("/policies/freeze", "policies", Duty.END, None, policies.freeze),
+    ("/policies/lift", "policies", Duty.ADMINISTER, None, policies.lift),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),
 )
 

@@ -16,6 +16,7 @@ from remit.services.inspection.activity import Activity
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.question_reports import QuestionHistory
+from remit.services.inspection.reach_surveys import ReachSurveys
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
@@ -43,6 +44,7 @@ class InspectionServices:
     proofs: PolicyProofs
     questions: QuestionHistory
     activity: Activity
+    reach: ReachSurveys
 
 
 def inspection_services(
@@ -104,6 +106,11 @@ def inspection_services(
         ),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
+        reach=ReachSurveys(
+            policies=policies,
+            groups=deployment.members.groups,
+            observed=lambda: decisions.authorizer.observed,
+        ),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
     )
 

@@ -19,8 +19,9 @@ from remit.api.console.page import ROOT, ConsoleRequest
 from remit.api.oauth.browser.rendering import HEADERS
 from remit.api.rest.evidence import OUTCOMES
 from remit.api.rest.representations import read_moment
-from remit.core.errors import Malformed
+from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import EventKind
+from remit.core.evidence.merkle import leaf_hash
 from remit.services.evidence.event_search import EventSearch
 
 #: Events of one page.
@@ -191,3 +192,36 @@ async def export(visit: ConsoleRequest) -> Response:
     name = "task" if task else "evidence"
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.jsonl"'}
     return StreamingResponse(rest(), media_type="application/jsonl", headers=headers)
+
+
+async def event(visit: ConsoleRequest) -> Response:
+    """Show one event with its leaf, its path and the signed checkpoint, which the browser verifies."""
+    index, log = _event_index(visit), visit.rooms.evidence.log
+    entry = await log.entry(index)
+    proof = await log.prove(index)
+    row = checked_row(visit.rooms.evidence.log_reading.shown(entry))
+    return await visit.show(
+        "event.html",
+        index=index,
+        row=row,
+        sentence="" if row.damaged else sentence_of(row),
+        leaf=proof.extra.decode(errors="replace"),
+        leaf_hash=leaf_hash(proof.extra).hex(),
+        path=[one.hex() for one in proof.path],
+        note=proof.checkpoint.decode(),
+        verifier=log.verifier,
+        size=await log.size(),
+    )
+
+
+async def proof(visit: ConsoleRequest) -> Response:
+    """Return the proof of one event (C2SP tlog-proof), as the REST interface does."""
+    made = await visit.rooms.evidence.log.prove(_event_index(visit))
+    return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
+
+
+def _event_index(visit: ConsoleRequest) -> int:
+    index = visit.place("index")
+    if not (index.isascii() and index.isdigit() and len(index) < 16):
+        raise NotFound("this is no event", remediation="go back to the evidence")
+    return int(index)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
@@ -91,12 +92,15 @@ def timeline(events: Iterable[EventRow], until: datetime) -> list[TimelineRow]:
     called = {one.call: one for one in events if one.kind == EventKind.TOOL_CALLED}
     answered = {one.facts.get("approval"): one for one in events if one.kind == EventKind.APPROVAL_DECIDED}
     asked = {one.facts.get("approval") for one in events if one.kind == EventKind.APPROVAL_REQUESTED}
+    waits = Counter(_waits_for(one) for one in events)
     rows = []
     for one in events:
+        if _waits_for(one) in asked:
+            continue  # its question is drawn
         if one.kind == EventKind.DECISION_MADE:
             rows.append(_call(one, called.get(one.call), until))
         elif one.kind == EventKind.APPROVAL_REQUESTED:
-            rows.append(_question(one, answered.get(one.facts.get("approval")), until))
+            rows.append(_question(one, answered.get(one.facts["approval"]), waits[one.facts["approval"]], until))
         elif one.kind not in _PARTS or (
             one.kind == EventKind.APPROVAL_DECIDED and one.facts.get("approval") not in asked
         ):
@@ -127,8 +131,16 @@ def _call(made: EventRow, end: EventRow | None, until: datetime) -> TimelineRow:
     )
 
 
-def _question(asked: EventRow, answer: EventRow | None, until: datetime) -> TimelineRow:
+def _waits_for(row: EventRow) -> str:
+    """Return the approval that a call waits for; empty for all other events."""
+    waits = row.kind == EventKind.DECISION_MADE and row.facts["outcome"] == "defer"
+    return str(row.facts.get("approval", "")) if waits else ""
+
+
+def _question(asked: EventRow, answer: EventRow | None, times: int, until: datetime) -> TimelineRow:
     says = sentence_of(asked)
+    if times > 1:
+        says = Markup("{} (the agent asked {} times)").format(says, times)
     if answer is not None:
         says = Markup("{}; {}").format(says, sentence_of(answer))
     end = answer.at if answer is not None else until
