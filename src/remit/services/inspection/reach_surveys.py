@@ -10,6 +10,7 @@ import msgspec
 
 from remit.core.policy.bundle import Bundle
 from remit.core.policy.reach import ReachPath, ReachSurvey
+from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy
 from remit.services.policy.bundle import AppliedBundle, Policies
@@ -40,7 +41,8 @@ class ReachSurveys:
         """
         async with self._turn:
             applied, observed = self._policies.applied, self._observed()
-            tools = tuple(self._policies.tools_of(applied.bundle))
+            every = self._policies.tools_of(applied.bundle)
+            tools = tuple(tool for tool in every if tool is not PLAN_TOOL)
             kept = self._kept
             if kept is not None and kept[0] is applied and kept[1:3] == (tools, observed):
                 return kept[3]
