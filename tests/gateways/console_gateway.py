@@ -16,7 +16,7 @@ from tests.worlds.calls import CallWorld, a_bundle
 from tests.worlds.pages import Browsing
 
 #: A text of an agent, tool or upstream that tries to leave its place in a page.
-HOSTILE = '<script>alert(1)</script>"\'><b onclick=x>\u202egnp.exe\x1b[31m{{7*7}}</textarea>'
+HOSTILE = "<script>alert(1)</script>\"'><b onclick=x>\u202egnp.exe\x1b[31m{{7*7}}</textarea>"
 
 
 class ConsoleGateway(CallWorld):

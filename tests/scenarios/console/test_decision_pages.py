@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,8 @@ def _stranger() -> NewPerson:
 async def test_what_agents_write_stays_text(world: ConsoleGateway) -> None:
     """In the goal, in arguments and their names, and in what led to the call."""
     _, token = await world.open("hello", goal=HOSTILE)
-    end = await world.call(token, "write", text=HOSTILE, **{HOSTILE[:40]: "x" * 1_000_000})
+    more: dict[str, Any] = {HOSTILE[:40]: "x" * 1_000_000}
+    end = await world.call(token, "write", text=HOSTILE, **more)
     await world.settled()
     audra = await world.browse("audra")
     for part in ("", "/explanation"):

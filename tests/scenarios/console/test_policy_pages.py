@@ -155,7 +155,9 @@ async def test_a_shadowed_candidate_is_shown_to_auditors_and_stopped(alone: Cons
 async def test_changes_are_frozen_and_the_freeze_is_lifted(world: ConsoleGateway) -> None:
     """By an operator, and by an administrator; each says why."""
     otto, root = await world.browse("otto"), await world.browse("root")
-    done = await otto.fill(await otto.get("/console/policies"), "policies/freeze", hours="4", reason="month end")
+    done = await otto.fill(
+        await otto.get("/console/policies"), "policies/freeze", hours="4", reason="month end"
+    )
     assert done.status == 303
     (freeze,) = await world.services.decisions.freezes.in_force()
     assert (freeze.reason, freeze.by) == ("month end", "otto")

@@ -69,7 +69,9 @@ def opened(page: Page, gateway: LiveGateway) -> None:
 def test_the_browser_verifies_an_event(page: Page, gateway: LiveGateway) -> None:
     """Leaf, path, checkpoint and signature, and says by which key."""
     opened(page, gateway)
-    expect(page.locator("#verify [role=status]")).to_contain_text(f"Verified in this browser: event {INDEX} is in")
+    expect(page.locator("#verify [role=status]")).to_contain_text(
+        f"Verified in this browser: event {INDEX} is in"
+    )
     assert page.locator("#verify li.may").count() == 4
     key = VerifierKey.parse(gateway.services.evidence.log.verifier)
     expect(page.locator("#verify li").last).to_contain_text(key.public.hex())
@@ -158,4 +160,6 @@ def test_a_page_that_shows_another_event_is_seen(page: Page, gateway: LiveGatewa
     expect(page.locator("#verify [role=status]")).to_contain_text("Verified")
     page.route(f"**/console/evidence/{INDEX}", lie)
     page.reload()
-    expect(page.locator("#verify [role=status]")).to_contain_text("Not verified: The event that this page shows")
+    expect(page.locator("#verify [role=status]")).to_contain_text(
+        "Not verified: The event that this page shows"
+    )

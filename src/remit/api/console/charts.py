@@ -59,7 +59,9 @@ def day_bars(days: Mapping[str, tuple[int, int, int]]) -> Markup:
     for place, one in enumerate(shown):
         base = float(_DAY_HEIGHT)
         counts = days.get(one.isoformat(), (0, 0, 0))
-        title = f"<title>{one:%d %b}: {counts[0]:,} permitted, {counts[2]:,} refused, {counts[1]:,} asked</title>"
+        title = (
+            f"<title>{one:%d %b}: {counts[0]:,} permitted, {counts[2]:,} refused, {counts[1]:,} asked</title>"
+        )
         bars = []
         for name, calls in zip(("permitted", "asked", "refused"), counts, strict=True):
             if calls:

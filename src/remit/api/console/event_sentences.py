@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from markupsafe import Markup
@@ -25,9 +24,9 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.BUNDLE_APPLIED: "[{by}: ]Policies {bundle} came into force[ as version {version}]"
     "[, confirmed by {second}][: {reason}]",
     EventKind.BUNDLE_PROPOSED: "[{by}: ]Policies {bundle} wait for a second administrator[: {reason}]",
-    EventKind.SHADOW_STARTED: "[{by}: ]Candidate {candidate} decides beside the policies in force[: {reason}]",
+    EventKind.SHADOW_STARTED: "[{by}: ]Candidate {candidate} decides beside what is in force[: {reason}]",
     EventKind.SHADOW_DIFFERED: "The candidate would have decided a call of {tool} as {after}, not {before}",
-    EventKind.SHADOW_STOPPED: "[{by}: ]The candidate {candidate} was stopped[ after {calls} calls][: {reason}]",
+    EventKind.SHADOW_STOPPED: "[{by}: ]Candidate {candidate} was stopped[ after {calls} calls][: {reason}]",
     EventKind.CHANGE_FROZEN: "[{by}: ]Changes are frozen until {until}[: {reason}]",
     EventKind.FREEZE_LIFTED: "[{by}: ]The change freeze was lifted[: {reason}]",
     EventKind.POLICY_PROVEN: "[{by}: ]A statement about policies {bundle} was {verdict}",
@@ -36,8 +35,8 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.PERSON_SIGNED_IN: "[{person}] signed in by {method}",
     EventKind.SIGN_IN_REFUSED: "A sign-in was refused: {code}[, and {further} more before]",
     EventKind.AGENT_REGISTERED: "[{by}: ]Agent {agent} was registered[, owned by {owner}][: {purpose}]",
-    EventKind.AGENT_CHANGED: "[{by}: ]Agent {agent} changed: {change}[, now {state}][, {workload}][, now of {owner}]"
-    "[: {reason}]",
+    EventKind.AGENT_CHANGED: "[{by}: ]Agent {agent} changed: {change}[, now {state}][, {workload}]"
+    "[, now of {owner}][: {reason}]",
     EventKind.TOKEN_ISSUED: "[{agent}] got an access token[, its identity {assurance}]",
     EventKind.TOKEN_REFUSED: "A credential was refused: {code}[, and {further} more before]",
     EventKind.TOKEN_REVOKED: "A token[ of {agent}] was revoked[: {reason}]",
@@ -46,7 +45,7 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.DELEGATION_MADE: "[{person}] lets agents open {task_type}[ for {goal}]",
     EventKind.DELEGATION_REVOKED: "[{by}: ]The delegation {delegation}[ of {person}] was revoked[: {reason}]",
     EventKind.FINDING_SEEN: "Found: {finding_kind} about {about}",
-    EventKind.FINDING_RESOLVED: "[{by}: ]The finding {finding_kind} about {about} was resolved[: {resolution}]",
+    EventKind.FINDING_RESOLVED: "[{by}: ]Finding {finding_kind} about {about} was resolved[: {resolution}]",
     EventKind.TASK_OPENED: "{agent} opened {task_type}[ for {on_behalf_of}][: {goal}]",
     EventKind.TASK_REFUSED: "[{agent}] was refused a task[ {task_type}]: {code}[, and {further} more before]",
     EventKind.TASK_MESSAGE: "A person said to the task[: {text}]",
@@ -54,7 +53,7 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.PLAN_EXTENDED: "The plan[ of {agent}] was extended[ by {tools}][, by {by}]",
     EventKind.TASK_NARROWED: "The task lost permissions[: {lost}][{narrowed}]",
     EventKind.TASK_ENDED: "The task[ of {agent}] ended: {state}[, by {by}][: {reason}]",
-    EventKind.MODEL_USED: "[{agent}] used the model {model}[, {input_tokens} tokens in][, {output_tokens} out]",
+    EventKind.MODEL_USED: "[{agent}] used model {model}[, {input_tokens} tokens in][, {output_tokens} out]",
     EventKind.DECISION_MADE: "[{agent}] {outcome} {tool}",
     EventKind.REFUSALS_COUNTED: "{count} more refusals were counted[: {codes}]",
     EventKind.NOTIFICATION_DUE: "{addressee} is told of a call of {tool}",

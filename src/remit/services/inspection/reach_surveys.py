@@ -27,11 +27,13 @@ class ReachSurveys:
         groups: Mapping[str, Sequence[str]],
         observed: Callable[[], frozenset[str]],
     ) -> None:
-        """Take the dependencies: `groups` are those of the configuration, `observed` the observed upstreams."""
+        """Take the dependencies: `groups` are those of the configuration, `observed` gives the upstreams."""
         self._policies = policies
         self._groups = groups
         self._observed = observed
-        self._kept: tuple[AppliedBundle, tuple[Tool, ...], frozenset[str], tuple[ReachPath, ...]] | None = None
+        self._kept: tuple[AppliedBundle, tuple[Tool, ...], frozenset[str], tuple[ReachPath, ...]] | None = (
+            None
+        )
         self._turn = asyncio.Lock()
 
     async def paths(self, *, by: str = "") -> tuple[ReachPath, ...]:
@@ -52,9 +54,7 @@ class ReachSurveys:
             self._kept = (applied, tools, observed, found)
             return found
 
-    def _found(
-        self, bundle: Bundle, policy: LoadedPolicy, observed: frozenset[str]
-    ) -> tuple[ReachPath, ...]:
+    def _found(self, bundle: Bundle, policy: LoadedPolicy, observed: frozenset[str]) -> tuple[ReachPath, ...]:
         text = "\n".join(rule.text for rule in policy.rules())
         judge = PolicyJudge(policy, text, bundle.classes, self._groups, observed)
         return ReachSurvey(bundle, judge, observed=observed).paths

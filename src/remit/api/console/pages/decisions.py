@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of one decision: what was asked, how it was decided, by which rules, and what would change that."""
+"""The page of one decision: what was asked, how and by which rules it was decided, what would change that."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import Response
 
-from remit.api.console.chain_picture import chain_graph
-from remit.api.console.evidence_rows import EventRow, checked_row
+from remit.api.console.chain_graph import chain_graph
 from remit.api.console.event_sentences import sentence_of
+from remit.api.console.evidence_rows import EventRow, checked_row
 from remit.api.console.page import ROOT, ConsoleRequest
 from remit.core.decisions.mediation import Step
 from remit.core.errors import Busy, NotFound

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence: events that are searched, the calls of a search counted, the export, and the proof of one event."""
+"""The evidence: events that are searched, calls that are counted, the export, and the proof of one event."""
 
 from __future__ import annotations
 
@@ -41,10 +41,14 @@ GROUPS: Final = {
     "questions": (EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_DECIDED),
     "tasks": tuple(one for one in EventKind if one.startswith(("task.", "plan."))),
     "endings": tuple(one for one in EventKind if one.startswith(("fence.", "closure.", "lease."))),
-    "policies": tuple(one for one in EventKind if one.startswith(("bundle.", "shadow.", "change.", "policy."))),
+    "policies": tuple(
+        one for one in EventKind if one.startswith(("bundle.", "shadow.", "change.", "policy."))
+    ),
     "people": tuple(one for one in EventKind if one.startswith(("person.", "consent.", "delegation."))),
     "agents": tuple(one for one in EventKind if one.startswith(("agent.", "token.", "svid."))),
-    "tools": tuple(one for one in EventKind if one.startswith(("tool.", "upstream.")) and one != "tool.called"),
+    "tools": tuple(
+        one for one in EventKind if one.startswith(("tool.", "upstream.")) and one != "tool.called"
+    ),
 }
 
 
@@ -88,7 +92,9 @@ async def _part(
 ) -> FoundPart:
     rooms = visit.rooms.evidence
     whole = wanted == EventSearch(kinds=wanted.kinds, task=wanted.task)
-    place: dict[str, Any] = {"start": start} if start is not None else {"before": size if before is None else before}
+    place: dict[str, Any] = (
+        {"start": start} if start is not None else {"before": size if before is None else before}
+    )
     reached: int | None
     if whole:
         found = await rooms.log.pages(**place, limit=SHOWN, kinds=wanted.kinds, task=wanted.task)
@@ -136,7 +142,9 @@ def _sought(fields: dict[str, str]) -> EventSearch:
 
 def _moment(text: str) -> datetime | None:
     # A form's date and time have no zone: all times of the console are UTC.
-    return read_moment(f"{text}+00:00" if "T" in text and len(text) <= 19 else f"{text}T00:00Z" if len(text) == 10 else text)
+    return read_moment(
+        f"{text}+00:00" if "T" in text and len(text) <= 19 else f"{text}T00:00Z" if len(text) == 10 else text
+    )
 
 
 async def calls(visit: ConsoleRequest) -> Response:

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from remit.api.console.page import ConsoleRequest
-from remit.api.console.path_picture import PathRow, path_graph
+from remit.api.console.path_graph import PathRow, path_graph
 from remit.core.errors import Malformed
 from remit.core.policy.reach import GRANT, Openness, PathKind, ReachPath
 

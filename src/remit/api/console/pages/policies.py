@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policies in force, their versions, what is proposed or shadowed, and what a change would have changed."""
+"""The policies in force, their versions, what is proposed or shadowed, and what a change would do."""
 
 from __future__ import annotations
 
@@ -242,8 +242,6 @@ async def lift(visit: ConsoleRequest) -> Response:
     """End a change freeze before its time."""
     form = await visit.act()
     decisions = visit.rooms.decisions
-    await decisions.freezes.lift(
-        form.get("freeze"), reason=form.get("reason")[:500], by=visit.someone.name
-    )
+    await decisions.freezes.lift(form.get("freeze"), reason=form.get("reason")[:500], by=visit.someone.name)
     decisions.surroundings.changed()
     return visit.then(PAGE, "saved")

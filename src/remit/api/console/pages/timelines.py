@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The timeline of one task: what happened when, how long each call took, and how long it waited for people."""
+"""The timeline of one task: what happened when, how long calls took, and how long it waited for people."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def timeline(events: Iterable[EventRow], until: datetime) -> list[TimelineRow]:
         if one.kind == EventKind.DECISION_MADE:
             rows.append(_call(one, called.get(one.call), until))
         elif one.kind == EventKind.APPROVAL_REQUESTED:
-            rows.append(_question(one, answered.get(one.facts["approval"]), waits[one.facts["approval"]], until))
+            rows.append(
+                _question(one, answered.get(one.facts["approval"]), waits[one.facts["approval"]], until)
+            )
         elif one.kind not in _PARTS or (
             one.kind == EventKind.APPROVAL_DECIDED and one.facts.get("approval") not in asked
         ):
@@ -166,4 +168,6 @@ def _took(start: datetime, end: datetime) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes = int(seconds // 60)
-    return f"{minutes} min {int(seconds % 60)} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+    return (
+        f"{minutes} min {int(seconds % 60)} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+    )

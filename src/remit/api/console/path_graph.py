@@ -44,7 +44,7 @@ def path_graph(rows: Sequence[PathRow]) -> Markup:
     lines: dict[tuple[int, str, str], PathRow] = {}
     for one in rows:
         sources = [*one.sources[:3], *([one.private] if one.private else [])]
-        reached = f"{one.tool}"
+        reached = one.tool
         _place(columns[1], [one.task])
         _place(columns[2], [reached])
         _place(columns[0], sources)
@@ -57,7 +57,9 @@ def path_graph(rows: Sequence[PathRow]) -> Markup:
         if start in columns[number] and end in columns[number + 1]
     ]
     boxes = [
-        _box(_COLUMNS[number], row, name) for number, column in enumerate(columns) for name, row in column.items()
+        _box(_COLUMNS[number], row, name)
+        for number, column in enumerate(columns)
+        for name, row in column.items()
     ]
     heads = [
         Markup('<text class="head" x="{}" y="12">{}</text>').format(at, word)
@@ -66,9 +68,9 @@ def path_graph(rows: Sequence[PathRow]) -> Markup:
     height = _TOP + max((len(one) for one in columns), default=0) * _ROW
     opened = sum(row.look == "open" for row in lines.values())
     return Markup(
-        '<svg class="paths" viewBox="0 0 {} {}" role="img" aria-label="Paths of data, {} lines open; the table '
-        'below lists them">{}</svg>'
-    ).format(_WIDTH, height, opened, Markup("").join((*heads, *drawn, *boxes)))
+        '<svg class="paths" viewBox="-1 0 {} {}" role="img" '
+        'aria-label="Paths of data, {} lines open; the table below lists them">{}</svg>'
+    ).format(_WIDTH + 2, height, opened, Markup("").join((*heads, *drawn, *boxes)))
 
 
 def _place(column: dict[str, int], names: Iterable[str]) -> None:
