@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-check bench lock clean
+.PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-pages docs-check bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
@@ -60,7 +60,10 @@ check: .venv/.stamp-dev ## format, lint, types, code rules, docs
 docs-check: .venv/.stamp-dev ## links, ADRs, SPDX lines and generated pages are as they should be
 	$(BIN)/python docs/build.py --check
 
-docs: .venv/.stamp-dev ## write the generated reference pages
+docs: docs-pages ## write the generated reference pages, and take the pictures of the console
+	$(BIN)/python docs/pictures.py
+
+docs-pages: .venv/.stamp-dev ## write the generated reference pages alone
 	$(BIN)/python docs/build.py
 
 bench: .venv/.stamp-bench ## measure; prints a table and writes build/bench.json

@@ -7,6 +7,7 @@ A new target is a class with the members of `bench.target.Target` and one line i
 
 from collections.abc import Callable
 
+from bench.console import SLOWEST, STREAM_CPU, STREAM_MEMORY, console
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -64,6 +65,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "hindsight": hindsight,
     "hooks": hooks,
     "replicas": fleet,
+    "console": console,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -82,6 +84,9 @@ RATIOS = {
 
 GOALS = [
     Goal(name=CALLS, at_least=1_000),
+    Goal(name=SLOWEST, at_most=300),
+    Goal(name=STREAM_MEMORY, at_most=50),
+    Goal(name=STREAM_CPU, at_most=5),
     Goal(name=P50_OF_1_000, at_most=120),
     Goal(name=P50_OF_10_000, at_most=300),
     Goal(name=DECISIONS, at_least=5_000),

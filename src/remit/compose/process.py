@@ -142,6 +142,7 @@ async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, g
     await services.evidence.log.check_head()
     await services.evidence.log.checkpoint()
     await services.tools.registry.load()
+    await services.decisions.modes.look()
     await put_in_force(
         services.policies, bundle, several=services.replicas.membership.several, go_back=go_back
     )
@@ -345,6 +346,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every("check deferred calls", 1.0, services.mediation.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
+    upkeep.every("follow modes", 1.0, services.decisions.modes.look)
     upkeep.every("shadow the candidate", 1.0, services.decisions.shadow.turn)
     upkeep.every("write observations", 1.0, services.findings.sightings.flush)
     upkeep.every(

@@ -11,7 +11,7 @@ import msgspec
 
 from remit.core.evidence.event import EventKind
 from remit.core.json_value import Json
-from remit.ports.store.log import Entry
+from remit.services.evidence.event_search import Entry
 
 _RECORD: Final = msgspec.json.Decoder(dict[str, Any])
 

@@ -19,7 +19,7 @@ from remit.api.oauth.browser.rendering import PageRequest, Serve
 from remit.core.errors import Busy, Unauthenticated
 
 #: Open streams of one person, and looks at the log between two checks of the session.
-PER_PERSON: Final = 50
+PER_PERSON: Final = 250
 CHECKED: Final = 10
 
 

@@ -20,21 +20,18 @@ from starlette.responses import Response
 from remit.api.console.formats import FILTERS, shown
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser import sign_in
-from remit.api.oauth.browser.rendering import PageRequest, Serve, paged
+from remit.api.oauth.browser.rendering import PageRequest, Serve, paged_as
 from remit.api.oauth.forms import Form
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import Busy
 from remit.core.identity.principals import Person
 from remit.core.tasks.task import Task
 from remit.services.identity.permissions import Duty, may, own_task, require, see_approval
-from remit.services.limits.rate_limit import RateLimit
 
 ROOT: Final = "/console"
-#: What a person may change through the console within a minute.
-ACTS_PER_MINUTE: Final = 120
 
 
-class Destination(msgspec.Struct, frozen=True):
+class NavigationEntry(msgspec.Struct, frozen=True):
     """An entry of the navigation; `duty` is what a person needs to open it."""
 
     key: str
@@ -44,15 +41,15 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 DESTINATIONS: Final = (
-    Destination("now", "Now", ROOT, Duty.OWN),
-    Destination("approvals", "Approvals", f"{ROOT}/approvals", Duty.OWN),
-    Destination("agents", "Agents", f"{ROOT}/agents", Duty.OVERSEE),
-    Destination("evidence", "Evidence", f"{ROOT}/evidence", Duty.AUDIT),
-    Destination("onboard", "Onboard", f"{ROOT}/onboard", Duty.OVERSEE),
-    Destination("paths", "Paths", f"{ROOT}/paths", Duty.OVERSEE),
-    Destination("policies", "Policies", f"{ROOT}/policies", Duty.OVERSEE),
-    Destination("findings", "Findings", f"{ROOT}/findings", Duty.OVERSEE),
-    Destination("controls", "Controls", f"{ROOT}/controls", Duty.OVERSEE),
+    NavigationEntry("now", "Now", ROOT, Duty.OWN),
+    NavigationEntry("approvals", "Approvals", f"{ROOT}/approvals", Duty.OWN),
+    NavigationEntry("agents", "Agents", f"{ROOT}/agents", Duty.OVERSEE),
+    NavigationEntry("evidence", "Evidence", f"{ROOT}/evidence", Duty.AUDIT),
+    NavigationEntry("onboard", "Onboard", f"{ROOT}/onboard", Duty.OVERSEE),
+    NavigationEntry("paths", "Paths", f"{ROOT}/paths", Duty.OVERSEE),
+    NavigationEntry("policies", "Policies", f"{ROOT}/policies", Duty.OVERSEE),
+    NavigationEntry("findings", "Findings", f"{ROOT}/findings", Duty.OVERSEE),
+    NavigationEntry("controls", "Controls", f"{ROOT}/controls", Duty.OVERSEE),
 )
 
 #: What a page says after an act, by the word in its address. A word that is not here says nothing.
@@ -75,7 +72,7 @@ _TEMPLATES: Final = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    # INVARIANT: no text moves, reorders or hides what stands around it, whoever wrote it.
+    # INVARIANT: no text, of any author, moves, reorders or hides what stands around it.
     finalize=shown,
 )
 _TEMPLATES.filters |= FILTERS
@@ -113,7 +110,7 @@ class ConsoleRequest(PageRequest):
         """Return a value of the address's query, at most 200 characters of it."""
         return self.request.query_params.get(name, fallback)[:200]
 
-    def place(self, name: str) -> str:
+    def part(self, name: str) -> str:
         """Return a part of the address's path."""
         return str(self.request.path_params[name])
 
@@ -133,7 +130,7 @@ class ConsoleRequest(PageRequest):
     async def act(self) -> Form:
         """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many."""
         form = await self.form()
-        if not _acts.keeps(self.someone.name, self.rooms.clock.boot_s()):
+        if not self.rooms.acts.keeps(self.someone.name, self.rooms.clock.boot_s()):
             raise Busy("too many changes in one minute", code="too-many-acts", remediation="wait a minute")
         return form
 
@@ -160,8 +157,6 @@ class ConsoleRequest(PageRequest):
         return self.go(address + (f"?{urlencode({'done': done})}" if done else ""))
 
 
-_acts = RateLimit(ACTS_PER_MINUTE, 60.0)
-
 Page = Callable[[ConsoleRequest], Awaitable[Response]]
 
 
@@ -183,7 +178,7 @@ def console_page(serve: Page, rooms: ConsoleRooms, *, at: str, duty: Duty) -> Se
         visit.require(duty)
         return await serve(visit)
 
-    return paged(page, rooms, ConsoleRequest)
+    return paged_as(ConsoleRequest, page, rooms)
 
 
 def address_of(kind: str, name: str) -> str:

@@ -11,14 +11,24 @@ from starlette.responses import Response
 
 from remit.api.console.live import live
 from remit.api.console.page import ROOT, Page, console_page
-from remit.api.console.pages import decisions, endings, evidence, now, paths, policies, tasks, timelines
+from remit.api.console.pages import (
+    decisions,
+    endings,
+    evidence,
+    now,
+    onboard,
+    paths,
+    policies,
+    tasks,
+    timelines,
+)
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser.rendering import Serve
 from remit.core.errors import NotFound
 from remit.services.identity.permissions import Duty
 
 #: Path, entry of the navigation, duty, and the handlers of GET and POST. A GET changes nothing.
-_PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
+PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("", "now", Duty.OWN, now.show, None),
     ("/tasks/{task}", "now", Duty.OWN, tasks.show, None),
     ("/tasks/{task}/timeline", "now", Duty.OWN, timelines.show, None),
@@ -43,6 +53,10 @@ _PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/policies/freeze", "policies", Duty.END, None, policies.freeze),
     ("/policies/lift", "policies", Duty.ADMINISTER, None, policies.lift),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),
+    ("/onboard", "onboard", Duty.OVERSEE, onboard.listed, None),
+    ("/onboard/accept", "onboard", Duty.ADMINISTER, None, onboard.accept),
+    ("/onboard/{upstream}", "onboard", Duty.OVERSEE, onboard.show, None),
+    ("/onboard/{upstream}/mode", "onboard", Duty.ADMINISTER, None, onboard.change_mode),
 )
 
 _MEDIA: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
@@ -64,7 +78,7 @@ def routes(rooms: ConsoleRooms) -> tuple[tuple[str, dict[str, Serve]], ...]:
                     if serve is not None
                 },
             )
-            for path, at, duty, shows, acts in _PAGES
+            for path, at, duty, shows, acts in PAGES
         ),
         (ROOT + "/live", {"GET": live(rooms)}),
         (ROOT + "/static/{name}", {"GET": _static()}),

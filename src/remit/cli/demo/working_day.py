@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 from mcp import Client
@@ -36,8 +36,8 @@ PAUSE_S = 4.0
 Shift = Callable[[Client, int], Awaitable[None]]
 
 
-async def working_day(folder: Path, console: Console, *, ready: Callable[[Stage], Awaitable[None]]) -> None:
-    """Run the day below a folder; `ready` is awaited once there is something to see."""
+async def working_day(folder: Path, *, ready: Callable[[Stage], Awaitable[None]]) -> None:
+    """Run the day below a folder until `ready` returns, which is awaited once there is something to see."""
     async with stage(folder, day=True) as made:
         for name, roles in PEOPLE.items():
             await made.add_person(name, list(roles))
@@ -57,7 +57,7 @@ class _Over(Exception):
     """The day is over."""
 
 
-def _shifts(made: Stage) -> list[Awaitable[None]]:
+def _shifts(made: Stage) -> list[Coroutine[None, None, None]]:
     contract = {"contract": "C-42", "ticket": "T-1"}
     goal = "Summarise contract C-42 for the board, and note in ticket T-1 that it is done"
     inbox = "Go through the shared inbox, and open a ticket for what needs us"
@@ -140,10 +140,7 @@ async def show_console(folder: Path, console: Console) -> int:
             await asyncio.to_thread(_line)
 
     with contextlib.suppress(asyncio.CancelledError):
-        try:
-            await working_day(folder, console, ready=ready)
-        except* _Over:
-            pass
+        await working_day(folder, ready=ready)
     return 0
 
 

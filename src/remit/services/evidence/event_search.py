@@ -11,9 +11,9 @@ from collections import Counter
 from datetime import timedelta
 from typing import Final
 
-from remit.ports.store.log import EventSearch, FoundEvents, LogStore, TalliedCalls, ToolTally
+from remit.ports.store.log import Entry, EventSearch, FoundEvents, LogStore, TalliedCalls, ToolTally
 
-__all__ = ["EventSearch", "EventSearches", "ToolTally", "summed"]
+__all__ = ["Entry", "EventSearch", "EventSearches", "ToolTally", "summed"]
 
 #: Events that one part looks at, and one search.
 PART: Final = 5_000

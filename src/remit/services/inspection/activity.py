@@ -20,8 +20,10 @@ from remit.core.evidence.event import EventKind
 from remit.ports.runtime import Clock
 from remit.ports.store.log import Entry, LogStore
 
-#: Events that are read back at first, those of one reading, and the tasks whose last call is kept.
+#: Events that are read back at first, or after a time in which no reader asked and more were written than
+#: `BEHIND`; those of one reading, and the tasks whose last call is kept.
 FIRST: Final = 2_000
+BEHIND: Final = 10_000
 PAGE: Final = 1_000
 TASKS: Final = 10_000
 MINUTES: Final = 60
@@ -100,7 +102,7 @@ class Activity:
             if self._next >= 0 and now_s - self._looked_s < PAUSE_S / 2:
                 return
             size = await self._store.size(self._tenant)
-            if self._next < 0:
+            if self._next < 0 or size - self._next > BEHIND:
                 await self._begin(size)
             while self._next < size:
                 page = await self._store.entries(self._tenant, start=self._next, limit=PAGE)
@@ -113,6 +115,7 @@ class Activity:
 
     async def _begin(self, size: int) -> None:
         page = await self._store.entries(self._tenant, before=size, limit=FIRST)
+        self._minutes.clear()
         self._next = page[0].index if page else size
         now = self._clock.now()
         self.since = _at(page[0]) if page and page[0].index > 0 else now - timedelta(minutes=MINUTES)

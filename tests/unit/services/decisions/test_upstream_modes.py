@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.core.errors import StoreUnavailable
+from remit.core.errors import NotFound, StoreUnavailable
 from remit.core.evidence.event import EventKind
 from remit.ports.upstream import LISTS
 from remit.services.decisions.upstream_modes import UpstreamModes
@@ -71,3 +71,34 @@ async def test_what_cannot_be_recorded_does_not_happen(
     with pytest.raises(StoreUnavailable):
         await changing.change(frozenset({"mail"}), by="ana")
     assert not world.services.decisions.authorizer.observes("mail")
+
+
+async def test_enforcing_by_hand_outlives_the_files_and_a_restart(world: ServiceWorld) -> None:
+    """It ends once the files say the same, or when an administrator lets the files decide."""
+    changing, authorizer = modes(world), world.services.decisions.authorizer
+    await changing.change(frozenset({"mail"}), by="ana")
+    await changing.enforce("mail", by="omar")
+    assert not authorizer.observes("mail")
+    assert await changing.change(frozenset({"mail"}), by="ana") == []
+    assert not authorizer.observes("mail")
+    # Another process starts with what its files say, and looks.
+    authorizer.observe(frozenset({"mail"}))
+    other = modes(world)
+    await other.look()
+    assert not authorizer.observes("mail")
+    assert other.held == {"mail"}
+    await other.follow_files("mail", by="omar")
+    assert authorizer.observes("mail")
+    await changing.look()
+    assert not changing.held
+    await changing.enforce("mail", by="omar")
+    await changing.change(frozenset(), by="ana")
+    assert not changing.held
+    assert await changing.change(frozenset({"mail"}), by="ana") == ["mail"]
+    assert authorizer.observes("mail")
+
+
+async def test_an_upstream_that_does_not_run_cannot_be_enforced(world: ServiceWorld) -> None:
+    """A misspelled name would look like a changed mode."""
+    with pytest.raises(NotFound):
+        await modes(world).enforce("absent", by="omar")

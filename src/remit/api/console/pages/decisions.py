@@ -97,7 +97,7 @@ async def explanation(visit: ConsoleRequest) -> Response:
 
 async def _decision(visit: ConsoleRequest) -> tuple[EventRow, Task | None]:
     """Return a decision's event and task to a person who may see it; for others raise `NotFound`."""
-    name = visit.place("decision")
+    name = visit.part("decision")
     rooms = visit.rooms
     gone = NotFound(
         f"decision `{name[:80]}` does not exist",

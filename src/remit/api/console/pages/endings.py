@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.responses import Response
 
 from remit.api.console.page import ROOT, ConsoleRequest
 from remit.core.errors import Malformed, NotFound
-from remit.core.scope import EVERYTHING, ScopeKind
+from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
 from remit.services.identity.permissions import Duty, see_closure
 
 #: What the page offers to stop, from narrow to wide.
 KINDS = (ScopeKind.AGENT, ScopeKind.OWNER, ScopeKind.PERSON, ScopeKind.TOOL, ScopeKind.UPSTREAM,
          ScopeKind.EVERYTHING)  # fmt: skip
+
+#: What a person writes out to stop everything.
+CONFIRMED: Final = "everything"
 
 
 async def stop(visit: ConsoleRequest) -> Response:
@@ -58,9 +63,9 @@ async def stopped(visit: ConsoleRequest) -> Response:
         raise NotFound(
             f"{kind} `{name[:80]}` does not exist", remediation="go back and choose its exact name"
         )
-    if kind == ScopeKind.EVERYTHING and name != EVERYTHING:
+    if kind == ScopeKind.EVERYTHING and name != CONFIRMED:
         raise Malformed(
-            "stopping everything was not confirmed", remediation=f"go back and write `{EVERYTHING}`"
+            "stopping everything was not confirmed", remediation=f"go back and write `{CONFIRMED}`"
         )
     closure = await visit.rooms.endings.revocations.end_scope(
         ScopeKind(kind),
@@ -99,7 +104,7 @@ async def unlock(visit: ConsoleRequest) -> Response:
 
 async def closure(visit: ConsoleRequest) -> Response:
     """Show what an end has revoked, how fast, and what is still open."""
-    found = await visit.rooms.evidence.receipts.closure(visit.place("closure"))
+    found = await visit.rooms.evidence.receipts.closure(visit.part("closure"))
     kind, _, name = found.scope.partition(":")
     task = await visit.rooms.tasks.tasks.find(name) if kind == ScopeKind.TASK else None
     see_closure(found, task, visit.someone)

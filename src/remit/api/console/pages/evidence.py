@@ -229,7 +229,7 @@ async def proof(visit: ConsoleRequest) -> Response:
 
 
 def _event_index(visit: ConsoleRequest) -> int:
-    index = visit.place("index")
+    index = visit.part("index")
     if not (index.isascii() and index.isdigit() and len(index) < 16):
         raise NotFound("this is no event", remediation="go back to the evidence")
     return int(index)

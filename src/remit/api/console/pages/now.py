@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from remit.core.identity.principals import AgentState
 from remit.core.tasks.task import Task, TaskState
 from remit.core.tools.tool import Tier
 from remit.services.identity.permissions import Duty, may, own_task
-from remit.services.inspection.activity import LastCall
+from remit.services.inspection.activity import MINUTES, LastCall
 
 #: Tasks that are searched, and those that one page shows; idle agents that it names.
 SEARCHED: Final = 10_000
@@ -74,10 +74,17 @@ async def show(visit: ConsoleRequest) -> Response:
         locks=await rooms.endings.locks.all() if overseen else [],
         idle=[_idle(one.name, one.state) for one in idle[:IDLE]],
         agents_total=len(agents),
+        since=_since(visit) if overseen else None,
         bars=call_bars(minutes) if overseen else "",
         calls=sum(one.permitted + one.refused + one.asked for one in minutes),
         refused=sum(one.refused for one in minutes),
     )
+
+
+def _since(visit: ConsoleRequest) -> datetime | None:
+    """Return the time from which on calls are counted, if that is less than the hour that is shown."""
+    since = visit.rooms.inspection.activity.since
+    return since if since is not None and visit.now - since < timedelta(minutes=MINUTES - 1) else None
 
 
 def _about(task: Task, sought: str) -> bool:

@@ -86,7 +86,7 @@ async def _decided(visit: ConsoleRequest, size: int) -> tuple[Counter[str], int]
 
 async def rule(visit: ConsoleRequest) -> Response:
     """Show one rule: its text, what it reads, and the tools where it can speak."""
-    name = visit.place("rule")
+    name = visit.part("rule")
     policy = visit.rooms.policies.applied.policy
     found = next((one for one in policy.rules() if one.id == name), None)
     if found is None:
@@ -117,7 +117,7 @@ async def rule(visit: ConsoleRequest) -> Response:
 
 async def version(visit: ConsoleRequest) -> Response:
     """Show what a version, or the proposal, changes; and what it would do to open tasks."""
-    number, bundle = await _named(visit, visit.place("version"))
+    number, bundle = await _named(visit, visit.part("version"))
     now = visit.rooms.policies.applied
     beside = visit.asked("beside", "force")
     previous = await _kept(visit, number - 1) if number > 1 else None
@@ -184,7 +184,7 @@ async def roll_back(visit: ConsoleRequest) -> Response:
     """Put an earlier version in force, or propose it where two administrators must agree."""
     form = await visit.act()
     policies = visit.rooms.policies
-    number, bundle = await _named(visit, visit.place("version"))
+    number, bundle = await _named(visit, visit.part("version"))
     now = await policies.versions.in_force()
     if form.get("bundle") != bundle.digest or not number:
         raise Conflict(f"version {number} is not the one that was shown", remediation="reload the page")

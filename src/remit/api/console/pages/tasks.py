@@ -19,7 +19,7 @@ EVENTS: Final = 200
 
 async def show(visit: ConsoleRequest) -> Response:
     """Show the page."""
-    task = see_task(await visit.rooms.tasks.tasks.get(visit.place("task")), visit.someone)
+    task = see_task(await visit.rooms.tasks.tasks.get(visit.part("task")), visit.someone)
     rooms, now = visit.rooms, visit.now
     answer = await rooms.inspection.who.of(task.id)
     found = await rooms.evidence.searches.search(
@@ -50,6 +50,6 @@ async def end(visit: ConsoleRequest) -> Response:
         return end_task(task, person)
 
     closure = await visit.rooms.endings.revocations.end_task(
-        visit.place("task"), reason=form.get("reason")[:500], by=person.name, agreed=agreed
+        visit.part("task"), reason=form.get("reason")[:500], by=person.name, agreed=agreed
     )
     return visit.then(f"{ROOT}/closures/{closure.id}", "ended")

@@ -56,7 +56,7 @@ class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show(visit: ConsoleRequest) -> Response:
     """Show the timeline."""
-    task = see_task(await visit.rooms.tasks.tasks.get(visit.place("task")), visit.someone)
+    task = see_task(await visit.rooms.tasks.tasks.get(visit.part("task")), visit.someone)
     rooms = visit.rooms.evidence
     found = await rooms.searches.search(
         EventSearch(task=task.id), before=await rooms.log.size(), limit=EVENTS

@@ -221,10 +221,15 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
 V = TypeVar("V", bound=PageRequest)
 
 
-def paged(serve: Callable[[V], Awaitable[Response]], rooms: PageRooms, kind: type[V] = PageRequest) -> Serve:
-    """Return a handler for a page: errors become pages too, and reveal nothing of an internal defect.
+def paged(serve: Callable[[PageRequest], Awaitable[Response]], rooms: PageRooms) -> Serve:
+    """Return a handler for a page of the authorization server."""
+    return paged_as(PageRequest, serve, rooms)
 
-    `kind` is the class of the request that `serve` takes.
+
+def paged_as(kind: type[V], serve: Callable[[V], Awaitable[Response]], rooms: PageRooms) -> Serve:
+    """Return a handler for a page whose requests are of a kind.
+
+    Errors become pages too, and reveal nothing of an internal defect.
     """
 
     async def page(request: Request) -> Response:
