@@ -17,7 +17,10 @@ _RECORD: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One event: its readable facts, and its sealed values where they can still be read."""
+    """One event: its readable facts, and its sealed values where they can still be read.
+
+    Of an event that was changed in the store there is only the index, and in `damaged` what is wrong.
+    """
 
     index: int
     kind: str
@@ -27,6 +30,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     call: str
     facts: dict[str, Any]
     values: dict[str, Json]
+    damaged: str = ""
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,22 @@ def event_row(entry: Entry) -> EventRow:
         call=str(record.get("call", "")),
         facts=record["facts"],
         values=entry.opened or {},
+    )
+
+
+def checked_row(shown: dict[str, Any]) -> EventRow:
+    """Return an event as a row, from the form in which the log shows it (`LogAudit.shown`)."""
+    record = shown if "damaged" not in shown else {"kind": "", "at": "1970-01-01", "facts": {}, **shown}
+    return EventRow(
+        index=record["index"],
+        kind=record["kind"],
+        at=datetime.fromisoformat(record["at"]),
+        task=record.get("task", ""),
+        agent=record.get("agent", ""),
+        call=record.get("call", ""),
+        facts=record["facts"],
+        values=record.get("values", {}),
+        damaged=record.get("damaged", ""),
     )
 
 

@@ -109,11 +109,15 @@ class ConfirmBundle(Body, frozen=True, kw_only=True):
 async def history(errand: RestRequest[PolicyVersionRooms]) -> VersionHistory:
     """Return the versions of the bundle, the newest first."""
     wanted: HistoryFilter = errand.query
-    rooms = errand.rooms
-    numbers = await rooms.policies.versions.numbers()
-    now = (await rooms.policies.versions.in_force()).version
-    events = await rooms.evidence.log.pages(
-        before=await rooms.evidence.log.size(), limit=MOST, kinds=(EventKind.BUNDLE_APPLIED,)
+    return await version_history(errand.rooms.policies, errand.rooms.evidence, wanted.limit)
+
+
+async def version_history(policies: Policies, evidence: EvidenceServices, limit: int) -> VersionHistory:
+    """Return at most `limit` versions of the bundle, the newest first, from the evidence."""
+    numbers = await policies.versions.numbers()
+    now = (await policies.versions.in_force()).version
+    events = await evidence.log.pages(
+        before=await evidence.log.size(), limit=MOST, kinds=(EventKind.BUNDLE_APPLIED,)
     )
     found: dict[int, VersionView] = {}
     for entry in events:
@@ -125,7 +129,7 @@ async def history(errand: RestRequest[PolicyVersionRooms]) -> VersionHistory:
         found[version] = VersionView(
             version=version,
             bundle=facts["bundle"],
-            at=event["at"],
+            at=datetime.fromisoformat(event["at"]),
             by=values.get("by", ""),
             second=values.get("second", ""),
             reason=facts.get("reason", ""),
@@ -136,9 +140,9 @@ async def history(errand: RestRequest[PolicyVersionRooms]) -> VersionHistory:
             kept=version in numbers,
             in_force=version == now,
         )
-    proposal = await rooms.policies.versions.proposal()
+    proposal = await policies.versions.proposal()
     return VersionHistory(
-        items=tuple(found[one] for one in sorted(found, reverse=True)[: wanted.limit]),
+        items=tuple(found[one] for one in sorted(found, reverse=True)[:limit]),
         proposed=None if proposal is None else _proposed(proposal),
     )
 

@@ -17,6 +17,7 @@ from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.grant_use import GrantedUseReports
 from remit.services.inspection.question_reports import QuestionHistory
+from remit.services.inspection.reach_surveys import ReachSurveys
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
@@ -45,6 +46,7 @@ class InspectionServices:
     questions: QuestionHistory
     activity: Activity
     granted_use: GrantedUseReports
+    reach: ReachSurveys
 
 
 def inspection_services(
@@ -100,6 +102,11 @@ def inspection_services(
         simulations=_simulations(adapters, deployment, policies, evidence),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
+        reach=ReachSurveys(
+            policies=policies,
+            groups=deployment.members.groups,
+            observed=lambda: decisions.authorizer.observed,
+        ),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
         granted_use=_granted_use(adapters, deployment, policies, tools, evidence),
     )

@@ -125,9 +125,12 @@ class Explanations:
         #: Loaded policies are used by one thread at a time.
         self._turn = asyncio.Lock()
 
-    async def of(self, decision: str, *, by: str = "") -> Explanation:
-        """Return the explanation of a decision; raises `NotFound` for one that does not exist."""
-        entry = await self._entry(decision)
+    async def of(self, decision: str, *, by: str = "", before: int = LAST) -> Explanation:
+        """Return the explanation of a decision; raises `NotFound` for one that does not exist.
+
+        Its event is sought below the index `before`.
+        """
+        entry = await self._entry(decision, before)
         record: dict[str, Any] = readable(entry)
         facts = record["facts"]
         numbers = await self._policies.versions.numbers()
@@ -168,8 +171,8 @@ class Explanations:
             missing = MEANINGS.get(str(why), str(why))
             return msgspec.structs.replace(told, rules=_named(facts, rules), missing=missing)
 
-    async def _entry(self, decision: str) -> Entry:
-        wanted, before = EventSearch(call=decision, kinds=(EventKind.DECISION_MADE,)), LAST
+    async def _entry(self, decision: str, before: int) -> Entry:
+        wanted = EventSearch(call=decision, kinds=(EventKind.DECISION_MADE,))
         while decision:
             found = await self._searches.search(wanted, before=before, limit=1)
             if found.entries:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import Response
 
-from remit.api.console.charts import share_bar
+from remit.api.console.charts import part_bar
 from remit.api.console.evidence_rows import CallRow, EventRow, call_rows, event_row
 from remit.api.console.graphs import question_graph
 from remit.api.console.page import ROOT, ConsoleRequest, address_of
@@ -366,5 +366,5 @@ async def figures(visit: ConsoleRequest) -> Response:
         figures=found,
         read=read,
         choices=(FIGURES, 5 * FIGURES, MOST),
-        rules=[(one, share_bar(one.per_100_calls, most)) for one in found.rules[:50]],
+        rules=[(one, part_bar(one.per_100_calls, most)) for one in found.rules[:50]],
     )
