@@ -298,6 +298,7 @@ class Authorizer:
             offer=offered(request, ordinary=answer.most_calls, high_risk=answer.most_high_risk)
             if outcome is _DEFER and not answer.asking
             else None,
+            approvers=answer.approvers if outcome is _DEFER else (),
             approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
             instead=found.instead if outcome is _DENY else None,
         )
