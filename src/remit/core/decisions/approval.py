@@ -199,7 +199,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             if person.name in (self.requested_for, self.requested_by):
                 raise Forbidden("the requester cannot approve", remediation="ask another approver")
         if self.state is not ApprovalState.PENDING:
-            raise Conflict(f"approval `{self.id}` is already {self.state.value}")
+            raise Conflict(
+                f"approval `{self.id}` is already {self.state.value}",
+                remediation="see what is open with `remit approvals`",
+            )
         if now >= self.expires:
             raise Conflict(f"approval `{self.id}` has expired", remediation="let the agent call again")
 
