@@ -7,70 +7,43 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from remit.core.canonical import digest
-from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approval import ApprovalState
 from remit.core.decisions.decision import Outcome
-from remit.core.errors import Conflict, Forbidden, Malformed, NotFound, RemitError
+from remit.core.errors import Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import EventKind
-from remit.core.identity.principals import Memberships, Role
-from remit.core.tools.tool import Argument, ArgumentRole
+from remit.core.identity.principals import Role
+from remit.core.tools.tool import ArgumentRole
 from remit.ports.store.changes import PutPerson, TakeCredential
 from remit.ports.store.units import Unit
-from remit.services.identity.directory import NewPerson
-from tests.worlds.calls import ASK, CallWorld, a_bundle, call_world
+from tests.worlds.approvers import (
+    GROUPS,
+    PAYMENTS,
+    TWO,
+    TWO_OF_PAYMENTS,
+    approver_world,
+    asking,
+    code_of,
+    signed_in_by_code,
+    under,
+    with_role,
+    yes,
+)
+from tests.worlds.calls import ASK, CallWorld
 from tests.worlds.services import PERMIT
+from tests.worlds.values import TENANT
 
-Json = Any
-APPROVERS = ("omar", "ada", "mona", "gil")
-GROUPS = Memberships(groups={"payments": ("ada", "mona"), "leads": ("gil",)})
-
-
-def asking(notes: str, more: str = "") -> str:
-    """Return policies that ask people about money, with notes on the rule that asks."""
-    return PERMIT + ASK.replace("@otherwise", f"{notes} @otherwise") + more
-
-
-TWO = asking('@approvers("2")')
-PAYMENTS = asking('@approver_group("payments")')
-TWO_OF_PAYMENTS = asking('@approvers("2") @approver_group("payments")')
 BOUNDED = asking('@approvers("2") @bounded("9") @bounded_high_risk("9")')
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A desk whose payments ask two people; four approvers, two of them in group `payments`."""
-    async with call_world(tmp_path, members=GROUPS) as made:
-        for name in APPROVERS[1:]:
-            await made.services.identity.directory.add_person(
-                NewPerson(name=name, roles=(Role.APPROVER,)), by="root"
-            )
-        await under(made, TWO)
+    """A desk whose payments ask two people."""
+    async with approver_world(tmp_path) as made:
         yield made
-
-
-async def under(world: CallWorld, policy: str) -> None:
-    """Put policies in force."""
-    await world.services.policies.apply(a_bundle(policy, digest(policy)), by="root")
-    await world.learn()
-
-
-async def yes(world: CallWorld, approval: str, name: str, *, approve: bool = True, **more: Json) -> Approval:
-    """Answer an approval as a person."""
-    person = await world.person(name)
-    return await world.services.decisions.approvals.answer(approval, person, approve=approve, **more)
-
-
-async def code_of(refused: Json) -> str:
-    """Return the code of a refusal, which names its remediation."""
-    with pytest.raises(RemitError) as caught:
-        await refused
-    assert caught.value.remediation
-    return caught.value.code
 
 
 # Quorum.
@@ -175,10 +148,7 @@ async def test_the_agent_that_waits_hears_only_the_last_answer(world: CallWorld)
 
 async def test_the_requester_never_counts(world: CallWorld) -> None:
     """Not as one of two either, with the role."""
-    lena = await world.person("lena")
-    await world.services.store.commit(
-        Unit((PutPerson(msgspec.structs.replace(lena, roles=frozenset({Role.APPROVER}))),))
-    )
+    await with_role(world, "lena", Role.APPROVER)
     _, token = await world.open()
     approval = await world.asked(token, amount=1)
     await yes(world, approval, "omar")
@@ -200,8 +170,7 @@ async def test_an_answer_counts_no_more_once_its_person_is_no_approver(world: Ca
         case "sign out":
             await personnel.sign_out("omar", by="root")
         case _:
-            omar = await world.person("omar")
-            await world.services.store.commit(Unit((PutPerson(msgspec.structs.replace(omar, active=False)),)))
+            await with_role(world, "omar", Role.AUDITOR)
     assert (await yes(world, approval, "ada")).state is ApprovalState.PENDING
     assert (await yes(world, approval, "mona")).state is ApprovalState.APPROVED
 
@@ -220,10 +189,7 @@ async def test_an_approval_goes_with_the_role_of_any_of_its_people(world: CallWo
 
 async def test_two_accounts_of_one_person_count_once(world: CallWorld) -> None:
     """Omar made the code by which ada signed in: the second yes may be his own."""
-    authenticator = world.services.identity.authenticator
-    code = await authenticator.make_code("ada", by="omar")
-    person, found = await authenticator.person_by_code(code)
-    await authenticator.open_session(person, coded_by=found.coded_by)
+    await signed_in_by_code(world, "ada", maker="omar")
     _, token = await world.open()
     for first, second in (("omar", "ada"), ("ada", "omar")):
         approval = await world.asked(token, amount=len(first))
@@ -234,22 +200,19 @@ async def test_two_accounts_of_one_person_count_once(world: CallWorld) -> None:
 
 async def test_the_account_that_a_person_used_counts_once_after_its_session_is_gone(world: CallWorld) -> None:
     """The people behind an answer are kept with it."""
-    authenticator = world.services.identity.authenticator
-    code = await authenticator.make_code("ada", by="omar")
-    person, found = await authenticator.person_by_code(code)
-    await authenticator.open_session(person, coded_by=found.coded_by)
+    await signed_in_by_code(world, "ada", maker="omar")
     _, token = await world.open()
     approval = await world.asked(token, amount=1)
     await yes(world, approval, "ada")
     world.clock.advance(1)
-    for one in await world.services.store.credentials(person.tenant, person="ada"):
+    for one in await world.services.store.credentials(TENANT, person="ada"):
         await world.services.store.commit(Unit((TakeCredential(one.tenant, one.digest),)))
     assert await code_of(yes(world, approval, "omar")) == "code-maker"
 
 
 async def test_all_approve_the_same(world: CallWorld) -> None:
     """Of a bounded answer and one for the call alone, the second is refused, and says what the first was."""
-    await under(world, BOUNDED)
+    await under(world, BOUNDED, ArgumentRole.SELECTOR)
     _, token = await world.open()
     approval = await world.asked(token, amount=1, text="rent")
     assert (await world.services.decisions.approvals.get(approval)).offer is not None
@@ -267,9 +230,9 @@ async def test_all_approve_the_same(world: CallWorld) -> None:
 
 async def test_the_earliest_end_counts(world: CallWorld) -> None:
     """Each has approved at least that long."""
-    await under(world, BOUNDED)
+    await under(world, BOUNDED, ArgumentRole.SELECTOR)
     _, token = await world.open()
-    approval = await world.asked(token, amount=1)
+    approval = await world.asked(token, amount=1, text="rent")
     now = world.clock.now()
     await yes(world, approval, "omar", most=2, until=now + timedelta(minutes=5))
     given = await yes(world, approval, "ada", most=2, until=now + timedelta(minutes=10))
@@ -278,13 +241,6 @@ async def test_the_earliest_end_counts(world: CallWorld) -> None:
 
 async def test_all_approve_the_same_narrower_call(world: CallWorld) -> None:
     """The whole call, or another amount, is not what the first has approved."""
-    bundle = a_bundle(TWO, "sha256:narrowable")
-    described = {"text": Argument(ArgumentRole.CONTENT), "amount": Argument(ArgumentRole.AMOUNT)}
-    tools = bundle.tools | {
-        "desk/pay": msgspec.structs.replace(bundle.tools["desk/pay"], arguments=described)
-    }
-    await world.services.policies.apply(msgspec.structs.replace(bundle, tools=tools), by="root")
-    await world.learn()
     _, token = await world.open()
     approval = await world.asked(token, amount=100)
     first = await yes(world, approval, "omar", narrow={"amount": 40})
