@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The desk with several approvers: `omar`, `ada` and `mona` of group `payments`, and `gil` of group `leads`."""
+"""The desk with several approvers: `omar`, `ada` and `mona` of group `payments`, `gil` of group `leads`."""
 
 from __future__ import annotations
 

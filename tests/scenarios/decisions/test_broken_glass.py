@@ -100,7 +100,9 @@ async def test_rules_that_ask_anew_ask_after_a_broken_glass(world: CallWorld) ->
     """It waives the rules that were shown, and no other."""
     approval, token = await asked(world)
     await broken(world, approval)
-    more = ASK.replace("ask-for-money", "ask-too").replace("@otherwise", '@approver_group("leads") @otherwise')
+    more = ASK.replace("ask-for-money", "ask-too").replace(
+        "@otherwise", '@approver_group("leads") @otherwise'
+    )
     await under(world, TWO + more)
     assert await world.asked(token, amount=1) != approval
 
@@ -136,13 +138,18 @@ async def test_never_for_an_own_request(tmp_path: Path) -> None:
 
 
 async def test_a_review_is_by_another_person(world: CallWorld) -> None:
-    """Not the breaker, not the requester, not a person who may be the breaker, not without a role or words."""
+    """Not the breaker or the requester, nor who may be the breaker; not without a role, or without words."""
     approval, _ = await asked(world)
     other, _ = await asked(world)
     await broken(world, approval)
     await with_role(world, "lena", Role.AUDITOR)
     await signed_in_by_code(world, "mona", maker="gil")
-    for name, code in (("gil", "own-review"), ("lena", "own-review"), ("mona", "own-review"), ("root", "role")):
+    for name, code in (
+        ("gil", "own-review"),
+        ("lena", "own-review"),
+        ("mona", "own-review"),
+        ("root", "role"),
+    ):
         assert await code_of(review(world, approval, name)) == code
     assert await code_of(review(world, approval, "omar", "ok")) == "reason-required"
     assert await code_of(review(world, other, "omar")) == "not-found"
@@ -167,7 +174,9 @@ async def test_a_question_is_decided_once(world: CallWorld) -> None:
         assert (await world.services.decisions.approvals.get(approval)).state is not ApprovalState.PENDING
     trail = await world.facts(EventKind.GLASS_BROKEN)
     approved = [
-        one for one in await world.services.decisions.approvals.listed(ApprovalState.APPROVED) if one.broken_glass
+        one
+        for one in await world.services.decisions.approvals.listed(ApprovalState.APPROVED)
+        if one.broken_glass
     ]
     assert len(trail) == len(approved)
 

@@ -332,7 +332,9 @@ async def test_what_each_rule_demands_is_met(world: CallWorld) -> None:
 
 async def test_a_step_up_may_demand_several(world: CallWorld) -> None:
     """A permit that asks names its people like a forbid that asks."""
-    notes = '@id("two") @step_up @approvers("2") permit (principal, action == Action::"desk/write", resource);\n'
+    notes = (
+        '@id("two") @step_up @approvers("2") permit (principal, action == Action::"desk/write", resource);\n'
+    )
     await under(world, PERMIT + notes)
     _, token = await world.open()
     approval = await world.asked(token, "write", text="x")

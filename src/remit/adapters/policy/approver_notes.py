@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The people whom a rule that asks demands, in its annotations, which are the same in every policy language."""
+"""The people whom a rule that asks demands, in its annotations: the same in every policy language."""
 
 from __future__ import annotations
 

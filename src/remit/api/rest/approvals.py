@@ -172,9 +172,7 @@ async def reviewed(errand: RestRequest[ApprovalRooms]) -> FindingView:
     """Review a broken glass."""
     approval = await _one(errand)
     body: AfterReview = errand.body
-    return finding_view(
-        await errand.rooms.decisions.glass.review(approval.id, errand.someone, body.comment)
-    )
+    return finding_view(await errand.rooms.decisions.glass.review(approval.id, errand.someone, body.comment))
 
 
 async def stats(errand: RestRequest[ApprovalRooms]) -> QuestionFigures:

@@ -230,7 +230,7 @@ class OfferView(View, frozen=True, kw_only=True):
 
 
 class AnswerView(View, frozen=True, kw_only=True):
-    """A yes. `instead_of` is the absent approver in whose place the person answered; empty: in their own name.
+    """A yes. `instead_of` is the absent approver in whose place the person answered; empty: the own one.
 
     `until` is the end that the person chose; null: none.
     """

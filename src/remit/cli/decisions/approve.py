@@ -201,8 +201,8 @@ def approve(
     for_
         Answer in the place of an approver who is away and has named you (`remit approvals away`).
     break_glass
-        Approve alone, at once, what needs further people, for this reason. It is off unless `remit.yaml` names
-        who may, is notified, and leaves a finding until another person has reviewed it.
+        Approve alone, at once, what needs further people, for this reason. It is off unless `remit.yaml`
+        names who may, and leaves a finding until another person has reviewed it.
     """
     if break_glass and (more or narrow or for_ or within or times > 1):
         raise UsageFault(
@@ -217,7 +217,15 @@ def approve(
     bounds |= {"instead_of": for_} if for_ else {}
     if within:
         bounds["until"] = (datetime.now(UTC) + timedelta(seconds=seconds(within))).isoformat()
-    return _answer((id, *more), approve=True, comment=comment, given=confirm, bounds=bounds, narrow=narrow, glass=break_glass)
+    return _answer(
+        (id, *more),
+        approve=True,
+        comment=comment,
+        given=confirm,
+        bounds=bounds,
+        narrow=narrow,
+        glass=break_glass,
+    )
 
 
 @deny_app.default

@@ -178,12 +178,12 @@ def _people(one: Json) -> Iterator[Row]:
     if one["state"] != "pending" or one["broken_glass"]:
         return
     for answer in one["answers"]:
-        said = f": {answer['comment']}" if answer["comment"] else ""
-        yield "approved", Text.assemble(f"by {spoken_by(answer)}, ", terminal.moment(answer["at"]), plain(said))
+        said = plain(f": {answer['comment']}") if answer["comment"] else ""
+        when = terminal.moment(answer["at"])
+        yield "approved", Text.assemble(f"by {spoken_by(answer)}, ", when, said)
     if one["agreed_less"]:
         ways = [f"--narrow {plain(name)}={terminal.compact(to)}" for name, to in one["agreed_less"].items()]
-        yield "only with", Text("
-").join(Text(way, "bold") for way in ways)
+        yield "only with", Text("\n").join(Text(way, "bold") for way in ways)
     elif one["agreed_most"] > 1:
         yield "only with", Text(f"--times {one['agreed_most']}", "bold")
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sections about agents and people: what takes an agent out of service, what needs two people, and who answers
-questions that wait for long, or in an emergency.
+"""Sections about agents and people: what takes an agent out of service, what needs two people, and who
+answers questions that wait for long, or in an emergency.
 """
 
 from __future__ import annotations

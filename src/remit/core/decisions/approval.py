@@ -271,9 +271,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
     def escalated_to(self, groups: Iterable[str]) -> Approval:
         """Return the question as one that these groups may answer, too."""
-        return msgspec.structs.replace(
-            self, escalated=(*self.escalated, *groups), revision=self.revision + 1
-        )
+        return msgspec.structs.replace(self, escalated=(*self.escalated, *groups), revision=self.revision + 1)
 
     def _bounds(self, approve: bool, most: int, until: datetime | None, now: datetime) -> Bounds | None:
         if most == 1 and (until is None or approve):

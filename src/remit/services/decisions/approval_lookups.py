@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest

@@ -390,9 +390,7 @@ class Approvals:
         standing = await self._approvers.counting(found.answers, now)
         check_group(found, seat, standing, approve=answer.approve)
         if not answer.approve:
-            denied = found.answered(
-                person, False, now, answer.comment, most=answer.most, until=answer.until
-            )
+            denied = found.answered(person, False, now, answer.comment, most=answer.most, until=answer.until)
             return await self._ended_by(denied, seat, found)
         if found.step_up and not signed_in_just_now(answer.session, now):
             raise Forbidden(

@@ -127,9 +127,7 @@ def decision_services(
         authorizer=authorizer,
         approvals=approvals,
         absences=Absences(store=store, clock=clock, tenant=deployment.tenant),
-        escalations=Escalations(
-            store=store, clock=clock, tenant=deployment.tenant, steps=settings.escalate
-        ),
+        escalations=Escalations(store=store, clock=clock, tenant=deployment.tenant, steps=settings.escalate),
         glass=BreakGlass(
             store=store,
             clock=clock,

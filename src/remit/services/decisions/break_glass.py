@@ -110,7 +110,7 @@ class BreakGlass:
             raise Forbidden(
                 "break-glass is off",
                 code="glass-off",
-                remediation="ask the approvers that it needs; `approvals.break_glass` in remit.yaml turns it on",
+                remediation="ask the approvers that it needs; `approvals.break_glass` turns it on",
             )
         if rule.group not in seat.authority.groups:
             raise Forbidden(
@@ -122,7 +122,8 @@ class BreakGlass:
         fresh = signed_in_just_now(session, self._clock.now(), strong=strong)
         if not fresh and (strong or rule.sign_in == "any"):
             raise Forbidden(
-                "break-glass needs a sign-in in the last five minutes" + (" with a passkey" if strong else ""),
+                "break-glass needs a sign-in in the last five minutes"
+                + (" with a passkey" if strong else ""),
                 code="step-up",
                 remediation="run `remit login`, and approve again",
             )

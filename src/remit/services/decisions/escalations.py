@@ -47,9 +47,7 @@ class Escalations:
         if not self.steps:
             return
         now = self._clock.now()
-        for one in await self._store.approvals(
-            self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED
-        ):
+        for one in await self._store.approvals(self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED):
             due = self._due(one, now)
             if due:
                 await self._escalate(one, due, now)

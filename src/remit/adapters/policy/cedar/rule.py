@@ -193,8 +193,8 @@ def _parsed(
     if asking := _asking_fault(notes, permits=policy["effect"] == "permit"):
         wrong(*asking, rule=rule_id)
         return None
-    for fault in (obligation_fault, demand_fault):
-        if demanding := fault(notes, permits=policy["effect"] == "permit"):
+    for check in (obligation_fault, demand_fault):
+        if demanding := check(notes, permits=policy["effect"] == "permit"):
             wrong(*demanding, rule=rule_id)
             return None
     try:

@@ -40,11 +40,11 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule. `text` is the source with the helpers and imports that it uses.
 
     `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
-    of those with a high risk; 0: just the one. `obligations` are what a permit demands, `approvers` the people
-    whom a rule that asks demands. `reads` are the paths
-    below `input`, of the helpers, too, each with the file and line of its first mention, and `compared` the
-    literals that facts are compared with. `tools` are the tools that the rule is for, or `None` if it
-    compares no tool in each of its bodies. `body` is the digest of its bodies and helpers, without notes.
+    of those with a high risk; 0: just the one. `obligations` are what a permit demands, `approvers` the
+    people whom a rule that asks demands. `reads` are the paths below `input`, of the helpers, too, each with
+    the file and line of its first mention, and `compared` the literals that facts are compared with. `tools`
+    are the tools that the rule is for, or `None` if it compares no tool in each of its bodies. `body` is the
+    digest of its bodies and helpers, without notes.
     """
 
     ref: RuleRef
@@ -147,8 +147,8 @@ def _notes(rule_id: str, one: Definition) -> Iterator[Problem]:
         elif name not in (*OBLIGATIONS, *APPROVERS) and not isinstance(value, str):
             text, way = f"`{name}` is not a text", "put it in quotes"
             yield Problem("error", text, one.file, one.line, rule_id, way)
-    for fault in (obligation_fault, demand_fault):
-        if demanding := fault(one.facts, permits=one.name == "permit"):
+    for check in (obligation_fault, demand_fault):
+        if demanding := check(one.facts, permits=one.name == "permit"):
             yield Problem("error", demanding[0], one.file, one.line, rule_id, demanding[1])
 
 

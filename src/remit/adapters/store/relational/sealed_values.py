@@ -132,7 +132,9 @@ def _joined(row: R, part: Part) -> R:
     """Return a row with the content of a part; most of a task's parts belong to its intent."""
     if isinstance(row, Approval) and isinstance(part, _AnswerSaid):
         spoken = (
-            msgspec.structs.replace(one, comment=part.comment) if (one.by, one.at) == (part.by, part.at) else one
+            msgspec.structs.replace(one, comment=part.comment)
+            if (one.by, one.at) == (part.by, part.at)
+            else one
             for one in row.answers
         )
         return msgspec.structs.replace(row, answers=tuple(spoken))

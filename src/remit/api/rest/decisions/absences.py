@@ -69,8 +69,8 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/absences",
-        summary="Name another approver who may answer in one's own place, for at most 92 days, in place of one "
-        "named before",
+        summary="Name another approver who may answer in one's own place, for at most 92 days; one named "
+        "before no longer may",
         serve=begun,
         people=Duty.APPROVE,
         takes=NewAbsence,
