@@ -50,7 +50,7 @@ class RuleInForce(NamedTuple):
     condition can fail for some call that fits the schema. `reads` are the dotted names of the facts that it
     reads, `compared` the literals that it compares them with. `obligations` are what a permit demands, and
     `bounds` the most calls that one approval may permit, of ordinary tools and of those with a high risk.
-    `approvers` are the people whom a rule that asks demands.
+    `approvers` are the people that a rule that asks demands.
     """
 
     id: str

@@ -83,7 +83,7 @@ async def test_an_absence_holds_for_its_span(world: CallWorld) -> None:
 
 
 async def test_the_requester_is_no_substitute_and_has_none(world: CallWorld) -> None:
-    """Lena, who has the role, answers her own request in nobody's name, and nobody in hers."""
+    """Lena, who has the role, answers her own request in no other name, and no one does in hers."""
     await with_role(world, "lena", Role.APPROVER)
     approval = await asked(world)
     await away(world, "ada", "lena")
@@ -114,7 +114,7 @@ async def test_a_cycle_of_substitutes_is_still_one_person_each(world: CallWorld)
 
 
 async def test_one_substitute_of_two_people_counts_once(world: CallWorld) -> None:
-    """Omar answers for ada; for mona somebody else has to."""
+    """Omar answers for ada; for mona another person has to."""
     await under(world, TWO_OF_PAYMENTS)
     await away(world, "ada", "omar")
     await away(world, "mona", "omar")
@@ -137,7 +137,7 @@ async def test_both_must_still_be_approvers(world: CallWorld, who: str) -> None:
 
 
 async def test_a_substitute_is_another_approver(world: CallWorld) -> None:
-    """Not oneself, not somebody without the role, not somebody unknown, not for ever, not in the past."""
+    """Not oneself, no person without the role, no unknown one; not for ever, and not in the past."""
     with_code = {"ada": "malformed", "lena": "forbidden", "eve": "not-found"}
     for name, code in with_code.items():
         assert await code_of(away(world, "ada", name)) == code
@@ -146,7 +146,7 @@ async def test_a_substitute_is_another_approver(world: CallWorld) -> None:
     assert await code_of(away(world, "lena", "omar")) == "forbidden"
 
 
-async def test_a_requester_who_could_sign_in_as_the_absent_one_has_named_nobody(world: CallWorld) -> None:
+async def test_a_requester_who_could_sign_in_as_the_absent_one_has_named_no_one(world: CallWorld) -> None:
     """Lena made the code by which ada signed in and named omar: her word may be behind both."""
     await signed_in_by_code(world, "ada", maker="lena")
     await away(world, "ada", "omar")

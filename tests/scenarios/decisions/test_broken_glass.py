@@ -55,10 +55,10 @@ async def review(world: CallWorld, approval: str, name: str, comment: str = "it 
     return await world.services.decisions.glass.review(approval, await world.person(name), comment)
 
 
-async def asked(world: CallWorld, **arguments: Json) -> tuple[str, str]:
+async def asked(world: CallWorld, amount: int = 1) -> tuple[str, str]:
     """Open a task, and ask about a payment; return the approval and the token."""
     _, token = await world.open()
-    return await world.asked(token, **({"amount": 1} | arguments)), token
+    return await world.asked(token, amount=amount), token
 
 
 async def test_one_person_approves_now_and_another_one_reviews_it(world: CallWorld) -> None:
@@ -79,7 +79,7 @@ async def test_one_person_approves_now_and_another_one_reviews_it(world: CallWor
 
 
 async def test_it_is_off_by_default(tmp_path: Path) -> None:
-    """Nobody has it who was not named."""
+    """No one has it who was not named."""
     async with approver_world(tmp_path) as world:
         approval, _ = await asked(world)
         assert await code_of(broken(world, approval)) == "glass-off"

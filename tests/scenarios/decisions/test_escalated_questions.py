@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A question without an answer goes to a further group, and is approved by nobody for that."""
+"""A question without an answer goes to a further group, and no one has approved it by that."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 
 async def test_a_call_passes_once_two_people_have_approved_it(world: CallWorld) -> None:
-    """After the first it still waits, and asks nothing anew; each answer is an event."""
+    """After the first it still waits, and asks nothing again; each answer is an event."""
     _, token = await world.open()
     approval = await world.asked(token, amount=1)
     first = await yes(world, approval, "omar", comment="the invoice fits")

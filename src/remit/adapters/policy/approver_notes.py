@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The people whom a rule that asks demands, in its annotations: the same in every policy language."""
+"""The people that a rule that asks demands, in its annotations: the same in every policy language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GROUP: Final = re.compile(r"[^\s`\x00-\x1f\x7f][^`\x00-\x1f\x7f]{0,99}\Z")
 
 
 def demand_in(notes: Mapping[str, Json]) -> ApproverDemand | None:
-    """Return the people whom the annotations of a sound rule demand; None where they name none."""
+    """Return the people that the annotations of a sound rule demand; None where they name none."""
     if COUNT not in notes and GROUP not in notes:
         return None
     return ApproverDemand(str(notes.get(GROUP, "")), _number(notes.get(COUNT, 1)))

@@ -40,7 +40,7 @@ class StatedRule(Protocol):
 
     @property
     def approvers(self) -> ApproverDemand | None:
-        """The people whom it demands where it asks."""
+        """The people that it demands where it asks."""
         ...
 
     @property
@@ -70,7 +70,7 @@ def stepping(permits: Iterable[StatedRule]) -> tuple[RuleRef, ...]:
 
 
 def demanded_of(waivable: Iterable[StatedRule], permits: Iterable[StatedRule]) -> tuple[ApproverDemand, ...]:
-    """Return the people whom the rules that ask demand: a rule that can be waived, or a permit that steps
+    """Return the people that the rules that ask demand: a rule that can be waived, or a permit that steps
     up.
     """
     asking = (*waivable, *(rule for rule in permits if STEP_UP in rule.obligations))

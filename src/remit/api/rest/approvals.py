@@ -75,7 +75,7 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
 
 
 class GlassBreaking(Body, frozen=True, kw_only=True):
-    """Why one person approves in place of those whom the rules demand; `call` as in an answer."""
+    """Why one person approves in place of the people that the rules demand; `call` as in an answer."""
 
     reason: str
     call: str = ""

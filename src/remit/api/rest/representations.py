@@ -254,7 +254,7 @@ class ApprovalView(View, frozen=True, kw_only=True):
     the narrower call in `instead`; that approval names the question in `narrows`, and the changed arguments
     in `narrowed`. `overtaken` (`rules`, `provenance`) says why remit withdrew an expired one.
 
-    `approvers` are the people whom the rules demand, by `group` (empty: any approver) and `count`; an empty
+    `approvers` are the people that the rules demand, by `group` (empty: any approver) and `count`; an empty
     list means one approver. `needed` is their number, and `answers` are the yeses so far: all of them to at
     most `agreed_most` calls, with the values of `agreed_less` instead of the ones that were asked about; a
     further yes must be to the same. `escalated` are further groups that may answer, because it was open for

@@ -62,10 +62,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     the arguments whose values its approver wrote. `provenance` is the digest of the known sources of the
     values in question. `overtaken` says why remit has withdrawn it, if it has.
 
-    `approvers` are the people whom the rules demand; empty: one approver. `answers` are the yeses so far; all
+    `approvers` are the people that the rules demand; empty: one approver. `answers` are the yeses so far; all
     of them are about the same: up to `agreed_most` calls, with the values of `agreed_less` in place of the
     ones that were asked about. `escalated` are the groups that may answer, too, because the question was open
-    for long. `broken_glass`: one person has approved it in place of those whom the rules demand. `revision`
+    for long. `broken_glass`: one person has approved it in place of those people. `revision`
     rises with each answer and each escalation.
     """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who must answer a question, what each of several people has answered, and who stands in for whom.
+"""Who must answer a question, what each of several people has answered, and who stands in for another.
 
 Each rule that asks may demand a number of different people, and a group that they belong to. Every such
 demand must be met; a person who belongs to several of the groups counts for each of them.
@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-#: Most people whom one rule may demand.
+#: Most people that one rule may demand.
 MAX_APPROVERS: Final = 10
 
 
@@ -24,9 +24,7 @@ class ApproverDemand(msgspec.Struct, frozen=True, order=True):
     count: int = 1
 
     def admits(self, groups: Collection[str], escalated: Collection[str] = ()) -> bool:
-        """Return whether someone with these groups counts; `escalated` groups may answer in place of its
-        own.
-        """
+        """Return whether a person with these groups counts; `escalated` groups count in place of `group`."""
         return not self.group or self.group in groups or any(one in groups for one in escalated)
 
     @property
@@ -98,7 +96,7 @@ class GivenAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def people(self) -> frozenset[str]:
-        """The people who have answered with this, each of whom counts once."""
+        """The people who have answered with this; each counts once."""
         return frozenset({self.by, self.authority})
 
     def same_hand(self, other: GivenAnswer, *, strict: bool) -> bool:

@@ -58,7 +58,7 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     forbidding rules have read: `destination`, `provenance.to`. `most_calls` and `most_high_risk` are the most
     calls that one approval may permit by all the rules of `waivable`; below 2: just the one. `obligations`
     are those of all permitting rules (`core.decisions.obligations`); `asking` are the permitting rules that
-    count only once a person has approved the call. `approvers` are the people whom the rules that ask
+    count only once a person has approved the call. `approvers` are the people that the rules that ask
     demand; empty: one approver.
     """
 
@@ -86,7 +86,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     are the values that a Defer asks a person about, and `offer` is what an answer may permit beyond this
     call. `approval_left` is the number of further calls under a bounded approval that permits this one.
     `instead` is the narrower call that an approver has permitted in place of a refused one. `approvers` are
-    the people whom a Defer waits for; empty: one approver.
+    the people that a Defer waits for; empty: one approver.
     """
 
     id: str

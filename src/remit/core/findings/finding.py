@@ -175,7 +175,7 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         "read its calls with `remit audit --task TASK`, then resolve this with what you found",
     ),
     FindingKind.BROKEN_GLASS: FindingMeaning(
-        "A person approved a call in place of the people whom the rules demand. Another person reviews it.",
+        "A person approved a call in place of the people that the rules demand. Another person reviews it.",
         {
             "approval": "the approval",
             "tool": "the tool that was called",

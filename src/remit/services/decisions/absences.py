@@ -39,7 +39,7 @@ async def absence_of(store: SignInStore, tenant: str, person: str) -> Absence | 
 
 
 class Absences:
-    """Keeps who stands in for whom."""
+    """Keeps the absences of approvers."""
 
     def __init__(self, *, store: SignInStore, clock: Clock, tenant: str) -> None:
         """Take the dependencies."""

@@ -360,7 +360,7 @@ class Approvals:
 
         1. The person, and the absent one, may answer: role, group, and never the requester.
         2. One denial denies. A yes joins the earlier ones that still count, of other people, about the same.
-        3. Until all people whom the rules demand have approved it, the question stays pending, and permits
+        3. Until all people that the rules demand have approved it, the question stays pending, and permits
            nothing.
         """
         answer = _Answer(

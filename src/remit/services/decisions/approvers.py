@@ -107,8 +107,10 @@ class Approvers:
 
     async def check_separate(self, task: Task | None, seat: Seat, now: datetime) -> None:
         """Refuse (`Forbidden`) a yes of a person who may be behind the task, because of a sign-in code."""
-        for name in {seat.person.name, seat.authority.name} if task is not None else ():
-            if await is_behind(self._store, task, name, now, second_person=self.second_person):
+        for name in {seat.person.name, seat.authority.name}:
+            if task is not None and await is_behind(
+                self._store, task, name, now, second_person=self.second_person
+            ):
                 raise Forbidden(
                     "the approver may be the requester, because of a sign-in code",
                     code="code-maker",

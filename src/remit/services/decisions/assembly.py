@@ -77,12 +77,7 @@ def decision_services(
 ) -> DecisionServices:
     """Put them together."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
-    approvers = Approvers(
-        store=store,
-        members=deployment.members,
-        tenant=deployment.tenant,
-        second_person=deployment.second_person,
-    )
+    approvers = _approvers(adapters, deployment)
     authorizer = Authorizer(
         store=store,
         approvers=approvers,
@@ -115,35 +110,60 @@ def decision_services(
         shadow=shadow,
         surroundings=surroundings,
     )
-    modes = UpstreamModes(
-        store=store,
-        clock=clock,
-        tenant=deployment.tenant,
-        authorizer=authorizer,
-        announcements=tools.announcements,
-        upstreams=frozenset(adapters.upstreams),
-    )
     return DecisionServices(
         authorizer=authorizer,
         approvals=approvals,
         absences=Absences(store=store, clock=clock, tenant=deployment.tenant),
         escalations=Escalations(store=store, clock=clock, tenant=deployment.tenant, steps=settings.escalate),
-        glass=BreakGlass(
-            store=store,
-            clock=clock,
-            tenant=deployment.tenant,
-            approvals=approvals,
-            approvers=approvers,
-            findings=findings.findings,
-            rule=settings.break_glass,
-        ),
+        glass=_glass(adapters, deployment, settings, approvals, approvers, findings),
         plans=plans,
         late=late,
         refusals=refusals,
-        modes=modes,
+        modes=_modes(adapters, deployment, authorizer, tools),
         shadow=shadow,
         surroundings=surroundings,
         freezes=Freezes(store=store, clock=clock, entropy=entropy, tenant=deployment.tenant),
+    )
+
+
+def _modes(
+    adapters: Adapters, deployment: Deployment, authorizer: Authorizer, tools: ToolServices
+) -> UpstreamModes:
+    return UpstreamModes(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        authorizer=authorizer,
+        announcements=tools.announcements,
+        upstreams=frozenset(adapters.upstreams),
+    )
+
+
+def _approvers(adapters: Adapters, deployment: Deployment) -> Approvers:
+    return Approvers(
+        store=adapters.store,
+        members=deployment.members,
+        tenant=deployment.tenant,
+        second_person=deployment.second_person,
+    )
+
+
+def _glass(
+    adapters: Adapters,
+    deployment: Deployment,
+    settings: DecisionSettings,
+    approvals: Approvals,
+    approvers: Approvers,
+    findings: FindingServices,
+) -> BreakGlass:
+    return BreakGlass(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        approvals=approvals,
+        approvers=approvers,
+        findings=findings.findings,
+        rule=settings.break_glass,
     )
 
 

@@ -46,7 +46,7 @@ class GlassRule(msgspec.Struct, frozen=True):
 
 
 class BreakGlass:
-    """Approves in place of the people whom the rules demand, and takes the after-review."""
+    """Approves in place of the people that the rules demand, and takes the after-review."""
 
     def __init__(
         self,

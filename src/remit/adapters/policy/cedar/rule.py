@@ -190,10 +190,7 @@ def _parsed(
     for name in notes:
         if name not in ANNOTATIONS:
             wrong(f"annotation `@{name}` has no meaning here", nearest(name, ANNOTATIONS), "warning", rule_id)
-    if asking := _asking_fault(notes, permits=policy["effect"] == "permit"):
-        wrong(*asking, rule=rule_id)
-        return None
-    for check in (obligation_fault, demand_fault):
+    for check in (_asking_fault, obligation_fault, demand_fault):
         if demanding := check(notes, permits=policy["effect"] == "permit"):
             wrong(*demanding, rule=rule_id)
             return None

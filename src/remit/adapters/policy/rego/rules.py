@@ -41,7 +41,7 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
 
     `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
     of those with a high risk; 0: just the one. `obligations` are what a permit demands, `approvers` the
-    people whom a rule that asks demands. `reads` are the paths below `input`, of the helpers, too, each with
+    people that a rule that asks demands. `reads` are the paths below `input`, of the helpers, too, each with
     the file and line of its first mention, and `compared` the literals that facts are compared with. `tools`
     are the tools that the rule is for, or `None` if it compares no tool in each of its bodies. `body` is the
     digest of its bodies and helpers, without notes.

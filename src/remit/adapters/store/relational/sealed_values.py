@@ -130,7 +130,8 @@ def _type_of(row: Row, name: str) -> type[Part]:
 
 def _joined(row: R, part: Part) -> R:
     """Return a row with the content of a part; most of a task's parts belong to its intent."""
-    if isinstance(row, Approval) and isinstance(part, _AnswerSaid):
+    if isinstance(part, _AnswerSaid):
+        assert isinstance(row, Approval)
         spoken = (
             msgspec.structs.replace(one, comment=part.comment)
             if (one.by, one.at) == (part.by, part.at)

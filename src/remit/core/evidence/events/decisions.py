@@ -178,9 +178,9 @@ class ApprovalDecided(EventBody, kw_only=True):
     instead_call: Annotated[str, "of a narrowed question: the digest of the narrower call"] = ""
     narrowed: Annotated[list[str], "of a narrowed question: the arguments that the approver narrowed"] = []
     given: Annotated[int, "of an approval by several people: how many have approved it"] = 0
-    broken_glass: Annotated[bool, "`true`: one person approved in place of those whom the rules demand"] = (
-        False
-    )
+    broken_glass: Annotated[
+        bool, "`true`: one person approved in place of the people that the rules demand"
+    ] = False
     instead_of: Annotated[str, Sealed("the absent approver in whose place the person answered")] = ""
     comment: Annotated[str, Sealed("the approver's comment")]
 
@@ -216,7 +216,7 @@ class ApprovalEscalated(EventBody, kw_only=True):
 
 
 class GlassBroken(EventBody, kw_only=True):
-    """A person approved a call in place of the people whom the rules demand; an after-review is due."""
+    """A person approved a call in place of the people that the rules demand; an after-review is due."""
 
     KIND = EventKind.GLASS_BROKEN
     approval: Annotated[str, "the approval's id"]
