@@ -121,7 +121,7 @@ def test_a_task_is_rehearsed_with_its_grants_and_labels(rehearsal: Rehearsal, tm
 
 @pytest.mark.parametrize(
     "demand",
-    ["", '@approvers("3")', '@approver_group("owners of notes")', '@approvers("2") @approver_group("a")'],
+    ["", '@approvers("3")', '@approver_group("owners")', '@approvers("2") @approver_group("a")'],
 )
 def test_a_deferred_call_can_be_approved_and_then_passes(tmp_path: Path, demand: str) -> None:
     """The case expects the question; as many people as the rule demands approve it, and the next step goes

@@ -15,7 +15,7 @@ COUNT: Final = "approvers"
 GROUP: Final = "approver_group"
 APPROVERS: Final = (COUNT, GROUP)
 _NUMBER: Final = re.compile(r"[0-9]{1,2}\Z", re.ASCII)
-_GROUP: Final = re.compile(r"[^\s`\x00-\x1f\x7f][^`\x00-\x1f\x7f]{0,99}\Z")
+_GROUP: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 
 
 def demand_in(notes: Mapping[str, Json]) -> ApproverDemand | None:
@@ -38,7 +38,7 @@ def demand_fault(notes: Mapping[str, Json], *, permits: bool) -> tuple[str, str]
         return f"`{COUNT}` is not a number from 1 to {MAX_APPROVERS}", f"write how many people, `{COUNT}` 2"
     group = notes.get(GROUP, "any")
     if not isinstance(group, str) or not _GROUP.match(group):
-        return f"`{GROUP}` is not the name of a group", "name one group of people"
+        return f"`{GROUP}` is not the name of a group", "name one group of people, of a-z, 0-9, `.`, `_` and `-`"
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from remit.config.reading.decoding import Problems
-from remit.config.reading.section import Seconds, Section, Text
+from remit.config.reading.section import Name, Seconds, Section
 from remit.config.reading.yaml_lines import Node
 from remit.core.findings.finding import FindingKind
 
@@ -109,7 +109,7 @@ class EscalationSection(Section, frozen=True, kw_only=True):
 
     after: Annotated[Seconds, Meta(ge=1, description="How long the question has been open.")]
     to: Annotated[
-        Text,
+        Name,
         Meta(
             description="A group. Its approvers may then answer, also where a rule names another group. The "
             "event is `approval.escalated`."
@@ -120,7 +120,7 @@ class EscalationSection(Section, frozen=True, kw_only=True):
 class BreakGlassSection(Section, frozen=True, kw_only=True):
     """Who may approve alone, in an emergency, what needs several people or another group."""
 
-    group: Annotated[Text, Meta(description="A group. Its approvers may, never for their own request.")]
+    group: Annotated[Name, Meta(description="A group. Its approvers may, never for their own request.")]
     sign_in: Annotated[
         Literal["passkey", "any", "none"],
         Meta(

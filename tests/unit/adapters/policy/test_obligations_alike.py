@@ -78,6 +78,7 @@ def test_the_people_of_every_rule_that_asks_count() -> None:
         ('@step_up @approvers("11")', "permit"),
         ('@otherwise("approval") @approvers("two")', "forbid"),
         ('@otherwise("approval") @approver_group("")', "forbid"),
+        ('@otherwise("approval") @approver_group("a, b")', "forbid"),
         ('@otherwise("approval") @approver_group', "forbid"),
         ('@approver_group("owners")', "forbid"),
         ('@redact("")', "permit"),
