@@ -52,7 +52,7 @@ MAX_PENDING = 20
 MAX_LISTED = 1000
 #: Attempts at an answer when other people answer at the same moment.
 TRIES = 5
-#: Limit of approvals that are counted.
+#: Limit of approvals that are counted, or searched for those of a person.
 MAX_COUNTED = 10_000
 
 
@@ -539,7 +539,7 @@ class Approvals:
         ]
 
     async def _live(self, state: ApprovalState, now: datetime) -> list[Approval]:
-        found = await self._store.approvals(self._tenant, state=state, limit=MAX_LISTED)
+        found = await self._store.approvals(self._tenant, state=state, limit=MAX_COUNTED)
         return [one for one in found if now < one.expires]
 
     def _current(self, approval: Approval) -> Approval:
