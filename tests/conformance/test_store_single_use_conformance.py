@@ -7,9 +7,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approvers import GivenAnswer
 from remit.core.decisions.bounds import BoundedOffer, Bounds
-from remit.core.errors import Conflict
+from remit.core.errors import ChangedMeanwhile, Conflict
 from remit.core.label import Label
 from remit.ports.store.changes import (
     Credential,
@@ -51,6 +52,31 @@ async def test_an_approval_permits_one_call_once(store: Store) -> None:
     found = await store.approval(TENANT, pending.id)
     assert found is not None
     assert found.state is ApprovalState.CONSUMED
+
+
+async def test_of_two_answers_at_once_one_is_kept(store: Store) -> None:
+    """The other is told, and joins the first when it tries again; a state that is left is left for both."""
+    asked = an_approval()
+    await store.commit(Unit(changes=(PutApproval(asked),)))
+
+    async def joins(found: Approval, name: str) -> Approval:
+        answers = (*found.answers, GivenAnswer(by=name, at=START))
+        joined = msgspec.structs.replace(found, answers=answers, revision=found.revision + 1)
+        change = PutApproval(joined, expected=ApprovalState.PENDING, revision=found.revision)
+        await store.commit(Unit(changes=(change,)))
+        return joined
+
+    ends = await asyncio.gather(joins(asked, "omar"), joins(asked, "ada"), return_exceptions=True)
+    (first,) = [one for one in ends if isinstance(one, Approval)]
+    assert [type(one) for one in ends if one is not first] == [ChangedMeanwhile]
+    found = await store.approval(TENANT, asked.id)
+    assert found == first
+    both = await joins(first, "mona")
+    assert await store.approval(TENANT, asked.id) == both
+    over = PutApproval(both.expired(START), expected=ApprovalState.PENDING)
+    await store.commit(Unit(changes=(over,)))
+    with pytest.raises(Conflict):
+        await joins(both, "gil")
 
 
 async def test_approvals_are_found_by_task_call_and_state(store: Store) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.approvers import GivenAnswer
 from remit.core.identity.principals import Role
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import TaskState, UserMessage
@@ -141,3 +142,27 @@ async def test_words_of_two_people_are_under_two_keys(store: Store) -> None:
     found = await store.task(TENANT, TASK.id)
     assert found is not None
     assert (found.intent.goal, found.intent.params, found.grants) == ("", {}, ())
+
+
+async def test_each_of_several_approvers_has_the_own_comment(store: Store) -> None:
+    """It comes back beside the answer, goes with its author's key, and never to another answer."""
+    await filled(store)
+    omar = GivenAnswer(by="omar", at=START, comment="fine by me", hands=("root",))
+    ada = GivenAnswer(by="ada", at=START, comment="and by me", instead_of="mona")
+    both = changed(APPROVAL, answers=(omar, ada), agreed_less={"change": "CR"}, agreed_most=3, revision=2)
+    await store.commit(Unit((PutApproval(both, expected=ApprovalState.PENDING),)))
+    assert await store.approval(TENANT, APPROVAL.id) == both
+    assert await store.approvals(TENANT, task=TASK.id) == [both]
+    # Omar's answer is taken back, and given again later without words.
+    again = changed(omar, at=START + timedelta(minutes=1), comment="")
+    for answers in ((ada,), (ada, again)):
+        without = changed(both, answers=answers)
+        await store.commit(Unit((PutApproval(without, expected=ApprovalState.PENDING),)))
+        assert await store.approval(TENANT, APPROVAL.id) == without
+    assert await store.forget(TENANT, "ada")
+    silent = changed(both, answers=(changed(ada, comment=""), again))
+    assert await store.approval(TENANT, APPROVAL.id) == silent
+    assert await store.forget(TENANT, "lena")
+    assert await store.approval(TENANT, APPROVAL.id) == changed(
+        silent, arguments={}, reasons=(), agreed_less={}
+    )

@@ -15,9 +15,9 @@ CEDAR = """
 permit (principal, action == Action::"contracts/read", resource);
 @id("drafts") @require_reason @obligation("watermark")
 permit (principal, action == Action::"changes/draft", resource);
-@id("deploys") @step_up @reason("`{tool}` changes production") @redact("token")
+@id("deploys") @step_up @approvers("3") @reason("`{tool}` changes production") @redact("token")
 permit (principal, action == Action::"changes/deploy", resource);
-@id("asks") @otherwise("approval")
+@id("asks") @otherwise("approval") @approvers("2") @approver_group("owners")
 forbid (principal, action, resource) when { context.label.untrusted };
 @id("never") forbid (principal, action, resource) when { context.crossings > 3 };
 """
@@ -42,6 +42,7 @@ permit contains "drafts" if input.action.id == "changes/draft"
 # METADATA
 # custom:
 #   step_up: true
+#   approvers: 3
 #   reason: "`{tool}` changes production"
 #   redact: token
 permit contains "deploys" if input.action.id == "changes/deploy"
@@ -49,6 +50,8 @@ permit contains "deploys" if input.action.id == "changes/deploy"
 # METADATA
 # custom:
 #   otherwise: approval
+#   approvers: 2
+#   approver_group: owners
 forbid contains "asks" if input.context.label.untrusted
 
 forbid contains "never" if input.context.crossings > 3

@@ -9,6 +9,7 @@ from remit.api.health import HealthRooms
 from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.rooms import OAuthRooms
 from remit.api.rest.approvals import ApprovalRooms
+from remit.api.rest.decisions.absences import AbsenceRooms
 from remit.api.rest.decisions.freezes import FreezeRooms
 from remit.api.rest.decisions.telemetry import TelemetryRooms
 from remit.api.rest.endings import EndRooms
@@ -57,6 +58,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         ),
         UpstreamRooms(upstreams=services.upstreams, tools=services.tools, decisions=services.decisions),
         GuardRooms(guard=services.guard),
+        AbsenceRooms(decisions=services.decisions),
         FreezeRooms(decisions=services.decisions),
         TelemetryRooms(tasks=services.tasks),
         EvidenceRooms(evidence=services.evidence),

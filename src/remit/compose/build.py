@@ -48,6 +48,8 @@ from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
+from remit.services.decisions.break_glass import GlassRule
+from remit.services.decisions.escalations import EscalationStep
 from remit.services.guard.assembly import GuardSettings
 from remit.services.guard.client import GuardedClient, GuardMode
 from remit.services.identity.assembly import IdentitySettings
@@ -171,6 +173,12 @@ def _decision_settings(config: Config) -> DecisionSettings:
         windows={name: one.window for name, one in config.environment.windows.items()},
         networks=config.environment.networks,
         notified=frozenset(config.notify),
+        escalate=[
+            EscalationStep(timedelta(seconds=step.after), step.to) for step in config.approvals.escalate
+        ],
+        break_glass=GlassRule(glass.group, glass.sign_in)
+        if (glass := config.approvals.break_glass)
+        else None,
     )
 
 

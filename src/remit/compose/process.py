@@ -348,6 +348,8 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
     upkeep.every("follow modes", 1.0, services.decisions.modes.look)
     upkeep.every("shadow the candidate", 1.0, services.decisions.shadow.turn)
+    if services.decisions.escalations.steps:
+        upkeep.every("escalate questions", 5.0, services.decisions.escalations.turn)
     upkeep.every("write observations", 1.0, services.findings.sightings.flush)
     upkeep.every(
         "check the owners of agents",

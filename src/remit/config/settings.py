@@ -19,6 +19,7 @@ from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, 
 from remit.config.sections.environment import EnvironmentSection
 from remit.config.sections.governance import (
     AgentsSection,
+    ApprovalsSection,
     CeilingSection,
     CeilingsSection,
     PeopleSection,
@@ -420,6 +421,7 @@ class Config(Section, frozen=True, kw_only=True):
     agents: AgentsSection = AgentsSection()
     people: PeopleSection = PeopleSection()
     policies: PoliciesSection = PoliciesSection()
+    approvals: ApprovalsSection = ApprovalsSection()
     ceilings: CeilingsSection = CeilingsSection()
     models: ModelsSection | None = None
     upstreams: Annotated[

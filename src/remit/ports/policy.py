@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approvers import ApproverDemand
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
@@ -49,6 +50,7 @@ class RuleInForce(NamedTuple):
     condition can fail for some call that fits the schema. `reads` are the dotted names of the facts that it
     reads, `compared` the literals that it compares them with. `obligations` are what a permit demands, and
     `bounds` the most calls that one approval may permit, of ordinary tools and of those with a high risk.
+    `approvers` are the people that a rule that asks demands.
     """
 
     id: str
@@ -63,6 +65,7 @@ class RuleInForce(NamedTuple):
     compared: tuple[tuple[str, Json], ...] = ()
     obligations: tuple[str, ...] = ()
     bounds: tuple[int, int] = (0, 0)
+    approvers: ApproverDemand | None = None
 
 
 class LoadedPolicy(Protocol):

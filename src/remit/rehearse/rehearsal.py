@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from remit.core.canonical import digest
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Outcome, PolicyAnswer
 from remit.core.endings.closure import Closure
 from remit.core.errors import Conflict, Malformed
@@ -35,6 +37,18 @@ _T = TypeVar("_T")
 AGENT = "rehearsed-agent"
 PERSON = "rehearsed-person"
 APPROVER = "rehearsal-approver"
+
+
+def _approvers(found: Approval) -> list[tuple[str, tuple[str, ...]]]:
+    """Return as many approvers, each with the groups, as a question needs."""
+    people: list[tuple[str, tuple[str, ...]]] = [
+        (f"{APPROVER}-{digest(one.group)[7:15]}-{number}", (one.group,))
+        for one in found.approvers
+        if one.group
+        for number in range(one.count)
+    ]
+    more = range(found.needed - len(people))
+    return people + [(f"{APPROVER}-{number}" if number else APPROVER, ()) for number in more]
 
 
 class RehearsedTask:
@@ -121,7 +135,8 @@ class RehearsedTask:
     def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER, most: int = 1) -> None:
         """Approve exactly this call, or plan extension, as a person; repeated by the agent, it passes once.
 
-        With `most`, so many calls pass that the question offers. An unknown approver is added. Raises
+        With `most`, so many calls pass that the question offers. An unknown approver is added. Unless `by`
+        names one, as many people of the groups approve it as the rules demand. Raises
         `Conflict` if no approval was requested, `Forbidden` if that person may not decide it, and `Malformed`
         if the question offers less.
         """
@@ -136,12 +151,16 @@ class RehearsedTask:
         if decision is None or decision.outcome is not Outcome.DEFER or not decision.approval:
             raise Conflict(f"this call has no approval: {call!r}", remediation="approve a deferred call")
         stage = self._r.stage
-        person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
-        self._r.run(
-            stage.services.decisions.approvals.answer(
-                decision.approval, person, approve=approve, most=most, session=stage.session_of(person)
+        approvals = stage.services.decisions.approvals
+        found = self._r.run(approvals.get(decision.approval))
+        people = _approvers(found) if by == APPROVER else [(by, ())]
+        for name, groups in people if approve else people[:1]:
+            person = self._r.run(stage.person(name, groups=groups, roles=(Role.APPROVER,)))
+            self._r.run(
+                approvals.answer(
+                    decision.approval, person, approve=approve, most=most, session=stage.session_of(person)
+                )
             )
-        )
 
     def hand_down(
         self,

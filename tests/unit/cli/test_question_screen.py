@@ -49,6 +49,13 @@ def question(number: int, to: str, **changes: Json) -> Json:
         "narrows": "",
         "narrowed": [],
         "overtaken": "",
+        "approvers": [],
+        "needed": 1,
+        "answers": [],
+        "agreed_most": 1,
+        "agreed_less": {},
+        "escalated": [],
+        "broken_glass": False,
     }
     return known | changes
 
@@ -181,3 +188,46 @@ def test_a_question_shows_how_to_permit_less(shown: Any) -> None:
     assert "permits only the narrower call of apr_2" in text
     text = shown(question(2, "mia@ext.example", state="approved", narrows="apr_1", narrowed=["amount"]))
     assert "narrows `amount` of the call that apr_1 asked about" in text
+
+
+OMAR = {"by": "omar", "instead_of": "ada", "at": "2026-03-02T09:02:00Z", "comment": "fits", "until": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"escalated": ["leads"]}, "escalated to group leads"),
+        ({"approvers": [{"group": "payments", "count": 1}]}, "needs 1 approver of group `payments`"),
+        (
+            {"approvers": [{"group": "", "count": 2}], "needed": 2, "answers": [OMAR]},
+            "needs 2 approvers: 1 of 2 approved by omar for ada, 2026-03-02 09:02",
+        ),
+        (
+            {"approvers": [{"group": "payments", "count": 2}], "needed": 2, "escalated": ["leads"]},
+            "needs 2 approvers of group `payments`, or of `leads`: 0 of 2",
+        ),
+        (
+            {
+                "approvers": [{"group": "", "count": 2}],
+                "needed": 2,
+                "answers": [OMAR | {"comment": "\x1b[31mfits"}],
+                "agreed_less": {"to": ["mia@ext.example"]},
+            },
+            '\\u{1b}[31mfits only with --narrow to=["mia@ext.example"]',
+        ),
+        (
+            {
+                "approvers": [{"group": "", "count": 2}],
+                "needed": 2,
+                "state": "approved",
+                "decided_by": "gil",
+                "broken_glass": True,
+            },
+            "glass broken by gil, in place of 2 approvers",
+        ),
+    ],
+)
+def test_a_question_says_who_must_answer_and_who_has(shown: Any, changes: Json, sentence: str) -> None:
+    """Where one approver of any group is enough, nothing is said."""
+    assert sentence in shown(question(1, "mia@ext.example", **changes))
+    assert "needs" not in shown(question(1, "mia@ext.example"))

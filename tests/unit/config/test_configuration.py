@@ -53,6 +53,14 @@ def test_sizes_and_durations_take_units(tmp_path: Path) -> None:
     assert (limits.max_request_bytes, limits.call_timeout_s, limits.approval_ttl_s) == (65536, 5400, 60)
 
 
+def test_an_escalation_is_before_the_end_of_its_question(tmp_path: Path) -> None:
+    """A step that no question reaches is named; break-glass is off unless a group is named."""
+    steps = "approvals: {escalate: [{after: 5m, to: leads}, {after: 15m, to: board}]}\n"
+    (told,) = refusals(tmp_path, UPSTREAM + steps)
+    assert "approvals.escalate.1.after" in told
+    assert config(tmp_path, UPSTREAM + steps.replace("15m", "10m")).approvals.break_glass is None
+
+
 def test_one_large_request_must_find_room(tmp_path: Path) -> None:
     """What all requests may take together is at least four times what one may."""
     (told,) = refusals(tmp_path, UPSTREAM + "limits: {max_request_bytes: 64 MiB}\n")

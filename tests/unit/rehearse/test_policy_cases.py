@@ -119,12 +119,18 @@ def test_a_task_is_rehearsed_with_its_grants_and_labels(rehearsal: Rehearsal, tm
     assert refused.steps[0].got == "deny"
 
 
-def test_a_deferred_call_can_be_approved_and_then_passes(tmp_path: Path) -> None:
-    """The case expects the question; the step after it goes on."""
+@pytest.mark.parametrize(
+    "demand",
+    ["", '@approvers("3")', '@approver_group("owners")', '@approvers("2") @approver_group("a")'],
+)
+def test_a_deferred_call_can_be_approved_and_then_passes(tmp_path: Path, demand: str) -> None:
+    """The case expects the question; as many people as the rule demands approve it, and the next step goes
+    on.
+    """
     scaffold(tmp_path / "asks")
     asks = 'forbid (principal, action == Action::"notes/read_note", resource);\n'
     own = tmp_path / "asks" / "policies" / "50-own.cedar"
-    own.write_text(f'@id("ask")\n@otherwise("approval")\n{asks}')
+    own.write_text(f'@id("ask")\n@otherwise("approval")\n{demand}\n{asks}')
     text = TASK.replace("NAME", "shopping").replace("expect: permit", "expect: defer\n        approve: true")
     with Rehearsal(tmp_path / "asks") as rehearsal:
         result = ran(rehearsal, tmp_path, text)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from remit.adapters.policy.types import Path
+from remit.core.decisions.approvers import ApproverDemand, joined
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.decisions.obligations import STEP_UP, merged
 from remit.core.tools.tool import Tool
@@ -38,6 +39,11 @@ class StatedRule(Protocol):
         ...
 
     @property
+    def approvers(self) -> ApproverDemand | None:
+        """The people that it demands where it asks."""
+        ...
+
+    @property
     def reason(self) -> str:
         """What people read when it decides."""
         ...
@@ -61,6 +67,14 @@ def demanded(permits: Iterable[StatedRule]) -> tuple[str, ...]:
 def stepping(permits: Iterable[StatedRule]) -> tuple[RuleRef, ...]:
     """Return the permitting rules that ask a person who has just signed in strongly."""
     return tuple(rule.ref for rule in permits if STEP_UP in rule.obligations)
+
+
+def demanded_of(waivable: Iterable[StatedRule], permits: Iterable[StatedRule]) -> tuple[ApproverDemand, ...]:
+    """Return the people that the rules that ask demand: a rule that can be waived, or a permit that steps
+    up.
+    """
+    asking = (*waivable, *(rule for rule in permits if STEP_UP in rule.obligations))
+    return joined(rule.approvers for rule in asking if rule.approvers is not None)
 
 
 def reasons_of(rules: Iterable[StatedRule], tool: Tool) -> tuple[Reason, ...]:

@@ -12,6 +12,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from remit.api.http_messages import HEADERS
+from remit.api.rest.findings import FindingView, finding_view
 from remit.api.rest.representations import ApprovalView, Moment, approval_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.approval import Approval, ApprovalState
@@ -60,6 +61,8 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
     above 1 permits so many calls as the approval's `offer` describes them, `until` a moment (without: as long
     as offered). `narrow` permits less than was asked: it has a narrower value for each argument that changes,
     of those in the approval's `narrowable`. The answer is then the approval of the narrower call.
+    `instead_of` is an absent approver who has named the caller as substitute. Where several people must
+    approve, the approval stays `pending` until the last of them has.
     """
 
     approve: bool
@@ -68,6 +71,20 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
     most: int = 1
     until: Moment | None = None
     narrow: dict[str, Json] = {}
+    instead_of: str = ""
+
+
+class GlassBreaking(Body, frozen=True, kw_only=True):
+    """Why one person approves in place of the people that the rules demand; `call` as in an answer."""
+
+    reason: str
+    call: str = ""
+
+
+class AfterReview(Body, frozen=True, kw_only=True):
+    """What the after-review found."""
+
+    comment: str
 
 
 class ApprovalWithdrawal(Body, frozen=True, kw_only=True):
@@ -122,6 +139,7 @@ async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
         most=answer.most,
         until=answer.until,
         narrow=answer.narrow,
+        instead_of=answer.instead_of,
         session=await errand.rooms.identity.authenticator.session_of(errand.secret),
     )
     return approval_view(done)
@@ -134,6 +152,27 @@ async def withdrawn(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
     return approval_view(
         await errand.rooms.decisions.approvals.withdraw(approval.id, errand.someone, comment=body.comment)
     )
+
+
+async def broken(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
+    """Break the glass."""
+    approval = await _one(errand)
+    body: GlassBreaking = errand.body
+    done = await errand.rooms.decisions.glass.approve(
+        approval.id,
+        errand.someone,
+        body.reason,
+        call=body.call,
+        session=await errand.rooms.identity.authenticator.session_of(errand.secret),
+    )
+    return approval_view(done)
+
+
+async def reviewed(errand: RestRequest[ApprovalRooms]) -> FindingView:
+    """Review a broken glass."""
+    approval = await _one(errand)
+    body: AfterReview = errand.body
+    return finding_view(await errand.rooms.decisions.glass.review(approval.id, errand.someone, body.comment))
 
 
 async def stats(errand: RestRequest[ApprovalRooms]) -> QuestionFigures:
@@ -153,7 +192,7 @@ async def watched(errand: RestRequest[ApprovalRooms]) -> StreamingResponse:
 
 
 async def _changes(errand: RestRequest[ApprovalRooms]) -> AsyncIterator[bytes]:
-    known: dict[str, ApprovalState] = {}
+    known: dict[str, tuple[ApprovalState, int]] = {}
     quiet = 0
     first = True
     while True:
@@ -164,9 +203,11 @@ async def _changes(errand: RestRequest[ApprovalRooms]) -> AsyncIterator[bytes]:
             return
         told = False
         for approval in reversed(await _visible(errand, person, None, "")):
-            if known.get(approval.id) is approval.state:
+            # An answer of several, and an escalation, change an approval that stays pending.
+            now = approval.state, approval.revision
+            if known.get(approval.id) == now:
                 continue
-            known[approval.id] = approval.state
+            known[approval.id] = now
             if first and approval.state is not ApprovalState.PENDING:
                 continue
             told = True
@@ -245,5 +286,24 @@ ENDPOINTS = (
         people=Duty.APPROVE,
         takes=ApprovalWithdrawal,
         gives=ApprovalView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/approvals/{approval}/break-glass",
+        summary="Approve alone, at once, what needs further people; off unless configured, and reviewed "
+        "afterwards",
+        serve=broken,
+        people=Duty.APPROVE,
+        takes=GlassBreaking,
+        gives=ApprovalView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/approvals/{approval}/review",
+        summary="Review an approval for which the glass was broken, as another person; resolves its finding",
+        serve=reviewed,
+        people=Duty.OVERSEE,
+        takes=AfterReview,
+        gives=FindingView,
     ),
 )

@@ -57,7 +57,8 @@ class Resolving(Body, frozen=True, kw_only=True):
     resolution: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
-def _view(finding: Finding) -> FindingView:
+def finding_view(finding: Finding) -> FindingView:
+    """Return the public representation of a finding."""
     meaning = FINDING_MEANINGS[finding.kind]
     given = set(FindingView.__struct_fields__) - {"says", "remediation"}
     return FindingView(
@@ -74,7 +75,7 @@ async def listed(errand: RestRequest[FindingRooms]) -> Items[FindingView]:
     """Return findings, most recently seen first; without a role, only those about the caller's agents."""
     wanted: FindingFilter = errand.query
     found = await errand.rooms.findings.findings.about(wanted.about, wanted.state)
-    return Items(tuple([_view(one) for one in found if await _visible(errand, one)]))
+    return Items(tuple([finding_view(one) for one in found if await _visible(errand, one)]))
 
 
 async def _finding(errand: RestRequest[FindingRooms]) -> Finding:
@@ -86,7 +87,7 @@ async def _finding(errand: RestRequest[FindingRooms]) -> Finding:
 
 async def shown(errand: RestRequest[FindingRooms]) -> FindingView:
     """Return a finding."""
-    return _view(await _finding(errand))
+    return finding_view(await _finding(errand))
 
 
 async def resolve(errand: RestRequest[FindingRooms]) -> FindingView:
@@ -94,7 +95,7 @@ async def resolve(errand: RestRequest[FindingRooms]) -> FindingView:
     wanted: Resolving = errand.body
     found = await _finding(errand)
     require(errand.someone, Duty.ADMINISTER)
-    return _view(
+    return finding_view(
         await errand.rooms.findings.findings.resolve(found.id, by=errand.by, resolution=wanted.resolution)
     )
 

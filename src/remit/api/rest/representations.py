@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from remit.core.decisions.approval import Approval
+from remit.core.decisions.approvers import ApproverDemand
 from remit.core.decisions.question import QuestionedValue
 from remit.core.endings.closure import Cause, Closing, Closure, Indeterminate
 from remit.core.errors import Malformed
@@ -228,6 +229,19 @@ class OfferView(View, frozen=True, kw_only=True):
     label: dict[str, Json]
 
 
+class AnswerView(View, frozen=True, kw_only=True):
+    """A yes. `instead_of` is the absent approver in whose place the person answered; empty: the own one.
+
+    `until` is the end that the person chose; null: none.
+    """
+
+    by: str
+    instead_of: str
+    at: Moment
+    comment: str
+    until: Moment | None
+
+
 class ApprovalView(View, frozen=True, kw_only=True):
     """A question to a human about one exact call, and the answer.
 
@@ -239,6 +253,12 @@ class ApprovalView(View, frozen=True, kw_only=True):
     `lower` one, a list by `fewer` elements, a path by one `below`. A narrowed question names the approval of
     the narrower call in `instead`; that approval names the question in `narrows`, and the changed arguments
     in `narrowed`. `overtaken` (`rules`, `provenance`) says why remit withdrew an expired one.
+
+    `approvers` are the people that the rules demand, by `group` (empty: any approver) and `count`; an empty
+    list means one approver. `needed` is their number, and `answers` are the yeses so far: all of them to at
+    most `agreed_most` calls, with the values of `agreed_less` instead of the ones that were asked about; a
+    further yes must be to the same. `escalated` are further groups that may answer, because it was open for
+    long. `broken_glass`: one person has approved it in place of those people.
     """
 
     id: str
@@ -266,6 +286,13 @@ class ApprovalView(View, frozen=True, kw_only=True):
     narrows: str
     narrowed: tuple[str, ...]
     overtaken: str
+    approvers: tuple[ApproverDemand, ...]
+    needed: int
+    answers: tuple[AnswerView, ...]
+    agreed_most: int
+    agreed_less: dict[str, Json]
+    escalated: tuple[str, ...]
+    broken_glass: bool
 
 
 class ClosureView(View, frozen=True, kw_only=True):
@@ -447,6 +474,10 @@ def approval_view(approval: Approval) -> ApprovalView:
         "most": approval.bounds.most if approval.bounds else 1,
         "overtaken": approval.overtaken.value if approval.overtaken else "",
         "narrowable": {name: how.value for name, how in approval.narrowable.items()},
+        "answers": tuple(
+            AnswerView(**{name: getattr(one, name) for name in AnswerView.__struct_fields__})
+            for one in approval.answers
+        ),
     }
     kept = (name for name in ApprovalView.__struct_fields__ if name not in computed)
     return ApprovalView(**{name: getattr(approval, name) for name in kept}, **computed)

@@ -22,7 +22,7 @@ from remit.api.rest import (
     tools,
     upstreams,
 )
-from remit.api.rest.decisions import freezes, telemetry
+from remit.api.rest.decisions import absences, freezes, telemetry
 from remit.api.rest.identity import agents, delegations, keys, people, sign_in
 from remit.api.rest.policies import explanation, shadow
 from remit.api.rest.route import Endpoint, group
@@ -37,6 +37,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Tasks", telemetry.TelemetryRooms, telemetry.ENDPOINTS),
     *group("Ending", endings.EndRooms, endings.ENDPOINTS),
     *group("Approvals", approvals.ApprovalRooms, approvals.ENDPOINTS),
+    *group("Approvals", absences.AbsenceRooms, absences.ENDPOINTS),
     *group("Change freezes", freezes.FreezeRooms, freezes.ENDPOINTS),
     *group("Stored labels", stored_labels.StoredLabelRooms, stored_labels.ENDPOINTS),
     *group("Questions", inspection.InspectionRooms, inspection.ENDPOINTS),

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from cyclopts import Parameter
 from rich.text import Text
 
+from remit.cli.decisions.approver_options import add_to
 from remit.cli.decisions.confirmation import confirmed
 from remit.cli.decisions.narrowing_options import narrower_values
-from remit.cli.decisions.question_screen import show, together, until
+from remit.cli.decisions.question_screen import demand, progress, show, spoken_by, together, until
 from remit.cli.decisions.question_text import alike_line, show_figures
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
@@ -27,6 +29,7 @@ Wanted = Literal["pending", "approved", "denied", "narrowed", "expired", "consum
 app = verb("approve")
 deny_app = verb("deny")
 approvals_app = verb("approvals")
+add_to(approvals_app)
 
 
 @approvals_app.default
@@ -103,13 +106,19 @@ def alike(id: str, /, *, limit: int = 10_000) -> None:
 def _row(one: Json) -> tuple[object, ...]:
     return (
         one["id"],
-        terminal.state(one["state"]),
+        _state(one),
         one["tool"],
         one["agent"],
         one["requested_for"],
         terminal.moment(one["requested"]),
         until(one),
     )
+
+
+def _state(one: Json) -> Text:
+    """Return the state, with how many of several people have approved."""
+    many = f" {progress(one)}" if one["state"] == "pending" and one["needed"] > 1 else ""
+    return Text.assemble(terminal.state(one["state"]), many)
 
 
 def _invite(groups: list[list[Json]]) -> None:
@@ -139,9 +148,13 @@ def _watch(client: Client) -> None:
                     one["tool"],
                 )
                 terminal.say(f"  {one['agent']} for {one['requested_for']}: {'; '.join(one['reasons'])}")
+                if one["needed"] > 1 or one["escalated"]:
+                    also = f", also of group {', '.join(one['escalated'])}" if one["escalated"] else ""
+                    terminal.say(f"  {progress(one)} approved{also}")
                 terminal.copyable(f"  remit approve {one['id']}", style="dim")
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
+                by += ", with broken glass" if one["broken_glass"] else ""
                 by += f", withdrawn: other {one['overtaken']}" if one["overtaken"] else ""
                 terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
@@ -156,6 +169,8 @@ def approve(
     times: int = 1,
     within: str = "",
     narrow: Several = (),
+    for_: Annotated[str, Parameter(name="--for")] = "",
+    break_glass: str = "",
 ) -> int:
     """Permit one exact call, once, before its approval expires. Shows the call first and asks you.
 
@@ -183,19 +198,45 @@ def approve(
     narrow
         Permit less: `amount=500` a lower amount, `path=reports/2026` a path below, `to=lena@example.com` only
         this element of a list (repeat it to keep several).
+    for_
+        Answer in the place of an approver who is away and has named you (`remit approvals away`).
+    break_glass
+        Approve alone, at once, what needs further people, for this reason. It is off unless `remit.yaml`
+        names who may, and leaves a finding until another person has reviewed it.
     """
+    if break_glass and (more or narrow or for_ or within or times > 1):
+        raise UsageFault(
+            "`--break-glass` approves one exact call, in your own name",
+            remediation="leave the other options out",
+        )
     if times < 1:
         raise UsageFault("`--times` is a number from 1", remediation="leave it out to approve this call once")
     if narrow and (more or times > 1):
         raise UsageFault("`--narrow` approves one call, once", remediation="answer the others separately")
     bounds: dict[str, Json] = {"most": times} if times > 1 else {}
+    bounds |= {"instead_of": for_} if for_ else {}
     if within:
         bounds["until"] = (datetime.now(UTC) + timedelta(seconds=seconds(within))).isoformat()
-    return _answer((id, *more), approve=True, comment=comment, given=confirm, bounds=bounds, narrow=narrow)
+    return _answer(
+        (id, *more),
+        approve=True,
+        comment=comment,
+        given=confirm,
+        bounds=bounds,
+        narrow=narrow,
+        glass=break_glass,
+    )
 
 
 @deny_app.default
-def deny(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> int:
+def deny(
+    id: str,
+    /,
+    *more: str,
+    comment: str = "",
+    confirm: Several = (),
+    for_: Annotated[str, Parameter(name="--for")] = "",
+) -> int:
     """Refuse one exact call, or withdraw an approval that is not used up. Shows the call first and asks you.
 
     For example, refuse a payment to an account that you do not know, and give the reason in `--comment`.
@@ -211,8 +252,11 @@ def deny(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> in
     confirm
         The call's digest, which confirms that you looked at this exact call; needed without a terminal, for
         each call.
+    for_
+        Answer in the place of an approver who is away and has named you.
     """
-    return _answer((id, *more), approve=False, comment=comment, given=confirm, bounds={})
+    bounds: dict[str, Json] = {"instead_of": for_} if for_ else {}
+    return _answer((id, *more), approve=False, comment=comment, given=confirm, bounds=bounds)
 
 
 def _answer(
@@ -223,6 +267,7 @@ def _answer(
     given: tuple[str, ...],
     bounds: dict[str, Json],
     narrow: tuple[str, ...] = (),
+    glass: str = "",
 ) -> int:
     client = connect()
     ids = tuple(dict.fromkeys(ids))
@@ -242,32 +287,43 @@ def _answer(
             terminal.say(alike_line(client.get("approvals", asked[0]["id"], "alike")), style="dim")
         _show_less(asked[0], less)
         _remind(client, asked, "approve" if approve else "deny")
-    if asked[0]["state"] == "pending" and not _confirmed(asked, given, approve=approve, bounds=bounds):
+    if asked[0]["state"] == "pending" and not _confirmed(
+        asked, given, approve=approve, bounds=bounds, glass=bool(glass)
+    ):
         terminal.remark("still pending: nothing was answered")
         return 1
     done = []
     for one in asked:
         # The digest binds the answer to the call that was on the screen.
-        answer = client.post(
-            "approvals", one["id"], approve=approve, comment=comment, call=one["call"], **bounds
-        )
+        if glass:
+            answer = client.post("approvals", one["id"], "break-glass", reason=glass, call=one["call"])
+        else:
+            answer = client.post(
+                "approvals", one["id"], approve=approve, comment=comment, call=one["call"], **bounds
+            )
         done.append(answer)
         if not terminal.is_json():
-            often = (
-                f", valid for {answer['most']} calls, until "
-                if answer["most"] > 1
-                else ", valid once, until "
-            )
-            until_when: list[str | Text] = [often, terminal.moment(answer["expires"])] if approve else []
-            name = f"{one['id']}: " if len(asked) > 1 else ""
-            terminal.say(name, terminal.state(answer["state"]), f" by {answer['decided_by']}", *until_when)
-            if answer["narrows"]:
-                terminal.say(
-                    f"{answer['id']} permits the narrower call; the agent hears of it at its next try"
-                )
+            _say(answer, approve=approve, name=f"{one['id']}: " if len(asked) > 1 else "")
     if terminal.is_json():
         terminal.answer(done[0] if len(done) == 1 else {"items": done})
     return 0
+
+
+def _say(answer: Json, *, approve: bool, name: str) -> None:
+    """Say what an answer has done, and what is still needed."""
+    if answer["state"] == "pending":
+        terminal.say(name, f"your approval counts: {progress(answer)}; the agent still waits")
+        return
+    often = f", valid for {answer['most']} calls, until " if answer["most"] > 1 else ", valid once, until "
+    until_when: list[str | Text] = [often, terminal.moment(answer["expires"])] if approve else []
+    people = [spoken_by(one) for one in answer["answers"]] if approve else []
+    by = " and ".join(people) or answer["decided_by"]
+    terminal.say(name, terminal.state(answer["state"]), f" by {by}", *until_when)
+    if answer["narrows"]:
+        terminal.say(f"{answer['id']} permits the narrower call; the agent hears of it at its next try")
+    if answer["broken_glass"]:
+        terminal.say("Another person reviews it:")
+        terminal.copyable(f"  remit approvals review {answer['id']} --comment ...", style="dim")
 
 
 def _show_less(one: Json, less: dict[str, Json]) -> None:
@@ -313,10 +369,19 @@ def _withdraw(client: Client, one: Json, comment: str, given: tuple[str, ...]) -
     return 0
 
 
-def _confirmed(asked: list[Json], given: tuple[str, ...], *, approve: bool, bounds: dict[str, Json]) -> bool:
+def _confirmed(
+    asked: list[Json],
+    given: tuple[str, ...],
+    *,
+    approve: bool,
+    bounds: dict[str, Json],
+    glass: bool = False,
+) -> bool:
     """Ask once for all questions on the screen; without a terminal, each call's digest must be given."""
     count = len(asked)
-    if "narrow" in bounds:
+    if glass:
+        question = f"Break the glass, and approve this call alone, in place of {demand(asked[0])}?"
+    elif "narrow" in bounds:
         question = "Approve only the narrower call, once?"
     elif "most" in bounds:
         question = f"Approve this call, and up to {bounds['most'] - 1} more like it?"

@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from remit.cli.output import terminal
+from remit.core.decisions.approvers import ApproverDemand, in_words
 from remit.core.decisions.question import QuestionedValue, told
 from remit.core.flow.justification import bare
 from remit.core.json_value import Json
@@ -30,11 +31,11 @@ def show(asked: Sequence[Json]) -> None:
     first, many = asked[0], len(asked) > 1
     if not many:
         rows = [*_call(first), *_values(first["arguments"]), *_rest(first), *_about(first), *_rules(first)]
-        rows += [*_times(first), *_bounds(first), *_less(first)]
+        rows += [*_people(first), *_times(first), *_bounds(first), *_less(first)]
         _panel(first, [*rows, ("state", terminal.state(first["state"]))])
         return
     same = {name: value for name, value in first["arguments"].items() if _shared(asked, name, value)}
-    above = [_rest, _rules, _about_alike, _times]
+    above = [_rest, _rules, _people, _about_alike, _times]
     alike = [one for one in above if all(_plain(one(each)) == _plain(one(first)) for each in asked)]
     times = Text.assemble(terminal.text(first["tool"], "bold"), f", {len(asked)} times")
     rows = [("calls", times), *_values(same)]
@@ -148,6 +149,45 @@ _OVERTAKEN = {
 
 def _rules(one: Json) -> Iterator[Row]:
     yield "waives", ", ".join(f"{rule}" for rule, _ in one["rules"])
+
+
+def progress(one: Json) -> str:
+    """Say how many of the people who must approve have done so: `1 of 2`."""
+    return f"{len(one['answers'])} of {one['needed']}"
+
+
+def spoken_by(answer: Json) -> str:
+    """Return who gave an answer, and in whose place."""
+    by = str(answer["by"])
+    return f"{by} for {answer['instead_of']}" if answer["instead_of"] else by
+
+
+def demand(one: Json) -> str:
+    """Return who must approve."""
+    demands = tuple(ApproverDemand(each["group"], each["count"]) for each in one["approvers"])
+    return in_words(demands, one["escalated"])
+
+
+def _people(one: Json) -> Iterator[Row]:
+    """Yield who must approve where that is more than one approver, and who has."""
+    if one["broken_glass"]:
+        yield "glass", f"broken by {one['decided_by']}, in place of {demand(one)}"
+    elif one["approvers"] or one["needed"] > 1:
+        given = f": {progress(one)}" if one["needed"] > 1 else ""
+        yield "needs", Text(f"{demand(one)}{given}")
+    elif one["escalated"]:
+        yield "escalated", f"to group {', '.join(one['escalated'])}"
+    if one["state"] != "pending" or one["broken_glass"]:
+        return
+    for answer in one["answers"]:
+        said = plain(f": {answer['comment']}") if answer["comment"] else ""
+        when = terminal.moment(answer["at"])
+        yield "approved", Text.assemble(f"by {spoken_by(answer)}, ", when, said)
+    if one["agreed_less"]:
+        ways = [f"--narrow {plain(name)}={terminal.compact(to)}" for name, to in one["agreed_less"].items()]
+        yield "only with", Text("\n").join(Text(way, "bold") for way in ways)
+    elif one["agreed_most"] > 1:
+        yield "only with", Text(f"--times {one['agreed_most']}", "bold")
 
 
 def _about(one: Json) -> Iterator[Row]:

@@ -51,7 +51,11 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "label.raised": ("class", "trust", "by", "described"),
     "label.lowered": ("what", "class", "trust", "upstream", "tool", "reason", "described"),
     "approval.requested": ("tool", "approval"),
+    "approval.answered": ("tool", "given", "approval"),
     "approval.decided": ("state", "tool", "approval"),
+    "approval.escalated": ("to", "tool", "approval"),
+    "approval.broken_glass": ("tool", "missing", "approval"),
+    "approver.away": ("ends",),
     "tool.pinned": ("tool",),
     "tool.changed": ("tool",),
     "tool.accepted": ("tool",),
@@ -82,7 +86,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "stream.changed": ("receiver", "change", "stream"),
 }
 #: Facts that are numbers, shown with their nouns.
-_COUNTS = ("calls", "differing", "rules", "recovered", "tasks", "further", "result_bytes")
+_COUNTS = ("calls", "differing", "rules", "recovered", "tasks", "further", "result_bytes", "given")
 #: The sealed values that name an event's subject, where they can still be read.
 _ABOUT = ("record", "target", "resource", "goal", "text", "person")
 

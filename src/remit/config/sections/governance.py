@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sections about agents and people: what takes an agent out of service, and what needs two people."""
+"""Sections about agents and people: what takes an agent out of service, what needs two people, and who
+answers questions that wait for long, or in an emergency.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from remit.config.reading.section import Section
+from remit.config.reading.decoding import Problems
+from remit.config.reading.section import Name, Seconds, Section
+from remit.config.reading.yaml_lines import Node
 from remit.core.findings.finding import FindingKind
 
 
@@ -98,3 +102,54 @@ class PeopleSection(Section, frozen=True, kw_only=True):
             "a remit of one person, as `remit wrap` makes it. Requesters never approve calls of their tasks."
         ),
     ] = False
+
+
+class EscalationSection(Section, frozen=True, kw_only=True):
+    """A step of questions that no one has answered."""
+
+    after: Annotated[Seconds, Meta(ge=1, description="How long the question has been open.")]
+    to: Annotated[
+        Name,
+        Meta(
+            description="A group. Its approvers may then answer, also where a rule names another group. The "
+            "event is `approval.escalated`."
+        ),
+    ]
+
+
+class BreakGlassSection(Section, frozen=True, kw_only=True):
+    """Who may approve alone, in an emergency, what needs several people or another group."""
+
+    group: Annotated[Name, Meta(description="A group. Its approvers may, never for their own request.")]
+    sign_in: Annotated[
+        Literal["passkey", "any", "none"],
+        Meta(
+            description="The sign-in of the last five minutes that it needs: with a passkey, of any kind, or "
+            "none."
+        ),
+    ] = "passkey"
+
+
+class ApprovalsSection(Section, frozen=True, kw_only=True):
+    """Settings of questions to people."""
+
+    escalate: Annotated[
+        tuple[EscalationSection, ...], Meta(description="The steps of questions without an answer.")
+    ] = ()
+    break_glass: Annotated[
+        BreakGlassSection | None,
+        Meta(description="Turns break-glass on. Each use needs a reason and an after-review."),
+    ] = None
+
+
+def check_approvals(section: ApprovalsSection, ttl_s: float, node: Node, problems: Problems) -> None:
+    """Note steps that no question reaches, because its time is over before."""
+    for number, step in enumerate(section.escalate):
+        if step.after >= ttl_s:
+            key = f"approvals.escalate.{number}.after"
+            problems.add(
+                "is not before the end of the question (`limits.approval_ttl_s`)",
+                line=node.line_of("approvals"),
+                key=key,
+                remediation="escalate earlier, or let questions stay open for longer",
+            )

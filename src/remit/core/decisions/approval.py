@@ -6,12 +6,13 @@ so many calls like it as the person chose, and expires. A person may permit less
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from remit.core.decisions.access_request import call_digest
+from remit.core.decisions.approvers import ApproverDemand, GivenAnswer, needed
 from remit.core.decisions.bounds import BoundedOffer, Bounds
 from remit.core.decisions.decision import RuleRef
 from remit.core.decisions.narrowing import NarrowedBy, narrowed
@@ -19,6 +20,7 @@ from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import Conflict, Forbidden, Malformed
 from remit.core.identity.principals import Person, Role, person_of
 from remit.core.json_value import Json
+from remit.core.tools.constraint import shown
 
 
 def may_approve(person: Person) -> bool:
@@ -59,6 +61,12 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     approval that permits the narrower call; `narrows` of that approval is the question, and `narrowed` names
     the arguments whose values its approver wrote. `provenance` is the digest of the known sources of the
     values in question. `overtaken` says why remit has withdrawn it, if it has.
+
+    `approvers` are the people that the rules demand; empty: one approver. `answers` are the yeses so far; all
+    of them are about the same: up to `agreed_most` calls, with the values of `agreed_less` in place of the
+    ones that were asked about. `escalated` are the groups that may answer, too, because the question was open
+    for long. `broken_glass`: one person has approved it in place of those people. `revision`
+    rises with each answer and each escalation.
     """
 
     tenant: str
@@ -89,6 +97,18 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     narrowed: tuple[str, ...] = ()
     provenance: str = ""
     overtaken: OvertakenBy | None = None
+    approvers: tuple[ApproverDemand, ...] = ()
+    answers: tuple[GivenAnswer, ...] = ()
+    agreed_most: int = 1
+    agreed_less: dict[str, Json] = {}
+    escalated: tuple[str, ...] = ()
+    broken_glass: bool = False
+    revision: int = 0
+
+    @property
+    def needed(self) -> int:
+        """The number of people who must approve it, where each belongs to one group."""
+        return needed(self.approvers)
 
     @property
     def asked_about(self) -> tuple[str, ...]:
@@ -122,13 +142,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         Refuses a person who may not answer (`Forbidden`), an answer that comes too late (`Conflict`), and one
         that permits more than the question offers (`Malformed`).
         """
-        _check_approver(person)
-        if person.name in (self.requested_for, self.requested_by):
-            raise Forbidden("the requester cannot approve", remediation="ask another approver")
-        if self.state is not ApprovalState.PENDING:
-            raise Conflict(f"approval `{self.id}` is already {self.state.value}")
-        if now >= self.expires:
-            raise Conflict(f"approval `{self.id}` has expired", remediation="let the agent call again")
+        self.check_answerable((person,), now)
         bounds = self._bounds(approve, most, until, now)
         return msgspec.structs.replace(
             self,
@@ -137,6 +151,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             decided_by=person.name,
             comment=comment,
             bounds=bounds,
+            revision=self.revision + 1,
             expires=bounds.until if bounds else until or self.expires,
         )
 
@@ -173,8 +188,90 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             decided_by=person.name,
             comment=comment,
             instead=id,
+            revision=self.revision + 1,
         )
         return question, given
+
+    def check_answerable(self, people: Iterable[Person], now: datetime) -> None:
+        """Refuse people who may not answer (`Forbidden`), and an answer that comes too late (`Conflict`)."""
+        for person in people:
+            _check_approver(person)
+            if person.name in (self.requested_for, self.requested_by):
+                raise Forbidden("the requester cannot approve", remediation="ask another approver")
+        if self.state is not ApprovalState.PENDING:
+            raise Conflict(
+                f"approval `{self.id}` is already {self.state.value}",
+                remediation="see what is open with `remit approvals`",
+            )
+        if now >= self.expires:
+            raise Conflict(f"approval `{self.id}` has expired", remediation="let the agent call again")
+
+    def with_answer(
+        self,
+        given: GivenAnswer,
+        standing: Sequence[GivenAnswer],
+        *,
+        most: int,
+        less: Mapping[str, Json],
+        strict: bool,
+    ) -> Approval:
+        """Return the question with one more yes; `standing` are the earlier ones that still count.
+
+        Refuses a second answer that may be of the same person (`Conflict`), one about something else than
+        the standing ones (`Conflict`), and one that permits more than the question offers (`Malformed`).
+        `strict` as for `GivenAnswer.same_hand`.
+        """
+        for other in standing:
+            if given.authority in other.people or given.by in other.people:
+                raise Conflict(
+                    f"`{other.by}` has approved this already, and each person counts once",
+                    code="already-answered",
+                    remediation="ask another approver",
+                )
+            if given.same_hand(other, strict=strict):
+                raise Conflict(
+                    f"`{given.by}` and `{other.by}` may be one person, because of a sign-in code",
+                    code="code-maker",
+                    remediation="ask another approver, or remove the sign-in methods made with the code "
+                    "(`remit person ways`)",
+                )
+        if less:
+            narrowed(self.arguments, self.narrowable, less)
+        self._bounds(True, most, given.until, given.at)
+        if standing and (most, less) != (self.agreed_most, self.agreed_less):
+            raise Conflict(
+                f"`{standing[0].by}` has approved {self._agreed()}, and all must approve the same",
+                code="other-terms",
+                remediation=f"approve {self._agreed()}, or refuse the call",
+            )
+        return msgspec.structs.replace(
+            self,
+            answers=(*standing, given),
+            agreed_most=most,
+            agreed_less=dict(less),
+            revision=self.revision + 1,
+        )
+
+    def _agreed(self) -> str:
+        """Return in words what the answers so far are about."""
+        if self.agreed_less:
+            values = " and ".join(f"`{shown(name)}={shown(to)}`" for name, to in self.agreed_less.items())
+            return f"the narrower call with {values}"
+        return "exactly this call" if self.agreed_most == 1 else f"up to {self.agreed_most} such calls"
+
+    @property
+    def agreed_until(self) -> datetime | None:
+        """The earliest end that an approver chose; None where none did."""
+        return min((one.until for one in self.answers if one.until is not None), default=None)
+
+    def without_answers_of(self, person: str) -> Approval:
+        """Return the question without the answers that a person has a part in."""
+        left = tuple(one for one in self.answers if person not in one.people)
+        return msgspec.structs.replace(self, answers=left, revision=self.revision + 1)
+
+    def escalated_to(self, groups: Iterable[str]) -> Approval:
+        """Return the question as one that these groups may answer, too."""
+        return msgspec.structs.replace(self, escalated=(*self.escalated, *groups), revision=self.revision + 1)
 
     def _bounds(self, approve: bool, most: int, until: datetime | None, now: datetime) -> Bounds | None:
         if most == 1 and (until is None or approve):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.decisions.approvers import ApproverDemand
 from remit.core.decisions.bounds import BoundedOffer, NarrowerCall
 from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import RemitError
@@ -57,7 +58,8 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     forbidding rules have read: `destination`, `provenance.to`. `most_calls` and `most_high_risk` are the most
     calls that one approval may permit by all the rules of `waivable`; below 2: just the one. `obligations`
     are those of all permitting rules (`core.decisions.obligations`); `asking` are the permitting rules that
-    count only once a person has approved the call.
+    count only once a person has approved the call. `approvers` are the people that the rules that ask
+    demand; empty: one approver.
     """
 
     permits: tuple[RuleRef, ...] = ()
@@ -70,6 +72,7 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     most_calls: int = 0
     most_high_risk: int = 0
     asking: tuple[RuleRef, ...] = ()
+    approvers: tuple[ApproverDemand, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +85,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     another party carries out: that permit is outside the fence, and is void after that moment. `questioned`
     are the values that a Defer asks a person about, and `offer` is what an answer may permit beyond this
     call. `approval_left` is the number of further calls under a bounded approval that permits this one.
-    `instead` is the narrower call that an approver has permitted in place of a refused one.
+    `instead` is the narrower call that an approver has permitted in place of a refused one. `approvers` are
+    the people that a Defer waits for; empty: one approver.
     """
 
     id: str
@@ -99,6 +103,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     offer: BoundedOffer | None = None
     approval_left: int | None = None
     instead: NarrowerCall | None = None
+    approvers: tuple[ApproverDemand, ...] = ()
 
     @property
     def proceeds(self) -> bool:

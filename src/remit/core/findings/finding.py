@@ -34,6 +34,7 @@ class FindingKind(enum.StrEnum):
     SIGNALS_SILENT = "signals-silent"
     LOG_CHANGED = "log-changed"
     REVIEW_DUE = "review-due"
+    BROKEN_GLASS = "broken-glass"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -173,7 +174,22 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         },
         "read its calls with `remit audit --task TASK`, then resolve this with what you found",
     ),
+    FindingKind.BROKEN_GLASS: FindingMeaning(
+        "A person approved a call in place of the people that the rules demand. Another person reviews it.",
+        {
+            "approval": "the approval",
+            "tool": "the tool that was called",
+            "task": "its task",
+            "agent": "its agent",
+            "missing": "the people who had not approved it",
+        },
+        "read the call and the reason with `remit audit --task TASK`, then run "
+        "`remit approvals review APPROVAL`",
+    ),
 }
+
+#: Kinds that only a review of another person resolves.
+REVIEWED = frozenset({FindingKind.BROKEN_GLASS})
 
 
 class FindingState(enum.StrEnum):

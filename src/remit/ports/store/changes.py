@@ -182,10 +182,14 @@ class RaiseFence(msgspec.Struct, frozen=True):
 
 
 class PutApproval(msgspec.Struct, frozen=True):
-    """Insert an approval, or replace it if it is still in state `expected`; `Conflict` otherwise."""
+    """Insert an approval, or replace it if it is still in state `expected`; `Conflict` otherwise.
+
+    With `revision`, `ChangedMeanwhile` unless the stored one has it: of two answers at once, one is refused.
+    """
 
     approval: Approval
     expected: ApprovalState | None = None
+    revision: int | None = None
 
 
 class PutClosure(msgspec.Struct, frozen=True):

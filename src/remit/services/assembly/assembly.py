@@ -44,7 +44,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     evidence = evidence_services(*at, findings)
     replicas = replica_services(*at, settings.replicas.replica)
     tasks = task_services(*at, settings.openings, resources, policies, replicas)
-    decisions = decision_services(*at, settings.decisions, policies, tools, tasks)
+    decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
     flow = flow_services(*at, policies, tools, tasks)
     endings = ending_services(
         *(*at, policies, tools, credentials, replicas, tasks, decisions, second),

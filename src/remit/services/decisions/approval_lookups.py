@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy, may_approve
+from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.bounded_approval import covers
 from remit.core.decisions.bounds import NarrowerCall
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
@@ -18,14 +17,10 @@ from remit.core.decisions.value_sources import provenance_of
 from remit.core.label import Classes
 from remit.core.tools.constraint import shown
 from remit.ports.store.approvals import ApprovalStore
-from remit.ports.store.principals import PrincipalStore
+from remit.services.decisions.approvers import Approvers
 
 MAX_BOUNDED = 200
 """Most unused approvals of a task among which a bounded one is looked for; the newest count."""
-
-
-class AnswerRooms(ApprovalStore, PrincipalStore, Protocol):
-    """The store interfaces that keep answers, and the people who gave them."""
 
 
 class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +44,10 @@ NO_ANSWER = StandingAnswer()
 class StandingAnswers:
     """Finds the answer that people have given to a call."""
 
-    def __init__(self, store: AnswerRooms, tenant: str) -> None:
-        """Take the store."""
+    def __init__(self, store: ApprovalStore, approvers: Approvers, tenant: str) -> None:
+        """Take the store, and what knows who may still approve."""
         self._store = store
+        self._approvers = approvers
         self._tenant = tenant
 
     async def to(
@@ -98,14 +94,12 @@ class StandingAnswers:
         answer: PolicyAnswer,
         rules: tuple[RuleRef, ...],
     ) -> StandingAnswer:
-        """Return the first approval that waives these rules, and whose approver may still approve."""
+        """Return the first approval that waives these rules, and whose approvers may still approve."""
         wanted = frozenset(rules)
         for approval in found:
             waived = _waived(approval, request, answer)
-            if waived >= wanted:
-                person = await self._store.person(self._tenant, approval.decided_by)
-                if person is not None and may_approve(person):
-                    return StandingAnswer(approval=approval, waived=waived)
+            if waived >= wanted and await self._approvers.stands(approval):
+                return StandingAnswer(approval=approval, waived=waived)
         return NO_ANSWER
 
     async def _refused(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> StandingAnswer:

@@ -20,14 +20,15 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
+from remit.core.decisions.approvers import GivenAnswer
 from remit.core.decisions.bounded_approval import scope_of
 from remit.core.decisions.decision import Decision, Reason
 from remit.core.decisions.narrowing import narrowable
 from remit.core.decisions.obligations import STEP_UP
 from remit.core.decisions.value_sources import provenance_of
-from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
+from remit.core.errors import Busy, ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, timestamp
-from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
+from remit.core.evidence.events.decisions import ApprovalAnswered, ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -37,8 +38,8 @@ from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Credential, PutApproval, UseApproval
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
+from remit.services.decisions.approvers import Approvers, Seat, check_group, open_demands
 from remit.services.decisions.call_events import unsensitive
-from remit.services.separation.sign_in_methods import is_behind
 
 #: The sign-in method that shows that the person is there (WebAuthn with user verification), and its age.
 STRONG: Final = "passkey"
@@ -49,7 +50,9 @@ LOOK_S: Final = 2.0
 MAX_PENDING = 20
 #: Limit of approvals in one state that are listed.
 MAX_LISTED = 1000
-#: Limit of approvals that are counted.
+#: Attempts at an answer when other people answer at the same moment.
+TRIES = 5
+#: Limit of approvals that are counted, or searched for those of a person.
 MAX_COUNTED = 10_000
 
 
@@ -81,7 +84,31 @@ def _asks_the_same(one: Approval, request: AccessRequest, decision: Decision, pr
         and frozenset(one.rules) == frozenset(decision.rules)
         and one.step_up >= (STEP_UP in decision.obligations)
         and one.provenance == provenance
+        and one.approvers == decision.approvers
     )
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says to a question; the fields are the arguments of `Approvals.answer`."""
+
+    approve: bool
+    comment: str
+    call: str
+    most: int
+    until: datetime | None
+    narrow: Mapping[str, Json]
+    session: Credential | None
+    instead_of: str
+
+    def check(self, found: Approval) -> None:
+        """Refuse an answer that is about another call, or contradicts itself."""
+        check_shown(found, self.call)
+        if self.narrow and (not self.approve or self.most > 1):
+            raise Malformed(
+                "a narrowed answer approves one call",
+                code="not-offered",
+                remediation="approve without `most`, or leave `narrow` out",
+            )
 
 
 class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
@@ -92,19 +119,22 @@ class Approvals:
     """Asks for approvals, lists them, and records their answers."""
 
     def __init__(
-        self, *, store: _Rooms, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
+        self,
+        *,
+        store: _Rooms,
+        clock: Clock,
+        entropy: Entropy,
+        tenant: str,
+        ttl_s: int,
+        approvers: Approvers,
     ) -> None:
-        """Take the dependencies; `ttl_s` is how long a question stays open.
-
-        With `second_person`, two people count as one if the same administrator admitted both by sign-in
-        codes.
-        """
+        """Take the dependencies; `ttl_s` is how long a question stays open."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._tenant = tenant
         self._ttl_s = ttl_s
-        self._second_person = second_person
+        self._approvers = approvers
         # An event exists for as long as a call waits for it.
         self._heard: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         # A lock exists for as long as a task holds it or waits for it.
@@ -203,6 +233,7 @@ class Approvals:
             step_up=STEP_UP in decision.obligations,
             narrowable=narrowable(request),
             provenance=provenance,
+            approvers=decision.approvers,
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
@@ -283,7 +314,7 @@ class Approvals:
                 async with asyncio.timeout(min(left_s, LOOK_S)):
                     await heard.wait()
 
-    def _tell(self, approval_id: str) -> None:
+    def tell(self, approval_id: str) -> None:
         """Wake those who wait for an answer."""
         if (heard := self._heard.get(approval_id)) is not None:
             heard.set()
@@ -321,6 +352,7 @@ class Approvals:
         until: datetime | None = None,
         narrow: Mapping[str, Json] | None = None,
         session: Credential | None = None,
+        instead_of: str = "",
     ) -> Approval:
         """Record a person's answer; raise `Forbidden`, `Conflict` or `Malformed` if it is not admissible.
 
@@ -328,49 +360,102 @@ class Approvals:
         most so many calls `until` a moment; None: the end of what the question offers. With `narrow` (values
         by argument) it permits the call with these arguments, in place of the one that was asked; the
         approval that is returned is the one of the narrower call. `session` is the person's, by which a
-        question that needs a fresh sign-in is judged.
+        question that needs a fresh sign-in is judged. `instead_of` is the absent approver in whose place the
+        person answers.
+
+        1. The person, and the absent one, may answer: role, group, and never the requester.
+        2. One denial denies. A yes joins the earlier ones that still count, of other people, about the same.
+        3. Until all people that the rules demand have approved it, the question stays pending, and permits
+           nothing.
         """
+        answer = _Answer(
+            approve=approve,
+            comment=comment,
+            call=call,
+            most=most,
+            until=until,
+            narrow=narrow or {},
+            session=session,
+            instead_of=instead_of,
+        )
+        for left in reversed(range(TRIES)):
+            try:
+                return await self._answered(approval_id, person, answer)
+            except ChangedMeanwhile:
+                # Another person has answered at this moment: judge the answer again beside theirs.
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _answered(self, approval_id: str, person: Person, answer: _Answer) -> Approval:
         now = self._clock.now()
         found = await self.get(approval_id)
-        if call and call != found.call:
-            raise Conflict(
-                "the digest does not match the call", code="digest-mismatch", remediation="review it again"
-            )
-        if narrow and (not approve or most > 1):
-            raise Malformed(
-                "a narrowed answer approves one call",
-                code="not-offered",
-                remediation="approve without `most`, or leave `narrow` out",
-            )
-        narrower: Approval | None = None
-        if narrow:
-            made = make_id("apr", self._entropy.bytes(ID_BYTES))
-            answered, narrower = found.answered_with_less(
-                person, narrow, now, id=made, comment=comment, until=until
-            )
-        else:
-            answered = found.answered(person, approve, now, comment, most=most, until=until)
-        if approve and found.step_up and not signed_in_just_now(session, now):
+        answer.check(found)
+        seat = await self._approvers.seat(found, person, answer.instead_of, now)
+        standing = await self._approvers.counting(found.answers, now)
+        check_group(found, seat, standing, approve=answer.approve)
+        if not answer.approve:
+            denied = found.answered(person, False, now, answer.comment, most=answer.most, until=answer.until)
+            return await self._ended_by(denied, seat, found)
+        if found.step_up and not signed_in_just_now(answer.session, now):
             raise Forbidden(
                 "this approval needs a sign-in with a passkey in the last five minutes",
                 code="step-up",
                 remediation="run `remit login`, sign in with a passkey at the browser, and answer again",
             )
-        task = await self._store.task(self._tenant, found.task) if approve else None
-        if task and await is_behind(self._store, task, person.name, now, second_person=self._second_person):
-            raise Forbidden(
-                "the approver may be the requester, because of a sign-in code",
-                code="code-maker",
-                remediation="ask another approver, or remove the sign-in methods made with the code "
-                "(`remit person ways`)",
-            )
-        event = self._decided(answered, answered.state.value, person, now, narrower)
-        changes = [PutApproval(answered, expected=ApprovalState.PENDING)]
-        if narrower is not None:
-            _check_granted(narrower, task)
-            changes.append(PutApproval(narrower))
-        await self._store.commit(Unit(tuple(changes), (event,)))
-        self._tell(approval_id)
+        task = await self._store.task(self._tenant, found.task)
+        await self._approvers.check_separate(task, seat, now)
+        asked = found.with_answer(
+            seat.answer(now, answer.comment, answer.until),
+            [one for one, _ in standing],
+            most=answer.most,
+            less=answer.narrow,
+            strict=self._approvers.second_person,
+        )
+        if open_demands(asked, [*standing, _own(asked, seat)]):
+            return await self._joined(asked, seat, found)
+        until = asked.agreed_until
+        if not answer.narrow:
+            given = asked.answered(person, True, now, answer.comment, most=answer.most, until=until)
+            return await self._ended_by(given, seat, found)
+        made = make_id("apr", self._entropy.bytes(ID_BYTES))
+        question, narrower = asked.answered_with_less(
+            person, answer.narrow, now, id=made, comment=answer.comment, until=until
+        )
+        _check_granted(narrower, task)
+        return await self._ended_by(question, seat, found, narrower)
+
+    async def _joined(self, asked: Approval, seat: Seat, found: Approval) -> Approval:
+        """Record a yes that needs further ones; those who wait hear nothing."""
+        given = asked.answers[-1]
+        told = ApprovalAnswered(
+            approval=asked.id,
+            call=asked.call,
+            tool=asked.tool,
+            given=len(asked.answers),
+            needed=asked.needed,
+            most=asked.agreed_most,
+            narrowed=sorted(asked.agreed_less),
+            until=timestamp(given.until) if given.until else "",
+            by=given.by,
+            instead_of=given.instead_of,
+            comment=given.comment,
+        )
+        change = PutApproval(asked, expected=ApprovalState.PENDING, revision=found.revision)
+        event = self._event(told, asked, given.at, seat.person.name)
+        await self._store.commit(Unit((change,), (event,)))
+        return asked
+
+    async def _ended_by(
+        self, answered: Approval, seat: Seat, found: Approval, narrower: Approval | None = None
+    ) -> Approval:
+        """Record the answer that ends a question, and wake those who wait for it."""
+        at = answered.decided or self._clock.now()
+        event = self._decided(answered, answered.state.value, seat.person, at, narrower, seat.instead_of)
+        change = PutApproval(answered, expected=ApprovalState.PENDING, revision=found.revision)
+        more = (PutApproval(narrower),) if narrower is not None else ()
+        await self._store.commit(Unit((change, *more), (event,)))
+        self.tell(answered.id)
         return narrower or answered
 
     async def withdraw(self, approval_id: str, person: Person, *, comment: str = "") -> Approval:
@@ -388,7 +473,13 @@ class Approvals:
         return gone
 
     def _decided(
-        self, approval: Approval, state: str, person: Person, now: datetime, narrower: Approval | None = None
+        self,
+        approval: Approval,
+        state: str,
+        person: Person,
+        now: datetime,
+        narrower: Approval | None = None,
+        instead_of: str = "",
     ) -> Event:
         """Return the event of what a person decided about an approval."""
         decided = ApprovalDecided(
@@ -397,8 +488,11 @@ class Approvals:
             call=approval.call,
             tool=approval.tool,
             by=person.name,
+            instead_of=instead_of,
             comment=approval.comment,
         )
+        if approval.needed > 1 and state in ("approved", "narrowed"):
+            decided.given = len(approval.answers)
         if approval.bounds is not None and approval.offer is not None:
             decided.most = approval.bounds.most
             decided.until = timestamp(approval.bounds.until)
@@ -408,13 +502,18 @@ class Approvals:
             decided.instead = narrower.id
             decided.instead_call = narrower.call
             decided.narrowed = list(narrower.narrowed)
+        return self._event(decided, approval, now, person.name)
+
+    def _event(
+        self, told: ApprovalAnswered | ApprovalDecided, approval: Approval, at: datetime, subject: str
+    ) -> Event:
         return Event.of(
-            decided,
-            at=now,
+            told,
+            at=at,
             tenant=self._tenant,
             task=approval.task,
             agent=approval.agent,
-            subject=person.name,
+            subject=subject,
         )
 
     async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
@@ -426,18 +525,27 @@ class Approvals:
         return [(one.state, one.expired(now)) for one in found]
 
     async def given_by(self, person: str) -> list[PutApproval]:
-        """Return the changes that expire a person's unused approvals.
+        """Return the changes that expire a person's unused approvals, and take back the person's yes to
+        questions that wait for further people.
 
         For a caller that withdraws the person's right to approve, and commits them. A `Conflict` then means
-        that one was used in the meantime.
+        that one was used or answered in the meantime.
         """
         now = self._clock.now()
-        found = await self._store.approvals(self._tenant, state=ApprovalState.APPROVED, limit=MAX_LISTED)
-        return [
+        gone = [
             PutApproval(one.expired(now), expected=one.state)
-            for one in found
-            if one.decided_by == person and now < one.expires
+            for one in await self._live(ApprovalState.APPROVED, now)
+            if person == one.decided_by or any(person in each.people for each in one.answers)
         ]
+        return gone + [
+            PutApproval(one.without_answers_of(person), expected=one.state, revision=one.revision)
+            for one in await self._live(ApprovalState.PENDING, now)
+            if any(person in each.people for each in one.answers)
+        ]
+
+    async def _live(self, state: ApprovalState, now: datetime) -> list[Approval]:
+        found = await self._store.approvals(self._tenant, state=state, limit=MAX_COUNTED)
+        return [one for one in found if now < one.expires]
 
     def _current(self, approval: Approval) -> Approval:
         open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)
@@ -458,8 +566,21 @@ def _check_granted(narrower: Approval, task: Task | None) -> None:
         )
 
 
-def signed_in_just_now(session: Credential | None, now: datetime) -> bool:
-    """Return whether a session comes from a fresh sign-in with a passkey."""
-    if session is None or session.method != STRONG:
+def check_shown(found: Approval, call: str) -> None:
+    """Refuse an answer to another call than the one that waits; an empty digest states none."""
+    if call and call != found.call:
+        raise Conflict(
+            "the digest does not match the call", code="digest-mismatch", remediation="review it again"
+        )
+
+
+def _own(asked: Approval, seat: Seat) -> tuple[GivenAnswer, tuple[str, ...]]:
+    """Return the newest answer, with the groups of its authority."""
+    return asked.answers[-1], seat.authority.groups
+
+
+def signed_in_just_now(session: Credential | None, now: datetime, *, strong: bool = True) -> bool:
+    """Return whether a session comes from a fresh sign-in; `strong`: with a passkey."""
+    if session is None or (strong and session.method != STRONG):
         return False
     return timedelta(0) <= now - (session.authenticated or session.created) <= FRESH

@@ -10,14 +10,19 @@ from remit.core.circumstances.networks import Networks
 from remit.core.circumstances.time_window import TimeWindow
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
+from remit.services.decisions.absences import Absences
 from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.approvers import Approvers
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.break_glass import BreakGlass, GlassRule
 from remit.services.decisions.circumstances import Surroundings
+from remit.services.decisions.escalations import Escalations, EscalationStep
 from remit.services.decisions.freezes import Freezes
 from remit.services.decisions.plan_changes import Plans
 from remit.services.decisions.refusals import Refusals
 from remit.services.decisions.upstream_modes import UpstreamModes
 from remit.services.decisions.write_behind import WriteBehind
+from remit.services.findings.assembly import FindingServices
 from remit.services.policy.bundle import Policies
 from remit.services.policy.shadow import PolicyShadow
 from remit.services.tasks.assembly import TaskServices
@@ -29,7 +34,8 @@ class DecisionSettings:
     """Upstreams that are only `observed`, those whose callers prove no key, and how long questions wait.
 
     `windows` are the time windows that policies may read, `networks` the network zones, `notified` the
-    addressees that a rule may notify.
+    addressees that a rule may notify. `escalate` are the steps of questions without an answer; without
+    `break_glass` no person approves in place of others.
     """
 
     observed: frozenset[str] = frozenset()
@@ -38,6 +44,8 @@ class DecisionSettings:
     windows: Mapping[str, TimeWindow] = field(default_factory=dict)
     networks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notified: frozenset[str] = frozenset()
+    escalate: Sequence[EscalationStep] = ()
+    break_glass: GlassRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,9 @@ class DecisionServices:
 
     authorizer: Authorizer
     approvals: Approvals
+    absences: Absences
+    escalations: Escalations
+    glass: BreakGlass
     plans: Plans
     late: WriteBehind
     refusals: Refusals
@@ -62,11 +73,14 @@ def decision_services(
     policies: Policies,
     tools: ToolServices,
     tasks: TaskServices,
+    findings: FindingServices,
 ) -> DecisionServices:
     """Put them together."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
+    approvers = _approvers(adapters, deployment)
     authorizer = Authorizer(
         store=store,
+        approvers=approvers,
         policies=policies,
         tools=tools.registry,
         histories=tasks.histories,
@@ -77,7 +91,7 @@ def decision_services(
         own_files=adapters.own_files,
         addressees=settings.notified,
     )
-    approvals = _approvals(adapters, deployment, settings)
+    approvals = _approvals(adapters, deployment, settings, approvers)
     late = WriteBehind(store)
     shadow = PolicyShadow(
         policies=policies, store=store, clock=clock, entropy=entropy, tenant=deployment.tenant
@@ -96,35 +110,73 @@ def decision_services(
         shadow=shadow,
         surroundings=surroundings,
     )
-    modes = UpstreamModes(
-        store=store,
-        clock=clock,
-        tenant=deployment.tenant,
-        authorizer=authorizer,
-        announcements=tools.announcements,
-        upstreams=frozenset(adapters.upstreams),
-    )
     return DecisionServices(
         authorizer=authorizer,
         approvals=approvals,
+        absences=Absences(store=store, clock=clock, tenant=deployment.tenant),
+        escalations=Escalations(store=store, clock=clock, tenant=deployment.tenant, steps=settings.escalate),
+        glass=_glass(adapters, deployment, settings, approvals, approvers, findings),
         plans=plans,
         late=late,
         refusals=refusals,
-        modes=modes,
+        modes=_modes(adapters, deployment, authorizer, tools),
         shadow=shadow,
         surroundings=surroundings,
         freezes=Freezes(store=store, clock=clock, entropy=entropy, tenant=deployment.tenant),
     )
 
 
-def _approvals(adapters: Adapters, deployment: Deployment, settings: DecisionSettings) -> Approvals:
+def _modes(
+    adapters: Adapters, deployment: Deployment, authorizer: Authorizer, tools: ToolServices
+) -> UpstreamModes:
+    return UpstreamModes(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        authorizer=authorizer,
+        announcements=tools.announcements,
+        upstreams=frozenset(adapters.upstreams),
+    )
+
+
+def _approvers(adapters: Adapters, deployment: Deployment) -> Approvers:
+    return Approvers(
+        store=adapters.store,
+        members=deployment.members,
+        tenant=deployment.tenant,
+        second_person=deployment.second_person,
+    )
+
+
+def _glass(
+    adapters: Adapters,
+    deployment: Deployment,
+    settings: DecisionSettings,
+    approvals: Approvals,
+    approvers: Approvers,
+    findings: FindingServices,
+) -> BreakGlass:
+    return BreakGlass(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        approvals=approvals,
+        approvers=approvers,
+        findings=findings.findings,
+        rule=settings.break_glass,
+    )
+
+
+def _approvals(
+    adapters: Adapters, deployment: Deployment, settings: DecisionSettings, approvers: Approvers
+) -> Approvals:
     return Approvals(
         store=adapters.store,
         clock=adapters.clock,
         entropy=adapters.entropy,
         tenant=deployment.tenant,
         ttl_s=settings.approval_ttl_s,
-        second_person=deployment.second_person,
+        approvers=approvers,
     )
 
 

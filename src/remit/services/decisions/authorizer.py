@@ -56,8 +56,10 @@ from remit.core.tools.tool import (
     undescribed,
 )
 from remit.ports.runtime import Entropy, OwnFiles
+from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Take
-from remit.services.decisions.approval_lookups import NO_ANSWER, AnswerRooms, StandingAnswers
+from remit.services.decisions.approval_lookups import NO_ANSWER, StandingAnswers
+from remit.services.decisions.approvers import Approvers
 from remit.services.decisions.decision_reasons import (
     argument_reasons,
     own_files,
@@ -129,7 +131,8 @@ class Authorizer:
     def __init__(
         self,
         *,
-        store: AnswerRooms,
+        store: ApprovalStore,
+        approvers: Approvers,
         policies: Policies,
         tools: ToolCatalogue,
         histories: Histories,
@@ -145,7 +148,7 @@ class Authorizer:
         `observed` are the upstreams in observe mode. `unconstrained` are the upstreams whose calls need no
         sender-constrained token, whatever their tier. `addressees` are those that a rule may notify.
         """
-        self._answers = StandingAnswers(store, tenant)
+        self._answers = StandingAnswers(store, approvers, tenant)
         self._policies = policies
         self._tools = tools
         self.histories = histories
@@ -298,6 +301,7 @@ class Authorizer:
             offer=offered(request, ordinary=answer.most_calls, high_risk=answer.most_high_risk)
             if outcome is _DEFER and not answer.asking
             else None,
+            approvers=answer.approvers if outcome is _DEFER else (),
             approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
             instead=found.instead if outcome is _DENY else None,
         )

@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-from remit.core.errors import NotFound
+from remit.core.errors import Forbidden, NotFound
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingResolved, FindingSeen
-from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id, seen_again, settled
+from remit.core.findings.finding import (
+    REVIEWED,
+    Finding,
+    FindingKind,
+    FindingState,
+    finding_id,
+    seen_again,
+    settled,
+)
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutFinding
@@ -25,6 +34,14 @@ MAX_WAITING = 1_000
 #: Seconds before the same finding is written again.
 AGAIN_S = 60.0
 MAX_WRITTEN = 10_000
+
+
+class Sighting(NamedTuple):
+    """A finding as it is seen now, what must be committed for it, and whether it opens with that."""
+
+    finding: Finding
+    unit: Unit
+    opens: bool
 
 
 class Findings:
@@ -58,6 +75,13 @@ class Findings:
 
     async def see(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Finding:
         """Write a sighting: a new finding, or a known one seen again. Only one that opens makes an event."""
+        sighting = await self.sighting(kind, about, which, facts)
+        await self._store.commit(sighting.unit)
+        await self.written(sighting)
+        return sighting.finding
+
+    async def sighting(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Sighting:
+        """Return a sighting for a caller that commits it with other changes, and then calls `written`."""
         now = self._clock.now()
         name = finding_id(kind, about, which)
         known = await self._store.finding(self._tenant, name)
@@ -76,19 +100,32 @@ class Findings:
         opens = known is None or known.state is not FindingState.OPEN
         seen = FindingSeen(finding=found.id, finding_kind=kind, about=about, seen=facts)
         events = (self._event(seen, found, subject=found.agent),) if opens else ()
-        await self._store.commit(Unit((PutFinding(found),), events))
+        return Sighting(found, Unit((PutFinding(found),), events), opens)
+
+    async def written(self, sighting: Sighting) -> None:
+        """Tell of a sighting that was committed."""
+        found, name = sighting.finding, sighting.finding.id
         self._written.pop(name, None)
         self._written[name] = self._clock.boot_s()
         if len(self._written) > MAX_WRITTEN:
             self._written.popitem(last=False)
-        if opens:
+        if sighting.opens:
             for told in self._on_seen:
                 await told(found)
-        return found
 
-    async def resolve(self, name: str, *, by: str, resolution: str) -> Finding:
-        """Mark a finding as resolved; if it is seen again, it opens again. Raises `NotFound`."""
+    async def resolve(self, name: str, *, by: str, resolution: str, reviewed: bool = False) -> Finding:
+        """Mark a finding as resolved; if it is seen again, it opens again.
+
+        `reviewed`: the caller has made sure that another person reviewed what such a finding demands. Raises
+        `NotFound`, or `Forbidden` without such a review.
+        """
         known = await self.get(name)
+        if known.kind in REVIEWED and not reviewed:
+            raise Forbidden(
+                f"finding `{known.id}` stays open until another person has reviewed it",
+                code="review-due",
+                remediation=f"run `remit approvals review {known.facts.get('approval', 'ID')}`",
+            )
         if known.state is FindingState.RESOLVED:
             return known
         found = settled(known, by=by, resolution=resolution, now=self._clock.now())

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from remit.core.decisions.approvers import ApproverDemand
 from remit.core.policy.bundle import Bundle
 from remit.ports.policy import RuleInForce
 
@@ -78,11 +79,12 @@ def _rules(before: Mapping[str, RuleInForce], after: Mapping[str, RuleInForce]) 
 
 
 def _same(one: RuleInForce, other: RuleInForce) -> bool:
-    return (_extends(one), one.does, one.obligations, one.bounds) == (
+    return (_extends(one), one.does, one.obligations, one.bounds, one.approvers) == (
         _extends(other),
         other.does,
         other.obligations,
         other.bounds,
+        other.approvers,
     )
 
 
@@ -118,7 +120,7 @@ def _changed(old: RuleInForce, new: RuleInForce) -> PolicyChange:
     if _same(old, new):
         words = f"only its words: {new.reason or 'no reason is given any more'}"
         return _change("reworded", new, words, "no", old)
-    said = [_effect(old, new), *_demands(old, new), *_bounds(old, new)]
+    said = [_effect(old, new), *_demands(old, new), *_bounds(old, new), *_approvers(old, new)]
     wider = min((one for _, one in said), key=_RANK.__getitem__)
     return _change("changed", new, "; ".join(words for words, _ in said), wider, old)
 
@@ -167,6 +169,16 @@ def _bounds(old: RuleInForce, new: RuleInForce) -> Iterator[tuple[str, Wider]]:
         if before != after:
             words = f"one approval permits {max(after, 1)} {of} at most, not {max(before, 1)}"
             yield words, "yes" if after > before else "no"
+
+
+def _approvers(old: RuleInForce, new: RuleInForce) -> Iterator[tuple[str, Wider]]:
+    """Yield which people must answer now, where that differs."""
+    if old.does != new.does or old.approvers == new.approvers:
+        return
+    before, after = old.approvers or ApproverDemand(), new.approvers or ApproverDemand()
+    fewer = after.count < before.count or (before.group and not after.group)
+    wider: Wider = "yes" if fewer else "maybe" if before.group and before.group != after.group else "no"
+    yield f"it asks {after.words}, not {before.words}", wider
 
 
 def _quoted(obligations: Iterable[str]) -> str:

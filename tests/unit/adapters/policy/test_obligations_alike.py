@@ -10,6 +10,7 @@ import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.rego import RegoPolicies
+from remit.core.decisions.approvers import ApproverDemand
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.label import Label, Trust
 from remit.core.tools.tool import FieldLabel, Tool
@@ -59,9 +60,27 @@ def test_a_step_up_waits_for_a_person() -> None:
     assert weigh(answer(DEPLOY, crossings=4), frozenset())[0] is Outcome.DENY
 
 
+def test_the_people_of_every_rule_that_asks_count() -> None:
+    """Of a forbid and of a permit that steps up; a number that another demand implies is left out."""
+    owners, three = ApproverDemand("owners", 2), ApproverDemand("", 3)
+    assert answer(DEPLOY).approvers == (three,)
+    assert answer(READ, untrusted=True).approvers == (owners,)
+    assert answer(DEPLOY, untrusted=True).approvers == (three, owners)
+    assert answer(READ).approvers == answer(DEPLOY, crossings=4).approvers == ()
+
+
 @pytest.mark.parametrize(
     ("notes", "effect"),
     [
+        ('@approvers("2")', "permit"),
+        ('@approvers("2")', "forbid"),
+        ('@step_up @approvers("0")', "permit"),
+        ('@step_up @approvers("11")', "permit"),
+        ('@otherwise("approval") @approvers("two")', "forbid"),
+        ('@otherwise("approval") @approver_group("")', "forbid"),
+        ('@otherwise("approval") @approver_group("a, b")', "forbid"),
+        ('@otherwise("approval") @approver_group', "forbid"),
+        ('@approver_group("owners")', "forbid"),
         ('@redact("")', "permit"),
         ('@redact("a,,b")', "permit"),
         ('@redact("iban")', "forbid"),
@@ -82,6 +101,10 @@ def test_an_obligation_that_says_nothing_is_an_error(notes: str, effect: str) ->
 @pytest.mark.parametrize(
     ("notes", "effect"),
     [
+        ("approvers: 2", "permit"),
+        ("approver_group: owners", "forbid"),
+        ("step_up: true\n#   approvers: [2]", "permit"),
+        ("otherwise: approval\n#   approver_group: 7", "forbid"),
         ("redact: ''", "permit"),
         ("redact: [iban]", "permit"),
         ("redact: iban", "forbid"),

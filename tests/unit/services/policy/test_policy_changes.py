@@ -65,6 +65,7 @@ def test_what_may_permit_more_is_marked(before: str, after: str, kind: str, wide
 
 REDACTS = f'@redact("iban, owner") @step_up {PERMIT}'
 NARROW = "unless { context.cleared };"
+TWO = ASKS.replace("@otherwise", '@approvers("2") @approver_group("owners") @otherwise')
 BOUNDED = ASKS.replace("@otherwise", '@bounded("5") @bounded_high_risk("2") @otherwise')
 
 
@@ -117,6 +118,14 @@ BOUNDED = ASKS.replace("@otherwise", '@bounded("5") @bounded_high_risk("2") @oth
             ),
         ),
         (BOUNDED, FORBID, "no", "asks an approver -> refuses"),
+        (TWO, ASKS, "yes", "asks an approver; it asks 1 approver, not 2 approvers of group `owners`"),
+        (
+            TWO,
+            TWO.replace("owners", "leads"),
+            "maybe",
+            "asks an approver; it asks 2 approvers of group `leads`, not 2 approvers of group `owners`",
+        ),
+        (ASKS, TWO, "no", "asks an approver; it asks 2 approvers of group `owners`, not 1 approver"),
     ],
 )
 def test_an_obligation_that_is_gone_and_a_wider_approval_permit_more(

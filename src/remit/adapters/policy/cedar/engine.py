@@ -45,6 +45,7 @@ from remit.adapters.policy.rule_facts import plain, values_at
 from remit.adapters.policy.rule_report import (
     NO_PERMIT,
     demanded,
+    demanded_of,
     flow_read,
     reasons_of,
     references,
@@ -239,6 +240,7 @@ class CedarLoaded:
                 literals_compared(rule),
                 rule.obligations,
                 (rule.bounded, rule.bounded_high_risk),
+                rule.approvers,
             )
             for rule in self._rules
         ]
@@ -389,6 +391,7 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
             reasons=reasons_of(spoken, place.tool),
             obligations=demanded(spoken),
             asking=stepping(spoken),
+            approvers=demanded_of((), spoken),
         )
         return place.permitted.put(found.permits, answer)
     spoken = [by_id[name] for name in sorted(found.forbids)]
@@ -418,6 +421,7 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         flow=flow_read((rule.ref.id, rule.reads.paths) for rule in forbids or waivable),
         most_calls=min((rule.bounded for rule in waivable), default=0),
         most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),
+        approvers=() if forbids else demanded_of(waivable, permits),
     )
 
 

@@ -13,14 +13,20 @@ from typing import Any
 import cedarpy
 import msgspec
 
+from remit.adapters.policy.approver_notes import APPROVERS, demand_fault, demand_in
 from remit.adapters.policy.cedar.policy_text import PolicyPart, depth_of, nearest, pieces
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
 from remit.adapters.policy.obligation_notes import OBLIGATIONS, obligation_fault, obligations_in
+from remit.core.decisions.approvers import ApproverDemand
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
 from remit.ports.policy import PolicySource, Problem
 
-ANNOTATIONS = ("id", "reason", "remediation", "otherwise", "bounded", "bounded_high_risk", *OBLIGATIONS)
+ANNOTATIONS = (
+    *("id", "reason", "remediation", "otherwise", "bounded", "bounded_high_risk"),
+    *OBLIGATIONS,
+    *APPROVERS,
+)
 # Ids appear in evidence, approvals and command lines: a restricted alphabet, so that ids that look alike are
 # equal.
 MAX_RULES = 10_000
@@ -77,6 +83,7 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     bounded: int = 0
     bounded_high_risk: int = 0
     obligations: tuple[str, ...] = ()
+    approvers: ApproverDemand | None = None
     policy: Json
     principal: Scope
     action: Scope
@@ -183,12 +190,10 @@ def _parsed(
     for name in notes:
         if name not in ANNOTATIONS:
             wrong(f"annotation `@{name}` has no meaning here", nearest(name, ANNOTATIONS), "warning", rule_id)
-    if asking := _asking_fault(notes, permits=policy["effect"] == "permit"):
-        wrong(*asking, rule=rule_id)
-        return None
-    if demanding := obligation_fault(notes, permits=policy["effect"] == "permit"):
-        wrong(*demanding, rule=rule_id)
-        return None
+    for check in (_asking_fault, obligation_fault, demand_fault):
+        if demanding := check(notes, permits=policy["effect"] == "permit"):
+            wrong(*demanding, rule=rule_id)
+            return None
     try:
         policy_set({rule_id: policy})
     except ValueError:
@@ -234,6 +239,7 @@ def _rule(
         bounded=_number(notes.get("bounded")),
         bounded_high_risk=_number(notes.get("bounded_high_risk")),
         obligations=obligations_in(notes),
+        approvers=demand_in(notes),
         policy=policy,
         principal=principal,
         action=action,

@@ -17,6 +17,7 @@ from remit.adapters.policy.rule_facts import dotted, plain, values_at
 from remit.adapters.policy.rule_report import (
     NO_PERMIT,
     demanded,
+    demanded_of,
     flow_read,
     reasons_of,
     references,
@@ -101,6 +102,7 @@ class RegoQuestions:
                 compared=rule.compared,
                 obligations=rule.obligations,
                 bounds=(rule.bounded, rule.bounded_high_risk),
+                approvers=rule.approvers,
             )
             for rule in self._rules
         ]
@@ -160,6 +162,7 @@ class RegoQuestions:
                 reasons=reasons_of(permits, tool),
                 obligations=demanded(permits),
                 asking=stepping(permits),
+                approvers=demanded_of((), permits),
             )
         forbids = [rule for rule in spoken if not rule.waivable]
         waivable = [rule for rule in spoken if rule.waivable]
@@ -175,6 +178,7 @@ class RegoQuestions:
             flow=flow_read((rule.ref.id, _of_context(rule)) for rule in forbids or waivable),
             most_calls=min((rule.bounded for rule in waivable), default=0),
             most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),
+            approvers=() if forbids else demanded_of(waivable, permits),
         )
 
     def _of_tool(self, tool: Tool) -> _Prepared:

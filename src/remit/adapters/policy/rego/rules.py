@@ -12,19 +12,25 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from remit.adapters.policy.approver_notes import APPROVERS, demand_fault, demand_in
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import MAX_BOUNDED
 from remit.adapters.policy.obligation_notes import OBLIGATIONS, obligation_fault, obligations_in
 from remit.adapters.policy.rego.syntax import Definition, FunctionCall, Names, called, closure
 from remit.adapters.policy.rego.words import literals_compared
 from remit.core.canonical import digest
+from remit.core.decisions.approvers import ApproverDemand
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
 from remit.ports.policy import Problem
 
 PACKAGE: Names = ("remit",)
 DECIDING = ("permit", "forbid")
-ANNOTATIONS = ("reason", "remediation", "otherwise", "bounded", "bounded_high_risk", *OBLIGATIONS)
+ANNOTATIONS = (
+    *("reason", "remediation", "otherwise", "bounded", "bounded_high_risk"),
+    *OBLIGATIONS,
+    *APPROVERS,
+)
 BOUNDS = ("bounded", "bounded_high_risk")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,127}\Z")
 _FORM = 'write `forbid contains "some/id" if { ... }` or `permit contains "some/id" if { ... }`'
@@ -34,10 +40,11 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule. `text` is the source with the helpers and imports that it uses.
 
     `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
-    of those with a high risk; 0: just the one. `obligations` are what a permit demands. `reads` are the paths
-    below `input`, of the helpers, too, each with the file and line of its first mention, and `compared` the
-    literals that facts are compared with. `tools` are the tools that the rule is for, or `None` if it
-    compares no tool in each of its bodies. `body` is the digest of its bodies and helpers, without notes.
+    of those with a high risk; 0: just the one. `obligations` are what a permit demands, `approvers` the
+    people that a rule that asks demands. `reads` are the paths below `input`, of the helpers, too, each with
+    the file and line of its first mention, and `compared` the literals that facts are compared with. `tools`
+    are the tools that the rule is for, or `None` if it compares no tool in each of its bodies. `body` is the
+    digest of its bodies and helpers, without notes.
     """
 
     ref: RuleRef
@@ -51,6 +58,7 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     bounded: int = 0
     bounded_high_risk: int = 0
     obligations: tuple[str, ...] = ()
+    approvers: ApproverDemand | None = None
     reads: tuple[tuple[Names, str, int], ...]
     compared: tuple[tuple[str, Json], ...] = ()
     tools: frozenset[str] | None
@@ -136,11 +144,12 @@ def _notes(rule_id: str, one: Definition) -> Iterator[Problem]:
             asks = one.facts.get("otherwise") == "approval"
             if not asks or type(value) is not int or not 2 <= value <= MAX_BOUNDED:
                 yield Problem("error", text, one.file, one.line, rule_id, way)
-        elif name not in OBLIGATIONS and not isinstance(value, str):
+        elif name not in (*OBLIGATIONS, *APPROVERS) and not isinstance(value, str):
             text, way = f"`{name}` is not a text", "put it in quotes"
             yield Problem("error", text, one.file, one.line, rule_id, way)
-    if demanding := obligation_fault(one.facts, permits=one.name == "permit"):
-        yield Problem("error", demanding[0], one.file, one.line, rule_id, demanding[1])
+    for check in (obligation_fault, demand_fault):
+        if demanding := check(one.facts, permits=one.name == "permit"):
+            yield Problem("error", demanding[0], one.file, one.line, rule_id, demanding[1])
 
 
 def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition]) -> RegoRule:
@@ -169,6 +178,7 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
         bounded=_number(notes.get("bounded")),
         bounded_high_risk=_number(notes.get("bounded_high_risk")),
         obligations=obligations_in(notes),
+        approvers=demand_in(notes),
         reads=tuple((path, *place) for path, place in sorted(reads.items())),
         compared=tuple(
             dict.fromkeys(

@@ -317,6 +317,8 @@ class Changes:
             if done.rowcount == 0:
                 raise Conflict(f"approval `{approval.id}` exists already")
             return
+        if change.revision is not None:
+            self._check_revision(approval, change.revision)
         body, sealed = self._words.changed(approval)
         done = self._sql.execute(
             "update approvals set state = ?, body = ?, sealed = ? where tenant = ? and id = ? and state = ?",
@@ -324,6 +326,16 @@ class Changes:
         )
         if done.rowcount == 0:
             raise Conflict(f"approval `{approval.id}` is no longer {change.expected.value}")
+
+    def _check_revision(self, approval: Approval, revision: int) -> None:
+        row = self._sql.execute(
+            "select body from approvals where tenant = ? and id = ?", (approval.tenant, approval.id)
+        ).fetchone()
+        stored = msgspec.json.decode(row[0], type=Approval).revision if row else None
+        if stored != revision:
+            raise ChangedMeanwhile(
+                f"approval `{approval.id}` was answered in the meantime", remediation="look at it again"
+            )
 
     def _put_delegation(self, _: str, change: PutDelegation, __: dict[str, int]) -> None:
         one = change.delegation

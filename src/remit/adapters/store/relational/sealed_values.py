@@ -8,6 +8,7 @@ rewriting the row does not restore the part under another key.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
@@ -50,9 +51,18 @@ class _ApprovalAsks(msgspec.Struct, frozen=True):
     arguments: dict[str, Json]
     reasons: tuple[str, ...]
     questioned: tuple[QuestionedValue, ...] = ()
+    agreed_less: dict[str, Json] = {}
 
 
 class _ApprovalSaid(msgspec.Struct, frozen=True):
+    comment: str
+
+
+class _AnswerSaid(msgspec.Struct, frozen=True):
+    """The comment of one of several approvers, with the moment of the answer."""
+
+    by: str
+    at: datetime
     comment: str
 
 
@@ -61,7 +71,9 @@ class _DelegationSaid(msgspec.Struct, frozen=True):
     params: dict[str, Json]
 
 
-Part = _TaskSaid | _TaskAsks | _ApprovalAsks | _ApprovalSaid | _DelegationSaid
+Part = _TaskSaid | _TaskAsks | _ApprovalAsks | _ApprovalSaid | _AnswerSaid | _DelegationSaid
+#: The beginning of the names of the parts with the answers of several approvers.
+ANSWER: Final = "answer."
 #: By part name: the subject it belongs to, and its content.
 Parts = dict[str, tuple[str, Part]]
 #: By part name: the id of the key that seals it, and the sealed text.
@@ -82,10 +94,22 @@ def parted(row: Row) -> tuple[Row, Parts]:
             "asks": (row.subject, asks),
         }
     if isinstance(row, Approval):
-        parts: Parts = {"asks": (row.subject, _ApprovalAsks(row.arguments, row.reasons, row.questioned))}
+        asked = _ApprovalAsks(row.arguments, row.reasons, row.questioned, row.agreed_less)
+        parts: Parts = {"asks": (row.subject, asked)}
         if row.comment:
             parts["said"] = (row.decided_by, _ApprovalSaid(row.comment))
-        return msgspec.structs.replace(row, arguments={}, reasons=(), questioned=(), comment=""), parts
+        for one in row.answers:
+            if one.comment:
+                parts[f"{ANSWER}{one.by}"] = (one.by, _AnswerSaid(one.by, one.at, one.comment))
+        return msgspec.structs.replace(
+            row,
+            arguments={},
+            reasons=(),
+            questioned=(),
+            agreed_less={},
+            answers=tuple(msgspec.structs.replace(one, comment="") for one in row.answers),
+            comment="",
+        ), parts
     said = _DelegationSaid(row.goal, row.params)
     return msgspec.structs.replace(row, goal="", params={}), {"said": (row.person, said)}
 
@@ -100,8 +124,21 @@ _TYPES: Final[Mapping[tuple[type[Row], str], type[Part]]] = {
 }
 
 
+def _type_of(row: Row, name: str) -> type[Part]:
+    return _AnswerSaid if name.startswith(ANSWER) else _TYPES[type(row), name]
+
+
 def _joined(row: R, part: Part) -> R:
     """Return a row with the content of a part; most of a task's parts belong to its intent."""
+    if isinstance(part, _AnswerSaid):
+        assert isinstance(row, Approval)
+        spoken = (
+            msgspec.structs.replace(one, comment=part.comment)
+            if (one.by, one.at) == (part.by, part.at)
+            else one
+            for one in row.answers
+        )
+        return msgspec.structs.replace(row, answers=tuple(spoken))
     said = msgspec.structs.asdict(part)
     if isinstance(row, Task):
         own = {name: said.pop(name) for name in ("grants", "plan") if name in said}
@@ -165,7 +202,7 @@ class Opened:
             key = self._key(row.tenant, key_id)
             if key is not None:
                 (said,) = unseal(key, blob, _place(row, name))["json"]
-                row = _joined(row, msgspec.json.decode(str(said), type=_TYPES[type(row), name]))
+                row = _joined(row, msgspec.json.decode(str(said), type=_type_of(row, name)))
         return row
 
     def _key(self, tenant: str, key_id: int) -> bytes | None:

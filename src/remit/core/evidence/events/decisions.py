@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import UNSET, UnsetType, field
 
 from remit.core.evidence.event import CallOutcome, EventBody, EventKind, Sealed
-from remit.core.evidence.events.fields import By, ToolName
+from remit.core.evidence.events.fields import By, Person, ToolName
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import Effect
@@ -177,4 +177,70 @@ class ApprovalDecided(EventBody, kw_only=True):
     instead: Annotated[str, "of a narrowed question: the approval of the narrower call"] = ""
     instead_call: Annotated[str, "of a narrowed question: the digest of the narrower call"] = ""
     narrowed: Annotated[list[str], "of a narrowed question: the arguments that the approver narrowed"] = []
+    given: Annotated[int, "of an approval by several people: how many have approved it"] = 0
+    broken_glass: Annotated[
+        bool, "`true`: one person approved in place of the people that the rules demand"
+    ] = False
+    instead_of: Annotated[str, Sealed("the absent approver in whose place the person answered")] = ""
     comment: Annotated[str, Sealed("the approver's comment")]
+
+
+class ApprovalAnswered(EventBody, kw_only=True):
+    """A person approved a call that needs further people; nothing is permitted yet."""
+
+    KIND = EventKind.APPROVAL_ANSWERED
+    approval: Annotated[str, "the approval's id"]
+    call: Annotated[str, "digest over task, tool and arguments"]
+    tool: ToolName
+    given: Annotated[int, "how many people have approved it, this one included"]
+    needed: Annotated[int, "how many are needed"]
+    most: Annotated[int, "the most calls that they approve, if more than this one"] = 1
+    narrowed: Annotated[list[str], "the arguments that they narrow"] = []
+    until: Annotated[str, "the end that this person chose"] = ""
+    by: By
+    instead_of: Annotated[str, Sealed("the absent approver in whose place the person answered")] = ""
+    comment: Annotated[str, Sealed("the approver's comment")] = ""
+
+
+class ApprovalEscalated(EventBody, kw_only=True):
+    """A question was open for too long: a further group may answer it, too. Nothing is approved by that."""
+
+    KIND = EventKind.APPROVAL_ESCALATED
+    approval: Annotated[str, "the approval's id"]
+    call: Annotated[str, "digest over task, tool and arguments"]
+    tool: ToolName
+    to: Annotated[str, "the group"]
+    after_s: Annotated[int, "after how many seconds the configuration escalates to it"]
+    given: Annotated[int, "how many people have approved it so far"]
+    needed: Annotated[int, "how many are needed"]
+
+
+class GlassBroken(EventBody, kw_only=True):
+    """A person approved a call in place of the people that the rules demand; an after-review is due."""
+
+    KIND = EventKind.GLASS_BROKEN
+    approval: Annotated[str, "the approval's id"]
+    call: Annotated[str, "digest over task, tool and arguments"]
+    tool: ToolName
+    missing: Annotated[str, "the people who had not approved it"]
+    finding: Annotated[str, "the finding that stays open until another person has reviewed it"]
+    by: By
+    reason: Annotated[str, Sealed("why, in the person's words")]
+
+
+class ApproverAway(EventBody, kw_only=True):
+    """An approver named another one who may answer in their place for a time."""
+
+    KIND = EventKind.APPROVER_AWAY
+    begins: Annotated[str, "the first moment"]
+    ends: Annotated[str, "the end"]
+    person: Person
+    substitute: Annotated[str, Sealed("who may answer in the person's place")]
+
+
+class ApproverBack(EventBody, kw_only=True):
+    """An approver ended an absence: the substitute may no longer answer in their place."""
+
+    KIND = EventKind.APPROVER_BACK
+    person: Person
+    substitute: Annotated[str, Sealed("who could answer in the person's place")]
