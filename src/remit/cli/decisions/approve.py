@@ -142,7 +142,8 @@ def _watch(client: Client) -> None:
                 terminal.copyable(f"  remit approve {one['id']}", style="dim")
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
-                by += f", withdrawn: other {one['overtaken']}" if one["overtaken"] else ""
+                if one["overtaken"]:
+                    by += ", withdrawn: " + ("" if one["overtaken"] == "agent" else "other ") + one["overtaken"]
                 terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from remit.core.decisions.decision import Outcome
+from remit.core.decisions.approval import ApprovalState
 from remit.core.decisions.deferred_call import EXTENSION
-from remit.core.decisions.mediation import Answered, Delivery, Refused, Step
+from remit.core.decisions.mediation import Answered, Delivery, End, Refused, Step
+from remit.core.decisions.parked_call import can_park
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.evidence.event import CallOutcome
 from remit.core.identity.workload import Confirmation
@@ -26,13 +27,13 @@ from remit.core.tools.tool import (
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
 )
-from remit.gateway.approval_outcome import heard, wait_of
+from remit.gateway.approval_outcome import heard, page_of, wait_of, waits, within
 from remit.gateway.asgi import Receive, Send
 from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
 from remit.gateway.mcp.call_failures import NARROWED, failed_call, is_failed_call
 from remit.gateway.mcp.elicitation import ask_client
 from remit.gateway.mcp.headers import WAIT, McpHeaders, check_params
-from remit.gateway.mcp.input_rounds import Rounds, declared, read_wanted
+from remit.gateway.mcp.input_rounds import InputRequest, Rounds, declared, read_wanted
 from remit.gateway.mcp.listing import Listing, Place
 from remit.gateway.mcp.messages import (
     CANCELLED,
@@ -49,6 +50,15 @@ from remit.gateway.mcp.messages import (
     object_param,
     refusal,
     text_param,
+)
+from remit.gateway.mcp.questions import (
+    OWN_KEY,
+    action_of,
+    opens_pages,
+    page_question,
+    page_wanted,
+    parked,
+    without_own,
 )
 from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
@@ -69,6 +79,9 @@ CALLS: Final = frozenset(("tools/call", "resources/read", "prompts/get", "comple
 _ASKS_NOTHING: Final = frozenset((COMPLETION, RESOURCE_SUBSCRIBE))
 #: Maximum number of input rounds of one call in a session.
 MAX_ROUNDS: Final = 8
+#: Seconds in which a call waits for an answer whose question its client's person has opened: many clients
+#: give up after a minute.
+OPENED_WAIT_S: Final = 50.0
 #: Maximum number of characters of a name; MCP recommends at most 128.
 MAX_NAME: Final = 256
 
@@ -90,6 +103,7 @@ class CallVisit:
         "receive",
         "send",
         "session",
+        "shown",
         "token",
         "tool",
     )
@@ -111,6 +125,8 @@ class CallVisit:
         self.session: Session | None = None
         self.answer: Answer | None = None
         self.begun = False
+        #: What the client's person did with remit's own question about the call; empty: it was not asked.
+        self.shown = ""
         #: The tool that the request calls, by the agent's name of it.
         self.tool: str | None = None
 
@@ -141,8 +157,10 @@ class Calls:
         mediator: Mediator,
         listing: Listing,
         rounds: Rounds,
+        public_url: str,
     ) -> None:
         """Keep the services, the lists of tasks, and the sealing of upstream states."""
+        self._public_url = public_url
         self._clock = clock
         self._registry = registry
         self._live = live
@@ -200,16 +218,8 @@ class Calls:
         self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
     ) -> bool:
         try:
-            left_s = visit.claims.expires - self._clock.now().timestamp()
-            wait_s = wait_of(visit.head.get(WAIT).decode("latin-1"), left_s)
-            end = await self._mediator.run(asked, answer)
-            end = await heard(end, lambda: self._mediator.run(asked, answer), self._approvals, wait_s)
-            if isinstance(end, Refused) and end.decision.instead is not None and _takes_less(message):
-                # A separate call: everything is decided again, with the arguments that a person permitted.
-                less = end.decision.instead
-                answer.narrowed = msgspec.to_builtins(less)
-                asked = msgspec.structs.replace(asked, arguments=less.arguments, defers=False)
-                end = await self._mediator.run(asked, answer)
+            end = await self._answered_end(visit, message, asked, answer)
+            asked, end = await self._less(message, asked, answer, end)
             for _ in range(MAX_ROUNDS):
                 if answer.wanted is None:
                     break
@@ -231,6 +241,73 @@ class Calls:
             await answer.fail(await self._refusal(visit, message, end))
             return False
         return end.outcome is CallOutcome.OK
+
+    async def made(self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer) -> None:
+        """Make a parked call whose question was answered; raise the error by which it is not decided now."""
+        try:
+            end = await self._mediator.run(asked, answer)
+            _, end = await self._less(message, asked, answer, end)
+        except RemitError as error:
+            if error.step is None or error.step <= Step.BIND:
+                raise
+            await answer.fail(fault_of(error))
+            return
+        if isinstance(end, Refused):
+            await answer.fail(await self._refusal(visit, message, end))
+
+    async def _answered_end(
+        self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
+    ) -> End:
+        """Return how a call ends; where it waits for a person, after the wait that its agent is ready for.
+
+        A call that still waits is parked, or its client is asked to open the question's page, if it can.
+        """
+
+        def again() -> Awaitable[End]:
+            return self._mediator.run(asked, answer)
+
+        left_s = visit.claims.expires - self._clock.now().timestamp()
+        wait_s = wait_of(visit.head.get(WAIT).decode("latin-1"), left_s)
+        opened_s = within(OPENED_WAIT_S, left_s)
+        wait_s = max(wait_s, opened_s) if visit.shown == "accept" else wait_s
+        end = await heard(await again(), again, self._approvals, wait_s)
+        if not waits(end) or message.method != "tools/call":
+            return end
+        question = await self._approvals.find(end.decision.approval)
+        if question is None or question.state is not ApprovalState.PENDING:
+            return end
+        page = page_of(self._public_url, question.id)
+        if knows_deferred(visit, message.meta):
+            if can_park(question):
+                asks = opens_pages(asked.capabilities)
+                await answer.tell(parked(question, page, self._clock.now(), created=True, asks=asks))
+        elif not opens_pages(asked.capabilities) or INPUT in asked.arguments or visit.shown:
+            return end
+        elif visit.session is None:
+            await answer.tell(page_wanted(question, page))
+        elif await self._opened(visit.session, answer, page_question(question, page, session=True)):
+            return await heard(end, again, self._approvals, opened_s)
+        return end
+
+    async def _opened(self, session: Session, answer: Answer, asked: InputRequest) -> bool:
+        """Ask a session's client to open a question's page; return whether its person did."""
+        try:
+            given = await ask_client(session, answer, {OWN_KEY: asked})
+        except WireFault:
+            return False
+        return action_of(given[OWN_KEY]) == "accept"
+
+    async def _less(
+        self, message: Incoming, asked: RequestedCall, answer: Answer, end: End
+    ) -> tuple[RequestedCall, End]:
+        """Make the narrower call that a person permitted instead, where the client wants that made."""
+        if not isinstance(end, Refused) or end.decision.instead is None or not _takes_less(message):
+            return asked, end
+        # A separate call: everything is decided again, with the arguments that a person permitted.
+        less = end.decision.instead
+        answer.narrowed = msgspec.to_builtins(less)
+        asked = msgspec.structs.replace(asked, arguments=less.arguments, defers=False)
+        return asked, await self._mediator.run(asked, answer)
 
     def failure(self, visit: CallVisit, fault: WireFault) -> bytes | None:
         """Return the result that tells the failure of a tool's call; None for what stays an error."""
@@ -274,10 +351,11 @@ class Calls:
         if not end.request.grants and not end.request.observed:
             # An operation that is not granted does not exist for the agent; the evidence records the reason.
             return unknown(visit, message, end.decision.id)
-        if end.decision.outcome is not Outcome.DEFER:
+        if not waits(end):
             return refusal(end)
         approval = await self._approvals.find(end.decision.approval)
-        return refusal(end, approval.expires.isoformat(timespec="seconds") if approval else "")
+        expires = approval.expires.isoformat(timespec="seconds") if approval else ""
+        return refusal(end, expires, page_of(self._public_url, end.decision.approval))
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call and discard its answer; return whether it was permitted and executed."""
@@ -325,6 +403,7 @@ class Calls:
             upstream, arguments = await self.owner(visit, message, name, uri), {"uri": uri}
         meta = message.meta
         if visit.modern and name not in _ASKS_NOTHING:
+            params, visit.shown = without_own(params)
             arguments = self._rounds.taken(params, visit.claims.task, f"{upstream}/{name}", arguments)
         elif INPUT in arguments:
             raise bad_params(f"an argument must not be named `{INPUT}`")

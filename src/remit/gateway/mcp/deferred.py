@@ -30,6 +30,7 @@ from remit.gateway.mcp.messages import (
     fault_of,
     text_param,
 )
+from remit.gateway.mcp.parked import ParkedMethods
 from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
@@ -49,7 +50,13 @@ class DeferredMethods:
     """The methods of the tasks extension."""
 
     def __init__(
-        self, clock: Clock, live: LiveTasks, mediation: MediationServices, calls: Calls, rounds: Rounds
+        self,
+        clock: Clock,
+        live: LiveTasks,
+        mediation: MediationServices,
+        calls: Calls,
+        rounds: Rounds,
+        parked: ParkedMethods,
     ) -> None:
         """Keep the services, and the reader of answers to questions."""
         self._clock = clock
@@ -58,13 +65,20 @@ class DeferredMethods:
         self._deferrals = mediation.deferrals
         self._calls = calls
         self._rounds = rounds
+        self._parked = parked
 
     async def run(self, visit: CallVisit, message: Incoming) -> None:
         """Answer one request; calls of other tasks do not exist for a task."""
         require(visit, message)
-        held = await self.held(visit, text_param(message.params, "taskId"))
+        handle = text_param(message.params, "taskId")
+        live = await self._live.bind(visit.claims, self._clock.now())
+        held = self._deferrals.find(handle, live.task.id, visit.place.upstreams)
         if held is None:
-            raise _no_call("the task does not exist")
+            question = await self._parked.find(visit, handle, live)
+            if question is None:
+                raise _no_call("the task does not exist")
+            await self._parked.run(visit, message, live, question)
+            return
         if message.method == UPDATE:
             await self._update(visit, message, held)
             return

@@ -263,8 +263,12 @@ class Approvals:
 
     async def find(self, approval_id: str) -> Approval | None:
         """Return an approval, as expired if its time is over; `None` if there is none."""
-        found = await self._store.approval(self._tenant, approval_id)
+        found = await self.stored(approval_id)
         return self._current(found) if found else None
+
+    async def stored(self, approval_id: str) -> Approval | None:
+        """Return an approval as it is recorded, also if its time is over; `None` if there is none."""
+        return await self._store.approval(self._tenant, approval_id)
 
     async def settled(self, approval_id: str, wait_s: float) -> Approval | None:
         """Return an approval once it is no longer pending, or after so many seconds as it stands.
