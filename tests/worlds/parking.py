@@ -13,7 +13,7 @@ import msgspec
 
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
-from remit.core.tools.tool import Argument, ArgumentRole
+from remit.core.tools.tool import Argument, ArgumentRole, Effect
 from remit.services.identity.directory import NewPerson
 from tests.servers.deferring_mcp import KNOWS
 from tests.worlds.mcp_endpoint import GatewayWorld, a_bundle, a_tool, gateway_world
@@ -26,7 +26,7 @@ PAY = {"n": 5000, "text": "rent"}
 
 @dataclass
 class ParkingWorld:
-    """A gateway at which `notes/echo` pays, and its approver omar."""
+    """A gateway at which `notes/echo` pays and `notes/hang` never answers, and its approver omar."""
 
     gateway: GatewayWorld
 
@@ -83,7 +83,8 @@ async def parking_world(folder: Path, *, hidden: bool = False) -> AsyncIterator[
     bundle = a_bundle()
     told = {"n": Argument(ArgumentRole.AMOUNT), "text": Argument(sensitive=hidden)}
     pays = a_tool("notes", "echo", financial=True, arguments=told)
-    bundle = msgspec.structs.replace(bundle, tools={**bundle.tools, "notes/echo": pays})
+    hangs = a_tool("notes", "hang", financial=True, effect=Effect.IRREVERSIBLE)
+    bundle = msgspec.structs.replace(bundle, tools={**bundle.tools, "notes/echo": pays, "notes/hang": hangs})
     async with gateway_world(folder, bundle=bundle) as gateway:
         world = ParkingWorld(gateway)
         await gateway.services.identity.directory.add_person(

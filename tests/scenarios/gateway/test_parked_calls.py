@@ -13,8 +13,11 @@ import pytest
 
 from remit.core.evidence.event import EventKind
 from remit.gateway.endpoints import mcp_endpoint
+from remit.gateway.mcp import parked
 from remit.gateway.mcp.call_failures import META, NARROWED
 from remit.gateway.mcp.questions import OWN_KEY
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.mediation import parked_calls
 from tests.refusals import failure
 from tests.samples.tokens import task_token
@@ -36,6 +39,11 @@ async def world(tmp_path: Path) -> AsyncIterator[ParkingWorld]:
     """A gateway at which `notes/echo` pays, with an approver."""
     async with parking_world(tmp_path) as made:
         yield made
+
+
+async def end(world: ParkingWorld) -> Json:
+    """End the task; give the closure."""
+    return await world.services.endings.revocations.end_task(world.gateway.task, reason="enough", by="root")
 
 
 def ended(told: Json) -> Json:
@@ -63,7 +71,7 @@ async def test_a_parked_call_is_made_after_the_answer(world: ParkingWorld) -> No
     assert (done["status"], done["taskId"]) == ("completed", handle)
     assert done["result"]["structuredContent"]["arguments"] == PAY
     assert done["result"]["resultType"] == "complete"
-    assert await world.get(handle) | {"lastUpdatedAt": ""} == done | {"lastUpdatedAt": ""}
+    assert await world.get(handle) == done
     assert world.paid == [PAY]
     assert await world.asked() == 1
 
@@ -167,7 +175,9 @@ async def test_a_handle_is_worth_nothing_in_another_task(world: ParkingWorld, me
     await world.answer(handle)
     _, token = await world.gateway.open()
     params: Json = {"inputResponses": {}}
-    made_up = [refused(await world.ask(method, one, params=params)) for one in ("apr_aaaaaaaaaaaaaaaa", "a" * 99)]
+    made_up = [
+        refused(await world.ask(method, one, params=params)) for one in ("apr_aaaaaaaaaaaaaaaa", "a" * 99)
+    ]
     for told in (
         await world.ask(method, handle, token=token, params=params),
         await world.ask(method, handle, path="/mcp/files", params=params),
@@ -251,12 +261,22 @@ async def test_another_process_goes_on_with_it(world: ParkingWorld) -> None:
 
 
 async def test_what_was_lowered_meanwhile_counts(world: ParkingWorld) -> None:
-    """After the answer everything is decided again: here the tool is locked."""
+    """After the answer everything is decided again: here the rule has become a plain refusal."""
     handle = await world.park()
     await world.answer(handle)
-    await world.services.endings.revocations.lock("tool", "notes/echo", reason="enough", by="root")
-    told = await world.ask("get", handle)
-    assert "notes/echo" in str(told.json)
+    await change_rules(world, '@otherwise("approval")\n', "")
+    told = ended(await world.get(handle))
+    assert (told["status"], told["rule"]) == ("refused", "ask-for-money")
+    assert world.paid == []
+
+
+async def test_an_approver_who_is_none_any_more_has_not_answered(world: ParkingWorld) -> None:
+    """The call is not made, and waits for another answer."""
+    handle = await world.park()
+    await world.answer(handle)
+    omar = msgspec.structs.replace(await world.services.identity.directory.person("omar"), roles=())
+    await world.services.store.commit(Unit((PutPerson(omar),)))
+    assert ended(await world.get(handle))["status"] == "waiting"
     assert world.paid == []
 
 
@@ -264,17 +284,22 @@ async def test_other_rules_ask_again(world: ParkingWorld) -> None:
     """The answer was to the rules that were shown."""
     handle = await world.park()
     await world.answer(handle)
-    bundle = world.services.policies.applied.bundle
-    (base,) = bundle.policies
-    text = base.text.replace("`{tool}` moves money", "`{tool}` moves much money")
-    policies = (msgspec.structs.replace(base, text=text),)
-    changed = msgspec.structs.replace(bundle, policies=policies, digest="sha256:other")
-    await world.services.policies.apply(changed, by="remit")
+    await change_rules(world, "moves money", "moves much money")
     told = ended(await world.get(handle))
     assert (told["status"], told["code"]) == ("waiting", "approval-required")
     assert told["approval"] != handle
     assert await world.state(handle) == "expired"
     assert world.paid == []
+
+
+async def change_rules(world: ParkingWorld, old: str, new: str) -> None:
+    """Change the text of the one policy."""
+    bundle = world.services.policies.applied.bundle
+    (base,) = bundle.policies
+    assert old in base.text
+    policies = (msgspec.structs.replace(base, text=base.text.replace(old, new)),)
+    changed = msgspec.structs.replace(bundle, policies=policies, digest="sha256:other")
+    await world.services.policies.apply(changed, by="remit")
 
 
 # Endings.
@@ -285,7 +310,7 @@ async def test_the_end_of_the_task_ends_it(world: ParkingWorld) -> None:
     handle = await world.park()
     waiting = asyncio.create_task(world.ask("get", handle, headers={"remit-wait": "300"}))
     await asyncio.sleep(0.05)
-    closure = await world.services.endings.revocations.end_task(world.gateway.task, reason="enough", by="root")
+    closure = await end(world)
     told = await waiting
     assert told.json["error"]["code"] == -31003
     assert await world.state(handle) == "expired"
@@ -298,7 +323,7 @@ async def test_what_came_of_it_is_released_to_no_ended_task(world: ParkingWorld)
     handle = await world.park()
     await world.answer(handle)
     await world.get(handle)
-    await world.services.endings.revocations.end_task(world.gateway.task, reason="enough", by="root")
+    await end(world)
     told = await world.ask("get", handle)
     assert told.json["error"]["code"] == -31003
     assert len(world.services.mediation.parked) == 0
@@ -334,3 +359,53 @@ async def test_an_agent_cannot_ask_and_withdraw_without_end(world: ParkingWorld)
     handle = await world.park()
     assert refused(await world.ask("cancel", handle)) == (-32000, "busy")
     assert await world.state(handle) == "pending"
+
+
+# Calls that take long.
+
+
+@pytest.fixture
+async def under_way(world: ParkingWorld, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A call that was approved, and that its upstream does not answer."""
+    monkeypatch.setattr(parked, "PATIENCE_S", 0.05)
+    told = await world.gateway.call("hang", path=PATH, meta=KNOWS)
+    handle: str = told.json["result"]["taskId"]
+    await world.answer(handle)
+    assert (await world.get(handle))["status"] == "working"
+    async with asyncio.timeout(60):
+        while not world.gateway.calls("notes"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return handle
+
+
+async def test_a_call_outlives_the_look_that_made_it(world: ParkingWorld, under_way: str) -> None:
+    """A further look sees it at work, and makes no second one."""
+    assert (await world.get(under_way))["status"] == "working"
+    assert len(world.gateway.calls("notes")) == 1
+    assert await world.state(under_way) == "consumed"
+
+
+async def test_who_cancels_a_call_under_way_breaks_it_off(world: ParkingWorld, under_way: str) -> None:
+    """What it has done by then is unknown, and recorded so."""
+    await world.ask("cancel", under_way)
+    assert (await world.get(under_way))["status"] == "cancelled"
+    await world.services.mediation.mediator.retry_late()
+    (called,) = await world.gateway.facts(EventKind.TOOL_CALLED)
+    assert called["outcome"] == "unknown"
+    assert len(world.gateway.calls("notes")) == 1
+
+
+async def test_an_end_cuts_a_call_under_way(world: ParkingWorld, under_way: str) -> None:
+    """The closure lists it as indeterminate, and nothing of it is released."""
+    closure = await end(world)
+    assert [one.tool for one in closure.indeterminate] == ["notes/hang"]
+    assert (await world.ask("get", under_way)).json["error"]["code"] == -31003
+    assert len(world.services.mediation.parked) == 0
+
+
+async def test_a_stop_breaks_it_off(world: ParkingWorld, under_way: str) -> None:
+    """The next process knows only that its approval was used."""
+    await world.services.mediation.parked.stop()
+    world.services.mediation.parked._made.clear()
+    told = ended(await world.get(under_way))
+    assert (told["code"], len(world.gateway.calls("notes"))) == ("approval-used", 1)

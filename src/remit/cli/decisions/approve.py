@@ -143,7 +143,9 @@ def _watch(client: Client) -> None:
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
                 if one["overtaken"]:
-                    by += ", withdrawn: " + ("" if one["overtaken"] == "agent" else "other ") + one["overtaken"]
+                    by += (
+                        ", withdrawn: " + ("" if one["overtaken"] == "agent" else "other ") + one["overtaken"]
+                    )
                 terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 

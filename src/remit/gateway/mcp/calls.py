@@ -280,7 +280,7 @@ class Calls:
         if knows_deferred(visit, message.meta):
             if can_park(question):
                 asks = opens_pages(asked.capabilities)
-                await answer.tell(parked(question, page, self._clock.now(), created=True, asks=asks))
+                await answer.tell(parked(question, page, created=True, asks=asks))
         elif not opens_pages(asked.capabilities) or INPUT in asked.arguments or visit.shown:
             return end
         elif visit.session is None:

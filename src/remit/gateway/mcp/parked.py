@@ -12,6 +12,8 @@ from collections import OrderedDict
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.deferred_call import ACKNOWLEDGED, CANCEL, UPDATE, Status
 from remit.core.decisions.mediation import Delivery, Step
@@ -23,7 +25,7 @@ from remit.gateway.mcp.calls import Calls, CallVisit, able_of
 from remit.gateway.mcp.headers import WAIT
 from remit.gateway.mcp.listing import Listing
 from remit.gateway.mcp.messages import REFUSED, Incoming, WireFault, bad_params, fault_of
-from remit.gateway.mcp.questions import OWN_KEY, opens_pages, parked, written
+from remit.gateway.mcp.questions import OWN_KEY, POLL_MS, opens_pages, parked, written
 from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
@@ -39,7 +41,7 @@ MAX_SEEN: Final = 10_000
 
 
 class KeptAnswer(Answer):
-    """The answer to a call that is made without a connection: its last message is kept, the others are not."""
+    """The answer to a call that is made without a connection: its last message alone is kept."""
 
     __slots__ = ("end",)
 
@@ -59,6 +61,22 @@ class KeptAnswer(Answer):
         self.done = True
         failed = frame.endswith(b'"error":')
         self.end = CallEnd(Status.FAILED if failed else Status.COMPLETED, body)
+
+
+class ParkedWatch:
+    """A parked call that a stream follows; `settled` once nothing changes any more."""
+
+    __slots__ = ("handle", "poll_s", "settled")
+
+    def __init__(self, handle: str) -> None:
+        """Begin with a call of which nothing was told."""
+        self.handle = handle
+        self.poll_s = POLL_MS / 1000
+        self.settled = False
+
+
+class _Told(msgspec.Struct):
+    status: Status
 
 
 class ParkedMethods:
@@ -92,7 +110,9 @@ class ParkedMethods:
     async def run(self, visit: CallVisit, message: Incoming, live: LiveTask, question: Approval) -> None:
         """Answer one request."""
         answer = Answer(visit.send, message.id, modern=True)
-        await self._calls.watched(visit, message, answer, self._answered(visit, message, live, question, answer))
+        await self._calls.watched(
+            visit, message, answer, self._answered(visit, message, live, question, answer)
+        )
 
     async def _answered(
         self, visit: CallVisit, message: Incoming, live: LiveTask, question: Approval, answer: Answer
@@ -133,33 +153,37 @@ class ParkedMethods:
         self._check(visit, live)
         return self._end(made, question)
 
+    async def follow(self, visit: CallVisit, message: Incoming, live: LiveTask, watch: ParkedWatch) -> bytes:
+        """Return how a call stands that a stream follows; nothing where there is none any more."""
+        question = await self.find(visit, watch.handle, live)
+        body = await self.look(visit, message, live, question) if question is not None else b""
+        watch.settled = not body or msgspec.json.decode(body, type=_Told).status.final
+        return body
+
     def _check(self, visit: CallVisit, live: LiveTask) -> None:
         now = self._clock.now()
         self._authenticator.claims(visit.token, now, proven=visit.proven)
         self._live.check(live, now)
 
     def _end(self, made: MadeCall, question: Approval) -> bytes:
-        now = self._clock.now()
         if (end := made.end) is None:
-            return written(question, now, Status.WORKING, b"", "A person has answered; the call is being made.")
+            return written(question, Status.WORKING, message="A person has answered; the call is being made.")
         self._parked.check(made)
-        return written(question, now, end.status, end.brings)
+        return written(question, end.status, end.brings, changed=made.done)
 
-    def _standing(
-        self, visit: CallVisit, message: Incoming, question: Approval, state: ParkedState
-    ) -> bytes:
-        now = self._clock.now()
+    def _standing(self, visit: CallVisit, message: Incoming, question: Approval, state: ParkedState) -> bytes:
         if state is ParkedState.WITHDRAWN:
-            return written(question, now, Status.CANCELLED, b"")
+            return written(question, Status.CANCELLED, changed=question.expires)
         if state is ParkedState.WAITS:
             asks = opens_pages(able_of(visit, message.meta)) and question.id not in self._seen
-            return parked(question, page_of(self._public_url, question.id), now, asks=asks)
+            return parked(question, page_of(self._public_url, question.id), asks=asks)
         end = parked_end(question)
         fault = WireFault(
             end.text, REFUSED, code=end.code, remediation=end.remediation, data={"approval": question.id}
         )
         shown = visit.place.shown(*question.tool.split("/", 1))
-        return written(question, now, Status.COMPLETED, failed_call(fault, shown, modern=True, schema=True))
+        told = failed_call(fault, shown, modern=True, schema=True)
+        return written(question, Status.COMPLETED, told, changed=question.decided or question.expires)
 
     def _note(self, message: Incoming, question: Approval) -> None:
         """Note that the client's person has seen the question, or does not want to."""

@@ -66,34 +66,39 @@ def action_of(response: Json) -> str:
     return "accept" if isinstance(response, dict) and response.get("action") == "accept" else "decline"
 
 
-def parked(question: Approval, page: str, at: datetime, *, created: bool = False, asks: bool = False) -> bytes:
+def parked(question: Approval, page: str, *, created: bool = False, asks: bool = False) -> bytes:
     """Return the state of a parked call that waits; `asks`: its client is to open the page.
 
     `created` makes this the answer to the call itself.
     """
     until = question.expires.isoformat(timespec="seconds")
     message = f"{_told(question)} Approver: `remit approve {question.id}`, or {page}, before {until}."
+    status, brings = Status.WORKING, b""
     if asks:
-        brings = _write(_requests(question, page))
-        return written(question, at, Status.INPUT_REQUIRED, brings, message, created=created)
-    return written(question, at, Status.WORKING, b"", message, created=created)
+        status, brings = Status.INPUT_REQUIRED, _write(_requests(question, page))
+    return written(question, status, brings, message=message, created=created)
 
 
 def written(
-    question: Approval, at: datetime, status: Status, brings: bytes, message: str = "", *, created: bool = False
+    question: Approval,
+    status: Status,
+    brings: bytes = b"",
+    *,
+    changed: datetime | None = None,
+    message: str = "",
+    created: bool = False,
 ) -> bytes:
-    """Return the state of a parked call, under its question's id."""
+    """Return the state of a parked call, under its question's id; `changed`: since when it stands so."""
     standing = DeferredStatus(
         id=question.id,
         status=status,
         brings=brings,
         message=message,
         created=timestamp(question.requested),
+        updated=timestamp(changed or question.decided or question.requested),
     )
     life_ms = max(int((question.expires - question.requested).total_seconds() * 1000), 0)
-    return standing.written(
-        question.id, at=timestamp(at), ttl_ms=life_ms, poll_ms=POLL_MS, created=created
-    )
+    return standing.written(question.id, at="", ttl_ms=life_ms, poll_ms=POLL_MS, created=created)
 
 
 def _requests(question: Approval, page: str) -> dict[str, Json]:

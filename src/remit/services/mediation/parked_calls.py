@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -57,7 +57,7 @@ class CallEnd(msgspec.Struct, frozen=True):
 class MadeCall:
     """A parked call that is being made, or was. `end` is None as long as it is under way."""
 
-    __slots__ = ("done_s", "end", "fault", "handle", "live", "tool", "work")
+    __slots__ = ("done", "done_s", "end", "fault", "handle", "live", "tool", "work")
 
     work: asyncio.Task[None]
 
@@ -68,6 +68,7 @@ class MadeCall:
         self.live = live
         self.end: CallEnd | None = None
         self.fault: RemitError | None = None
+        self.done: datetime | None = None
         self.done_s = 0.0
 
     async def seen(self, wait_s: float) -> None:
@@ -153,7 +154,7 @@ class ParkedCalls:
         except RemitError as fault:
             call.fault = fault
         finally:
-            call.done_s = self._clock.boot_s()
+            call.done, call.done_s = self._clock.now(), self._clock.boot_s()
             if call.end is None:
                 # It was not decided, or has another keeper: a further look finds out.
                 self._made.pop(call.handle, None)
