@@ -18,6 +18,7 @@ from remit.gateway.mcp.call_failures import META, NARROWED
 from remit.gateway.mcp.questions import OWN_KEY
 from remit.ports.store.changes import PutPerson
 from remit.ports.store.units import Unit
+from remit.services.decisions.approvals import MAX_PENDING
 from remit.services.mediation import parked_calls
 from tests.refusals import failure
 from tests.samples.tokens import task_token
@@ -163,6 +164,16 @@ async def test_an_answer_of_the_client_is_no_approval(world: ParkingWorld) -> No
     assert (await world.get(handle))["status"] == "working"
     assert refused(await world.ask("update", handle, params={}))[0] == -32602
     assert world.paid == []
+
+
+async def test_the_open_questions_of_a_task_are_bounded(world: ParkingWorld) -> None:
+    """However many calls an agent parks: further ones get no handle, and nothing grows here."""
+    for number in range(MAX_PENDING):
+        await world.park(PAY | {"n": number + 1})
+    told = [failure((await world.pay(PAY | {"n": 6000 + number})).json) for number in range(5)]
+    assert {one["status"] for one in told} == {"busy"}
+    assert await world.asked() == MAX_PENDING
+    assert len(world.services.mediation.parked) == 0
 
 
 # Who may.
