@@ -46,10 +46,12 @@ class ParkingWorld:
         handle: str = told["taskId"]
         return handle
 
-    async def ask(self, method: str, handle: str, meta: Json = KNOWS, **more: Json) -> Told:
+    async def ask(
+        self, method: str, handle: str, meta: Json = KNOWS, *, path: str = PATH, **more: Json
+    ) -> Told:
         """Send one request of the extension."""
         params: Json = {"taskId": handle, "_meta": meta, **more.pop("params", {})}
-        return await self.gateway.modern(f"tasks/{method}", params, **({"path": PATH} | more))
+        return await self.gateway.modern(f"tasks/{method}", params, path=path, **more)
 
     async def get(self, handle: str, **more: Json) -> Json:
         """Return how a call stands."""

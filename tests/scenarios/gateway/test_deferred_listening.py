@@ -90,14 +90,19 @@ async def world(tmp_path: Path) -> AsyncIterator[DeferringWorld]:
         yield DeferringWorld(gateway, server)
 
 
-async def later(world: DeferringWorld, stream: Stream, count: int) -> None:
-    """Let time pass until the stream has told so much."""
+async def passing(world: DeferringWorld, stream: Stream, ready: Callable[[], bool]) -> None:
+    """Let time pass until something holds."""
 
     def enough() -> bool:
         world.gateway.clock.advance(0.2)
-        return len(stream.told) >= count
+        return ready()
 
     await stream.until(enough)
+
+
+async def later(world: DeferringWorld, stream: Stream, count: int) -> None:
+    """Let time pass until the stream has told so much."""
+    await passing(world, stream, lambda: len(stream.told) >= count)
 
 
 async def test_a_change_is_told_once(world: DeferringWorld) -> None:
@@ -203,11 +208,9 @@ async def test_a_parked_call_is_followed_to_its_end(world: DeferringWorld) -> No
     )
     gil = await world.services.identity.directory.person("gil")
     await world.services.decisions.approvals.answer(handle, gil, approve=True)
-    await stream.until(lambda: bool(world.gateway.clock.advance(0.2)) or bool(world.server.jobs))
+    await passing(world, stream, lambda: bool(world.server.jobs))
     world.server.finish(**text("paid"))
-    await stream.until(
-        lambda: bool(world.gateway.clock.advance(0.2)) or stream.told[-1]["status"] == "completed"
-    )
+    await passing(world, stream, lambda: stream.told[-1]["status"] == "completed")
     assert {one["taskId"] for one in stream.told} == {handle}
     assert stream.told[-1]["result"]["content"][0]["text"] == "paid"
     assert (await world.get(handle))["status"] == "completed"

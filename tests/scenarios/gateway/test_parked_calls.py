@@ -20,6 +20,7 @@ from remit.ports.store.changes import PutPerson
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import MAX_PENDING
 from remit.services.mediation import parked_calls
+from remit.services.mediation.deferred_calls import KEPT_S
 from tests.refusals import failure
 from tests.samples.tokens import task_token
 from tests.servers.deferring_mcp import EXTENSION, KNOWS
@@ -129,7 +130,7 @@ async def test_no_answer_is_a_refusal_that_says_so(world: ParkingWorld) -> None:
     token = await task_token(world.services, world.gateway.task)
     assert ended(await world.get(handle, token=token))["code"] == "unanswered"
     assert await world.state(handle) == "expired"
-    world.gateway.clock.advance(parked_calls.KEPT_S)
+    world.gateway.clock.advance(KEPT_S)
     await world.services.mediation.parked.sweep()
     token = await task_token(world.services, world.gateway.task)
     assert ended(await world.get(handle, token=token))["code"] == "unanswered"
@@ -158,7 +159,13 @@ async def test_a_client_that_opens_pages_gets_the_question(world: ParkingWorld) 
 async def test_an_answer_of_the_client_is_no_approval(world: ParkingWorld) -> None:
     """Whatever it says, also with content: nothing is decided by it."""
     handle = await world.park()
-    for response in ({"action": "accept", "content": {"approve": True}}, {"approved": True}, 7, []):
+    responses: tuple[Json, ...] = (
+        {"action": "accept", "content": {"approve": True}},
+        {"approved": True},
+        7,
+        [],
+    )
+    for response in responses:
         params = {"inputResponses": {OWN_KEY: response}}
         await world.ask("update", handle, meta=OPENS, params=params)
     assert (await world.get(handle))["status"] == "working"
@@ -209,7 +216,7 @@ async def test_only_who_knows_the_extension_gets_a_handle(world: ParkingWorld) -
 
 
 async def test_a_token_that_is_over_looks_at_nothing(world: ParkingWorld) -> None:
-    """The call outlives the token that made it, but a look needs one of its own."""
+    """The call outlives the token that made it, but a look needs a valid one."""
     handle = await world.park()
     world.gateway.clock.advance(600)
     await world.answer(handle)
@@ -239,6 +246,26 @@ async def test_two_looks_at_once_make_one_call(world: ParkingWorld) -> None:
     assert world.paid == [PAY]
 
 
+async def test_an_answer_that_comes_while_the_call_is_decided_counts(
+    world: ParkingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the decision has looked for an answer and before it asks: it asks no second question."""
+    handle = await world.park()
+    approvals = world.services.decisions.approvals
+    asking = approvals.asking
+
+    async def late(*given: Json) -> Json:
+        if await world.state(handle) == "pending":
+            await world.answer(handle)
+        return await asking(*given)
+
+    monkeypatch.setattr(approvals, "asking", late)
+    told = await world.pay()
+    assert told.json["result"]["structuredContent"]["arguments"] == PAY
+    assert await world.asked() == 1
+    assert world.paid == [PAY]
+
+
 async def test_a_look_and_a_repeated_call_make_one_call(world: ParkingWorld) -> None:
     """The approval is used up by the first; the other hears that, or asks again."""
     handle = await world.park()
@@ -254,7 +281,7 @@ async def test_a_bounded_answer_makes_one_call_of_a_handle(world: ParkingWorld) 
     handle = await world.park()
     await world.answer(handle)
     await world.get(handle)
-    world.gateway.clock.advance(parked_calls.KEPT_S)
+    world.gateway.clock.advance(KEPT_S)
     await world.services.mediation.parked.sweep()
     token = await task_token(world.services, world.gateway.task)
     assert ended(await world.get(handle, token=token))["code"] == "approval-used"
@@ -317,7 +344,7 @@ async def change_rules(world: ParkingWorld, old: str, new: str) -> None:
 
 
 async def test_the_end_of_the_task_ends_it(world: ParkingWorld) -> None:
-    """The closure lists the question, and no look finds anything any more, whoever waits."""
+    """The closure lists the question, and no look finds anything any more."""
     handle = await world.park()
     waiting = asyncio.create_task(world.ask("get", handle, headers={"remit-wait": "300"}))
     await asyncio.sleep(0.05)

@@ -266,28 +266,30 @@ class Calls:
         def again() -> Awaitable[End]:
             return self._mediator.run(asked, answer)
 
-        left_s = visit.claims.expires - self._clock.now().timestamp()
-        wait_s = wait_of(visit.head.get(WAIT).decode("latin-1"), left_s)
-        opened_s = within(OPENED_WAIT_S, left_s)
-        wait_s = max(wait_s, opened_s) if visit.shown == "accept" else wait_s
+        wait_s = wait_of(visit.head.get(WAIT).decode("latin-1"), self._left_s(visit))
+        if visit.shown == "accept":
+            wait_s = max(wait_s, within(OPENED_WAIT_S, self._left_s(visit)))
         end = await heard(await again(), again, self._approvals, wait_s)
         if not waits(end) or message.method != "tools/call":
             return end
         question = await self._approvals.find(end.decision.approval)
         if question is None or question.state is not ApprovalState.PENDING:
             return end
-        page = page_of(self._public_url, question.id)
-        if knows_deferred(visit, message.meta):
-            if can_park(question):
-                asks = opens_pages(asked.capabilities)
-                await answer.tell(parked(question, page, created=True, asks=asks))
-        elif not opens_pages(asked.capabilities) or INPUT in asked.arguments or visit.shown:
+        page, opens = page_of(self._public_url, question.id), opens_pages(asked.capabilities)
+        if knows_deferred(visit, message.meta) and can_park(question):
+            await answer.tell(parked(question, page, created=True, asks=opens))
+        elif not opens or INPUT in asked.arguments or visit.shown:
             return end
         elif visit.session is None:
             await answer.tell(page_wanted(question, page))
         elif await self._opened(visit.session, answer, page_question(question, page, session=True)):
-            return await heard(end, again, self._approvals, opened_s)
+            wait_s = within(OPENED_WAIT_S, self._left_s(visit))
+            return await heard(end, again, self._approvals, wait_s)
         return end
+
+    def _left_s(self, visit: CallVisit) -> float:
+        """Return the seconds that the token of a request still has."""
+        return visit.claims.expires - self._clock.now().timestamp()
 
     async def _opened(self, session: Session, answer: Answer, asked: InputRequest) -> bool:
         """Ask a session's client to open a question's page; return whether its person did."""

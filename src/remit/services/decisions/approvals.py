@@ -62,11 +62,17 @@ def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseAppr
 
 
 class AskedQuestion(NamedTuple):
-    """A decision that waits for people, with its approval, and what must be committed for it."""
+    """A decision that waits for people, with its approval, and what must be committed for it.
+
+    `is_new`: no open question was about the same call, on the same grounds.
+    """
 
     decision: Decision
     unit: Unit
+    is_new: bool = False
 
+
+_ANSWERED: Final = (ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.NARROWED)
 
 _CHANGED: Final = {
     OvertakenBy.RULES: "the rules that ask are other ones now",
@@ -149,6 +155,7 @@ class Approvals:
             gone += [(known, why)] if known is not None and known.is_live(request.now) else []
         unit, reasons = self._overtaken(gone, request)
         decision = msgspec.structs.replace(decision, reasons=(*decision.reasons, *reasons))
+        is_new = same is None
         if same is None:
             if sum(1 for one in live if all(one is not each for each, _ in gone)) >= MAX_PENDING:
                 raise Busy(
@@ -157,7 +164,12 @@ class Approvals:
                 )
             same, asked = self._question(request, decision, provenance)
             unit = Unit((*unit.changes, *asked.changes), (*unit.events, *asked.events))
-        return AskedQuestion(msgspec.structs.replace(decision, approval=same.id), unit)
+        return AskedQuestion(msgspec.structs.replace(decision, approval=same.id), unit, is_new)
+
+    async def is_answered(self, request: AccessRequest) -> bool:
+        """Return whether a person has answered exactly this call, and the answer was not used yet."""
+        found = await self._store.approvals(self._tenant, task=request.task.id, call=request.call_digest)
+        return any(one.state in _ANSWERED and request.now < one.expires for one in found)
 
     def _overtaken(
         self, gone: Sequence[tuple[Approval, OvertakenBy]], request: AccessRequest
