@@ -14,10 +14,12 @@ import msgspec
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.core.tools.tool import Argument, ArgumentRole, Effect
+from remit.gateway.endpoints import mcp_endpoint
 from remit.services.identity.directory import NewPerson
+from tests.samples.tokens import task_token
 from tests.servers.deferring_mcp import KNOWS
 from tests.worlds.mcp_endpoint import GatewayWorld, a_bundle, a_tool, gateway_world
-from tests.worlds.services import Told
+from tests.worlds.services import Told, make_services
 
 Json = Any
 PATH = "/mcp/notes"
@@ -68,6 +70,22 @@ class ParkingWorld:
         """Return the state of a question."""
         found = await self.services.decisions.approvals.get(handle)
         return str(found.state.value)
+
+    async def restart(self) -> None:
+        """Go on in another process: what the store and the folder hold is all that is left."""
+        gateway, old = self.gateway, self.services
+        await old.mediation.parked.stop()
+        await old.store.close()
+        new = make_services(
+            gateway.folder, gateway.clock, old.upstreams, unconstrained=frozenset(old.upstreams), seed="again"
+        )
+        await new.tools.registry.load()
+        await new.policies.apply(old.policies.applied.bundle, by="remit")
+        await new.endings.remains.recover()
+        for name, upstream in old.upstreams.items():
+            await new.tools.registry.learned(name, await upstream.catalogue())
+        gateway.services, gateway.endpoint = new, mcp_endpoint(new)
+        gateway.token = await task_token(new, gateway.task)
 
     @property
     def paid(self) -> list[Json]:

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from remit.core.evidence.event import EventKind
-from remit.gateway.endpoints import mcp_endpoint
 from remit.gateway.mcp import parked
 from remit.gateway.mcp.call_failures import META, NARROWED
 from remit.gateway.mcp.questions import OWN_KEY
@@ -288,13 +287,27 @@ async def test_a_bounded_answer_makes_one_call_of_a_handle(world: ParkingWorld) 
     assert world.paid == [PAY]
 
 
-async def test_another_process_goes_on_with_it(world: ParkingWorld) -> None:
-    """The question in the store is all that there is of a parked call."""
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_parked_call_survives_a_restart(world: ParkingWorld, answered: bool) -> None:
+    """The question in the store is all that there is of it, before its answer and after."""
+    handle = await world.park()
+    if answered:
+        await world.answer(handle)
+    await world.restart()
+    if not answered:
+        assert (await world.get(handle))["status"] == "working"
+        await world.answer(handle)
+    assert (await world.get(handle))["status"] == "completed"
+    assert world.paid == [PAY]
+
+
+async def test_a_call_that_was_made_before_a_restart_is_not_made_again(world: ParkingWorld) -> None:
+    """Its agent reads that the outcome is to be checked."""
     handle = await world.park()
     await world.answer(handle)
-    world.services.mediation.parked._made.clear()
-    world.gateway.endpoint = mcp_endpoint(world.services)
-    assert (await world.get(handle))["status"] == "completed"
+    await world.get(handle)
+    await world.restart()
+    assert ended(await world.get(handle))["code"] == "approval-used"
     assert world.paid == [PAY]
 
 
