@@ -18,6 +18,7 @@ from remit.gateway.mcp.input_rounds import Rounds
 from remit.gateway.mcp.listing import Listing
 from remit.gateway.mcp.methods import Methods
 from remit.gateway.mcp.parked import ParkedMethods
+from remit.gateway.mcp.questions import SeenQuestions
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import Subscriptions
 from remit.gateway.protected_resource import ProtectedResource
@@ -95,7 +96,7 @@ def mcp_endpoint(
 def _methods(services: Services, sessions: Sessions, subscriptions: Subscriptions) -> Methods:
     clock, live = services.clock, services.tasks.live
     listing = Listing(services.mediation.lists, services.tools.registry)
-    rounds = Rounds(clock, services.entropy)
+    rounds, seen = Rounds(clock, services.entropy), SeenQuestions()
     calls = Calls(
         clock=clock,
         registry=services.tools.registry,
@@ -104,6 +105,7 @@ def _methods(services: Services, sessions: Sessions, subscriptions: Subscription
         mediator=services.mediation.mediator,
         listing=listing,
         rounds=rounds,
+        seen=seen,
         public_url=services.public_url,
     )
     parked = ParkedMethods(
@@ -113,6 +115,7 @@ def _methods(services: Services, sessions: Sessions, subscriptions: Subscription
         parked_calls=services.mediation.parked,
         calls=calls,
         listing=listing,
+        seen=seen,
         public_url=services.public_url,
     )
     return Methods(

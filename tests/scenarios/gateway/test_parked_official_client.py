@@ -117,7 +117,7 @@ async def test_a_client_that_opens_pages_waits_with_its_person(world: ParkingWor
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_person_who_opens_nothing_is_not_asked_again(world: ParkingWorld, mode: str) -> None:
-    """The client reads text, at once."""
+    """The client reads text, at once, also if it makes the same call again."""
     times = 0
 
     async def elicit(context: Json, params: Json) -> Json:
@@ -126,8 +126,8 @@ async def test_a_person_who_opens_nothing_is_not_asked_again(world: ParkingWorld
         return ElicitResult(action="decline")
 
     async with client(world, mode, elicitation_callback=elicit) as mcp:
-        result = await mcp.call_tool("echo", PAY)
-    assert "not decided yet" in said(result)
+        for _ in range(3):
+            assert "not decided yet" in said(await mcp.call_tool("echo", PAY))
     assert times == 1
     assert world.paid == []
 

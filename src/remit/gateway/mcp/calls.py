@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.deferred_call import EXTENSION
 from remit.core.decisions.mediation import Answered, Delivery, End, Refused, Step
 from remit.core.decisions.parked_call import can_park
@@ -33,7 +33,7 @@ from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
 from remit.gateway.mcp.call_failures import NARROWED, failed_call, is_failed_call
 from remit.gateway.mcp.elicitation import ask_client
 from remit.gateway.mcp.headers import WAIT, McpHeaders, check_params
-from remit.gateway.mcp.input_rounds import InputRequest, Rounds, declared, read_wanted
+from remit.gateway.mcp.input_rounds import Rounds, declared, read_wanted
 from remit.gateway.mcp.listing import Listing, Place
 from remit.gateway.mcp.messages import (
     CANCELLED,
@@ -53,6 +53,7 @@ from remit.gateway.mcp.messages import (
 )
 from remit.gateway.mcp.questions import (
     OWN_KEY,
+    SeenQuestions,
     action_of,
     opens_pages,
     page_question,
@@ -157,9 +158,11 @@ class Calls:
         mediator: Mediator,
         listing: Listing,
         rounds: Rounds,
+        seen: SeenQuestions,
         public_url: str,
     ) -> None:
         """Keep the services, the lists of tasks, and the sealing of upstream states."""
+        self._seen = seen
         self._public_url = public_url
         self._clock = clock
         self._registry = registry
@@ -275,14 +278,17 @@ class Calls:
         question = await self._approvals.find(end.decision.approval)
         if question is None or question.state is not ApprovalState.PENDING:
             return end
-        page, opens = page_of(self._public_url, question.id), opens_pages(asked.capabilities)
+        if visit.shown:
+            self._seen.add(question.id)
+        page = page_of(self._public_url, question.id)
+        opens = opens_pages(asked.capabilities) and question.id not in self._seen
         if knows_deferred(visit, message.meta) and can_park(question):
             await answer.tell(parked(question, page, created=True, asks=opens))
-        elif not opens or INPUT in asked.arguments or visit.shown:
+        elif not opens or INPUT in asked.arguments:
             return end
         elif visit.session is None:
             await answer.tell(page_wanted(question, page))
-        elif await self._opened(visit.session, answer, page_question(question, page, session=True)):
+        elif await self._opened(visit.session, answer, question, page):
             wait_s = within(OPENED_WAIT_S, self._left_s(visit))
             return await heard(end, again, self._approvals, wait_s)
         return end
@@ -291,12 +297,15 @@ class Calls:
         """Return the seconds that the token of a request still has."""
         return visit.claims.expires - self._clock.now().timestamp()
 
-    async def _opened(self, session: Session, answer: Answer, asked: InputRequest) -> bool:
+    async def _opened(self, session: Session, answer: Answer, question: Approval, page: str) -> bool:
         """Ask a session's client to open a question's page; return whether its person did."""
+        asked = {OWN_KEY: page_question(question, page, session=True)}
         try:
-            given = await ask_client(session, answer, {OWN_KEY: asked})
+            given = await ask_client(session, answer, asked)
         except WireFault:
             return False
+        finally:
+            self._seen.add(question.id)
         return action_of(given[OWN_KEY]) == "accept"
 
     async def _less(

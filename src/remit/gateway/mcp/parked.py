@@ -8,7 +8,6 @@ question; `tasks/cancel` withdraws it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
 from typing import Final
 
@@ -25,7 +24,14 @@ from remit.gateway.mcp.calls import Calls, CallVisit, able_of
 from remit.gateway.mcp.headers import WAIT
 from remit.gateway.mcp.listing import Listing
 from remit.gateway.mcp.messages import REFUSED, Incoming, WireFault, bad_params, fault_of
-from remit.gateway.mcp.questions import OWN_KEY, POLL_MS, opens_pages, parked, written
+from remit.gateway.mcp.questions import (
+    OWN_KEY,
+    POLL_MS,
+    SeenQuestions,
+    opens_pages,
+    parked,
+    written,
+)
 from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
@@ -36,8 +42,6 @@ from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
 #: Seconds in which a call that was just approved can end within one look; else it is still at work.
 PATIENCE_S: Final = 2.0
-#: The most questions of which is known that a client's person has seen them.
-MAX_SEEN: Final = 10_000
 
 
 class KeptAnswer(Answer):
@@ -91,6 +95,7 @@ class ParkedMethods:
         parked_calls: ParkedCalls,
         calls: Calls,
         listing: Listing,
+        seen: SeenQuestions,
         public_url: str,
     ) -> None:
         """Keep the services."""
@@ -101,7 +106,7 @@ class ParkedMethods:
         self._calls = calls
         self._listing = listing
         self._public_url = public_url
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen = seen
 
     async def find(self, visit: CallVisit, handle: str, live: LiveTask) -> Approval | None:
         """Return the question of a task's parked call, at this endpoint path."""
@@ -191,9 +196,7 @@ class ParkedMethods:
         if not isinstance(given, dict):
             raise bad_params("`inputResponses` must be an object")
         if OWN_KEY in given:
-            self._seen[question.id] = None
-            if len(self._seen) > MAX_SEEN:
-                self._seen.popitem(last=False)
+            self._seen.add(question.id)
 
     async def _make(self, visit: CallVisit, message: Incoming, question: Approval) -> CallEnd | None:
         """Make the call, as the agent of the look; None where its upstream has deferred it."""

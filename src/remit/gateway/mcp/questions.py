@@ -12,6 +12,7 @@ forged answer gains a wait.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -28,8 +29,31 @@ from remit.gateway.mcp.input_rounds import InputRequest
 OWN_KEY: Final = "remit/approval"
 #: Milliseconds between two looks at a parked call. A look with `Remit-Wait` hears the answer at once.
 POLL_MS: Final = 1000
+#: The most questions of which is known that a client's person has seen them.
+MAX_SEEN: Final = 10_000
 
 _write = msgspec.json.Encoder().encode
+
+
+class SeenQuestions:
+    """The questions that people at clients were asked to open: each once, however often its call is made.
+
+    In this process alone, and the latest ones only: a person may be asked a second time after a restart.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, question: str) -> None:
+        """Note that a client's person has seen a question, or does not want to."""
+        self._seen[question] = None
+        if len(self._seen) > MAX_SEEN:
+            self._seen.popitem(last=False)
+
+    def __contains__(self, question: str) -> bool:
+        """Return whether a question was seen."""
+        return question in self._seen
 
 
 def opens_pages(able: Mapping[str, Json]) -> bool:
