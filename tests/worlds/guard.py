@@ -85,6 +85,7 @@ class GuardWorld:
         self.asgi = asgi
         self.processes = SeenProcesses()
         self.marks = SeenMarks()
+        self.hung_up = asyncio.Event()
         services.guard._processes = services.guard.sessions._running = self.processes
         services.guard._senders._processes = services.guard.relays._processes = self.processes
         services.guard._transcripts = self.marks
@@ -119,9 +120,14 @@ class GuardWorld:
             "server": ("127.0.0.1", 8700),
         }
         out: list[Json] = []
+        read: list[bool] = []
 
         async def receive() -> Json:
-            return {"type": "http.request", "body": raw, "more_body": False}
+            if not read:
+                read.append(True)
+                return {"type": "http.request", "body": raw, "more_body": False}
+            await self.hung_up.wait()
+            return {"type": "http.disconnect"}
 
         async def send(message: Json) -> None:
             out.append(message)
@@ -187,10 +193,12 @@ class GuardWorld:
 
 @asynccontextmanager
 async def guard_world(
-    folder: Path, mode: str = "enforce", *, client: str = "claude-code", **more: str
+    folder: Path, mode: str = "enforce", *, client: str = "claude-code", policy: str = "", **more: Json
 ) -> AsyncIterator[GuardWorld]:
-    """Yield a remit that was set up as `remit guard install` does it."""
+    """Yield a remit that was set up as `remit guard install` does it; `policy` is added to its rules."""
     scaffold(folder, sample=False)
+    if policy:
+        (folder / "policies" / "90-more.cedar").write_text(policy, encoding="utf-8")
     config = folder / "remit.yaml"
     section: dict[str, Json] = {
         "agent": client,

@@ -278,7 +278,7 @@ async def gateway_world(
         finally:
             for upstream in upstreams.values():
                 await upstream.stop()
-            await services.store.close()
+            await world.services.store.close()
 
 
 # The example key of RFC 7517 appendix A.1.

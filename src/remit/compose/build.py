@@ -217,6 +217,7 @@ def guarded_clients(config: Config) -> dict[str, GuardedClient]:
             secret_digest=section.secret_sha256,
             silent_permits=section.permits == "silent",
             headless_words=section.headless == "person",
+            wait_s=section.wait_s,
             managed=section.settings == "managed",
             relays=frozenset((section.agent, *section.relays)),
         )

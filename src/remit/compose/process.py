@@ -166,6 +166,7 @@ async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, g
 async def _end(services: Services) -> None:
     """Write what is left to be written, and sign the log once more."""
     await services.guard.close()
+    await services.mediation.parked.stop()
     await services.mediation.deferrals.stop()
     await services.credentials.leases.stop()
     await services.mediation.mediator.count_refusals()
@@ -344,6 +345,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every("close unreported calls", 1.0, services.answers.sweep)
     upkeep.every("end sessions of clients that are gone", 5.0, services.guard.sessions.sweep)
     upkeep.every("check deferred calls", 1.0, services.mediation.deferrals.sweep)
+    upkeep.every("forget results of parked calls", 5.0, services.mediation.parked.sweep)
     upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
     upkeep.every("follow modes", 1.0, services.decisions.modes.look)

@@ -321,6 +321,15 @@ class GuardSection(Section, frozen=True, kw_only=True):
             "person, `enforce` stops the call."
         ),
     ] = "ask"
+    wait_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=600,
+            description="In the mode `enforce`: seconds that a hook waits for an approver's answer. The "
+            "hooks have time-outs for it (`remit guard install --wait`).",
+        ),
+    ] = 0
     permits: Annotated[
         Literal["silent", "allow"],
         Meta(

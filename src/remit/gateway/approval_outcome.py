@@ -3,12 +3,14 @@
 
 The header `Remit-Wait` says how many seconds an agent is ready to wait. The call that waits holds nothing but
 its connection. After the answer it is made again as a separate call, so that everything is decided again.
+
+Each question has one page, at which people answer it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeGuard
 
 from remit.core.decisions.approval import ApprovalState
 from remit.core.decisions.decision import Outcome
@@ -21,6 +23,11 @@ HEADER: Final = "remit-wait"
 MAX_WAIT_S: Final = 3600
 #: Seconds before the end of its token in which a wait ends, so that its agent still reads an answer.
 TOKEN_LEFT_S: Final = 2.0
+
+
+def page_of(public_url: str, approval: str) -> str:
+    """Return the address of a question's page at the console."""
+    return f"{public_url.rstrip('/')}/console/approvals/{approval}"
 
 
 def wait_of(value: str, token_left_s: float) -> float:
@@ -36,12 +43,22 @@ def wait_of(value: str, token_left_s: float) -> float:
             code="wait-form",
             remediation=f"write a whole number from 0 to {MAX_WAIT_S}",
         )
-    return max(0.0, min(int(value), MAX_WAIT_S, token_left_s - TOKEN_LEFT_S))
+    return within(int(value), token_left_s)
+
+
+def within(wait_s: float, token_left_s: float) -> float:
+    """Return a wait that ends before its token does."""
+    return max(0.0, min(wait_s, MAX_WAIT_S, token_left_s - TOKEN_LEFT_S))
+
+
+def waits(end: End) -> TypeGuard[Refused]:
+    """Return whether a call waits for a person."""
+    return isinstance(end, Refused) and end.decision.outcome is Outcome.DEFER
 
 
 async def heard(end: End, again: Callable[[], Awaitable[End]], approvals: Approvals, wait_s: float) -> End:
     """Return how a call ends: where it waits for a person and its agent does, too, after the answer."""
-    if wait_s <= 0 or not isinstance(end, Refused) or end.decision.outcome is not Outcome.DEFER:
+    if wait_s <= 0 or not waits(end):
         return end
     found = await approvals.settled(end.decision.approval, wait_s)
     return end if found is None or found.state is ApprovalState.PENDING else await again()

@@ -17,6 +17,8 @@ from remit.gateway.mcp.endpoint import PREFIX as MCP
 from remit.gateway.mcp.input_rounds import Rounds
 from remit.gateway.mcp.listing import Listing
 from remit.gateway.mcp.methods import Methods
+from remit.gateway.mcp.parked import ParkedMethods
+from remit.gateway.mcp.questions import SeenQuestions
 from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import Subscriptions
 from remit.gateway.protected_resource import ProtectedResource
@@ -94,7 +96,7 @@ def mcp_endpoint(
 def _methods(services: Services, sessions: Sessions, subscriptions: Subscriptions) -> Methods:
     clock, live = services.clock, services.tasks.live
     listing = Listing(services.mediation.lists, services.tools.registry)
-    rounds = Rounds(clock, services.entropy)
+    rounds, seen = Rounds(clock, services.entropy), SeenQuestions()
     calls = Calls(
         clock=clock,
         registry=services.tools.registry,
@@ -103,6 +105,18 @@ def _methods(services: Services, sessions: Sessions, subscriptions: Subscription
         mediator=services.mediation.mediator,
         listing=listing,
         rounds=rounds,
+        seen=seen,
+        public_url=services.public_url,
+    )
+    parked = ParkedMethods(
+        clock=clock,
+        authenticator=services.identity.authenticator,
+        live=live,
+        parked_calls=services.mediation.parked,
+        calls=calls,
+        listing=listing,
+        seen=seen,
+        public_url=services.public_url,
     )
     return Methods(
         clock=clock,
@@ -111,7 +125,7 @@ def _methods(services: Services, sessions: Sessions, subscriptions: Subscription
         authenticator=services.identity.authenticator,
         listing=listing,
         calls=calls,
-        deferred=DeferredMethods(clock, live, services.mediation, calls, rounds),
+        deferred=DeferredMethods(clock, live, services.mediation, calls, rounds, parked),
         sessions=sessions,
         subscriptions=subscriptions,
     )

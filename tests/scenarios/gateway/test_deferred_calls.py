@@ -134,18 +134,16 @@ async def test_only_who_knows_the_extension_is_answered_so(world: DeferringWorld
         assert failure(told.json)["requiredCapabilities"] == {"extensions": {EXTENSION: {}}}
 
 
-async def test_the_extension_is_announced_where_it_is_offered(world: DeferringWorld) -> None:
-    """Where no upstream defers, or the task may call nothing there, it is not; nor in sessions."""
+async def test_the_extension_is_announced(world: DeferringWorld) -> None:
+    """At every address, because any call may wait for a person; but not in sessions."""
 
-    async def extensions(path: str, token: str | None = None) -> Json:
-        told = await world.gateway.modern("server/discover", path=path, token=token)
+    async def extensions(path: str) -> Json:
+        told = await world.gateway.modern("server/discover", path=path)
         return told.json["result"]["capabilities"].get("extensions")
 
     assert await extensions("/mcp/files") == {EXTENSION: {}}
     assert await extensions("/mcp") == {EXTENSION: {}}
-    assert await extensions("/mcp/notes") is None
-    _, token = await world.gateway.open("other")
-    assert await extensions("/mcp", token) is None
+    assert await extensions("/mcp/notes") == {EXTENSION: {}}
     session = await world.gateway.session()
     told = await world.gateway.legacy("tasks/get", {"taskId": "x"}, session=session)
     assert told.json["error"]["code"] == -32601
@@ -248,8 +246,8 @@ async def test_input_is_approved_as_a_call_is(world: DeferringWorld) -> None:
     """Where a person is asked about a call, they are asked about what is added to it, too, and see both."""
 
     async def approved(told: Told) -> Json:
-        asked = failure(told.json)
-        assert asked["code"] == "approval-required"
+        parked = told.json.get("result", {}).get("taskId", "")
+        asked = {"approval": parked} if parked else failure(told.json)
         approval = await world.services.store.approval(world.services.tenant, asked["approval"])
         assert approval is not None
         await world.services.decisions.approvals.answer(approval.id, gil, approve=True)
@@ -262,6 +260,7 @@ async def test_input_is_approved_as_a_call_is(world: DeferringWorld) -> None:
     begin: Json = {"name": "pay", "arguments": {"n": 1}, "_meta": ABLE}
     assert await approved(await world.gateway.modern("tools/call", begin)) == {"n": 1}
     handle = (await world.gateway.modern("tools/call", begin)).json["result"]["taskId"]
+    assert handle.startswith("call_")
     world.server.job().update(status="input_required", inputRequests=QUESTION)
     await world.get(handle)
     answers = {"inputResponses": {"word": {"action": "accept", "content": {"word": "more"}}}}

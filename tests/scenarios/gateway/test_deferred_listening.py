@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from remit.core.identity.principals import Role
+from remit.services.identity.directory import NewPerson
 from tests.servers.deferring_mcp import (
     ABLE,
     EXTENSION,
@@ -88,14 +90,19 @@ async def world(tmp_path: Path) -> AsyncIterator[DeferringWorld]:
         yield DeferringWorld(gateway, server)
 
 
-async def later(world: DeferringWorld, stream: Stream, count: int) -> None:
-    """Let time pass until the stream has told so much."""
+async def passing(world: DeferringWorld, stream: Stream, ready: Callable[[], bool]) -> None:
+    """Let time pass until something holds."""
 
     def enough() -> bool:
         world.gateway.clock.advance(0.2)
-        return len(stream.told) >= count
+        return ready()
 
     await stream.until(enough)
+
+
+async def later(world: DeferringWorld, stream: Stream, count: int) -> None:
+    """Let time pass until the stream has told so much."""
+    await passing(world, stream, lambda: len(stream.told) >= count)
 
 
 async def test_a_change_is_told_once(world: DeferringWorld) -> None:
@@ -187,3 +194,27 @@ async def test_only_who_knows_the_extension_may_listen(world: DeferringWorld) ->
     error = json.loads(stream.body)["error"]
     assert error["code"] == -32021
     assert error["data"]["requiredCapabilities"] == {"extensions": {EXTENSION: {}}}
+
+
+async def test_a_parked_call_is_followed_to_its_end(world: DeferringWorld) -> None:
+    """The stream tells that it waits, has it made after the answer, and goes on under one handle."""
+    handle = await world.begin("pay", {"n": 1})
+    stream = Stream(world, [handle])
+    await later(world, stream, 1)
+    assert stream.honoured == {"taskIds": [handle]}
+    assert "not decided yet" in stream.told[0]["statusMessage"]
+    await world.services.identity.directory.add_person(
+        NewPerson(name="gil", roles=(Role.APPROVER,)), by="remit"
+    )
+    gil = await world.services.identity.directory.person("gil")
+    await world.services.decisions.approvals.answer(handle, gil, approve=True)
+    await passing(world, stream, lambda: bool(world.server.jobs))
+    world.server.finish(**text("paid"))
+    await passing(world, stream, lambda: stream.told[-1]["status"] == "completed")
+    assert {one["taskId"] for one in stream.told} == {handle}
+    assert stream.told[-1]["result"]["content"][0]["text"] == "paid"
+    assert (await world.get(handle))["status"] == "completed"
+    assert len(world.gateway.calls()) == 1
+    assert OWN_ID not in stream.body
+    stream.hung_up.set()
+    await stream.task

@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx2
 import pytest
 from mcp import Client, MCPError
-from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, Request, RequestParams, Result
+from mcp_types import CallToolResult
 
 from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.mcp.http import McpHttp
@@ -37,6 +36,7 @@ from remit.ports.upstream import Call
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
+from tests.clients.mcp_tasks import Tasks
 from tests.interop.stage import fixture_server
 from tests.samples.tokens import task_token
 from tests.worlds.calls import KEYS
@@ -47,74 +47,6 @@ from tests.worlds.values import WorldClock, WorldEntropy
 Json = Any
 ROOT = Path(__file__).resolve().parents[3]
 TOOLS = ("greet", "slow_compute", "failing_job", "protocol_error_job", "confirm_delete")
-
-
-class Handle(Result):
-    """The result of a call that goes on."""
-
-    result_type: Literal["task"] = "task"
-    task_id: str
-    status: str
-
-
-class Standing(Result):
-    """How it stands."""
-
-    task_id: str
-    status: str
-    result: Json = None
-    error: Json = None
-    input_requests: Json = None
-
-
-class TaskParams(RequestParams):
-    """Which task, and answers to what it asks."""
-
-    task_id: str
-    input_responses: Json = None
-
-
-class TaskRequest(Request[TaskParams, str]):
-    """One of the extension's requests."""
-
-    name_param = "taskId"
-
-
-class Tasks(ClientExtension):
-    """The tasks extension for the official client: it looks after a call until it has ended."""
-
-    identifier = "io.modelcontextprotocol/tasks"
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.handle = ""
-
-    def claims(self) -> Sequence[ResultClaim[Any]]:
-        """Take handles for results."""
-        return (ResultClaim(result_type="task", model=Handle, resolve=self.resolve),)
-
-    async def resolve(self, handle: Handle, ctx: ClaimContext) -> CallToolResult:
-        """Look until there is a result."""
-        self.handle = handle.task_id
-        while True:
-            standing = await self.send(ctx.session, "tasks/get", Standing, task_id=handle.task_id)
-            self.seen.append(standing.status)
-            if standing.status == "completed":
-                return CallToolResult.model_validate(standing.result)
-            if standing.status == "failed":
-                raise MCPError(standing.error["code"], standing.error["message"])
-            if standing.status == "input_required":
-                answers = {
-                    key: {"action": "accept", "content": {"confirm": True}} for key in standing.input_requests
-                }
-                await self.send(
-                    ctx.session, "tasks/update", Result, task_id=handle.task_id, input_responses=answers
-                )
-            await asyncio.sleep(0.05)
-
-    async def send(self, session: Any, method: str, result: Any, **params: Json) -> Any:
-        """Send one request of the extension."""
-        return await session.send_request(TaskRequest(method=method, params=TaskParams(**params)), result)
 
 
 class RunningClock(WorldClock):

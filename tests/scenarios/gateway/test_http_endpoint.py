@@ -138,6 +138,7 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
     payment = {"payee": "NL01", "amount": 40}
     told = await world.ask("POST", "/payments", payment)
     problem(told, 403, "approval-required")
+    assert told.json["page"].endswith(f"/console/approvals/{told.json['approval']}")
     services = world.services
     await services.identity.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
     omar = await services.identity.directory.person("omar")

@@ -74,7 +74,7 @@ async def test_lists_of_resources_follow_the_grant(world: GatewayWorld) -> None:
     for method, key in (("resources/list", "resources"), ("resources/templates/list", "resourceTemplates")):
         assert (await world.modern(method, token=little)).json["result"][key] == []
     told = await world.modern("server/discover", token=little)
-    assert set(told.json["result"]["capabilities"]) == {"tools", "logging"}
+    assert set(told.json["result"]["capabilities"]) == {"tools", "logging", "extensions"}
     assert len((await world.modern("resources/list")).json["result"]["resources"]) == 1
     gone = await world.modern("resources/read", {"uri": "note://1"}, token=little)
     assert gone.json["error"]["message"] == "Resource not found: note://1"

@@ -155,7 +155,10 @@ def _watch(client: Client) -> None:
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
                 by += ", with broken glass" if one["broken_glass"] else ""
-                by += f", withdrawn: other {one['overtaken']}" if one["overtaken"] else ""
+                if one["overtaken"]:
+                    by += (
+                        ", withdrawn: " + ("" if one["overtaken"] == "agent" else "other ") + one["overtaken"]
+                    )
                 terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 

@@ -19,6 +19,7 @@ import msgspec
 from remit.cli.guard.hook_program import DEADLINE_S, ENDINGS
 from remit.core.coding.calls import COPILOT, CURSOR, GEMINI
 from remit.core.hooks import claude_code
+from remit.core.hooks.event import HookKind
 from remit.core.hooks.forms import FORMS
 from remit.core.json_value import Json
 
@@ -41,7 +42,8 @@ class HookConnection(msgspec.Struct, frozen=True, kw_only=True):
     """How hooks reach remit. `place` is the file that holds `url` and `secret` for hooks by a command.
 
     `words` start the hook's program, `http_s` is how long the client waits for an answer by HTTP,
-    `deadline_s` how long the program does.
+    `deadline_s` how long the program does. `wait_s` is how much longer both wait where a person is asked
+    about a call.
     """
 
     url: str
@@ -50,6 +52,7 @@ class HookConnection(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[str, ...] = ()
     http_s: int = HTTP_S
     deadline_s: float = DEADLINE_S
+    wait_s: int = 0
 
     def written(self) -> bytes:
         """Return the content of the file."""
@@ -59,8 +62,11 @@ class HookConnection(msgspec.Struct, frozen=True, kw_only=True):
 
 def hooks_of(client: str, connection: HookConnection, start: Sequence[str] = ()) -> dict[str, Json]:
     """Return a client's hooks by event. `start` is the command that starts remit; empty: a person does."""
-    form = FORMS[client]
-    made = {name: _hook(client, name, connection) for name in form.events}
+    at_once = msgspec.structs.replace(connection, wait_s=0)
+    made = {
+        name: _hook(client, name, connection if kind is HookKind.CALL else at_once)
+        for name, kind in FORMS[client].kinds.items()
+    }
     if start:
         said = shlex.join(start)
         made[SESSION_STARTS.get(client, SESSION_START)] = _command(client, said, START_S, closed=False)
@@ -75,12 +81,14 @@ def root_of(client: str, *, managed: bool) -> Mapping[str, Json]:
 def _hook(client: str, event: str, connection: HookConnection) -> Json:
     if not FORMS[client].by_command:
         return _by_http(event, connection)
-    said = shlex.join([*connection.words, event, connection.place])
+    # The program and the client's patience with it stand in one entry, so that the program ends first.
+    wait = [str(connection.wait_s)] if connection.wait_s else []
+    said = shlex.join([*connection.words, event, connection.place, *wait])
     ends = event in ENDINGS
     # An interpreter without its program exits with 2, which after a turn is the order to go on for ever.
     otherwise = "exit 0" if ends else f"{{ echo {shlex.quote(_REFUSED)} >&2; exit 2; }}"
     guarded = shlex.join(["sh", "-c", f"{said} || {otherwise}"])
-    return _command(client, guarded, COMMAND_S, closed=not ends)
+    return _command(client, guarded, COMMAND_S + connection.wait_s, closed=not ends)
 
 
 def _by_http(event: str, connection: HookConnection) -> Json:
@@ -90,7 +98,7 @@ def _by_http(event: str, connection: HookConnection) -> Json:
         # The event in the address makes each inserted text another one, so that each can be taken out.
         "url": f"{connection.url}?{event}",
         "headers": {SECRET_HEADER: connection.secret},
-        "timeout": connection.http_s,
+        "timeout": connection.http_s + connection.wait_s,
     }
     if event in claude_code.BLOCKING:
         # INVARIANT: a hook that fails lets nothing happen.

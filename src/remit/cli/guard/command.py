@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from remit.cli.global_options import current
 from remit.cli.output import terminal
-from remit.cli.parser import Switch, noun
+from remit.cli.parser import Switch, noun, seconds
 from remit.core.json_value import Json
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def install(
     person: str = "",
     headless: Switch = False,
     allow: Switch = False,
+    wait: str = "",
     start: Annotated[bool, Parameter(negative="--no-start")] = True,
 ) -> None:
     """Let a client's hooks ask remit before each call of its own tools, and report what came of it.
@@ -55,12 +56,16 @@ def install(
         Take the prompts of runs without a terminal (`claude -p`, and all of Cursor) for that person's words.
     allow
         Let remit's permit be enough: the client does not ask you on its own about what remit permits.
+    wait
+        How long a call that needs an approver waits for the answer, up to `10m` (default: it is refused until
+        then). In the mode `enforce`.
     start
         Let the client start `remit up` in the background when a session begins.
     """
     from remit.cli.exit_codes import UsageFault
     from remit.cli.guard import clients
     from remit.cli.guard.bundle import task_type
+    from remit.cli.guard.hook_program import MAX_WAIT_S
     from remit.core.hooks.forms import softest_mode, unsupported
 
     found = clients.client(client)
@@ -68,6 +73,12 @@ def install(
     why, remedy = unsupported(client, chosen, "allow" if allow else "silent")
     if why:
         raise UsageFault(why, remediation=remedy)
+    wait_s = seconds(wait) if wait else 0
+    if wait_s > MAX_WAIT_S or (wait_s and chosen != "enforce"):
+        raise UsageFault(
+            "`--wait` is out of bounds" if wait_s > MAX_WAIT_S else f"in the mode `{chosen}` no call waits",
+            remediation="give at most `10m`, with `--mode enforce`",
+        )
     section: dict[str, Json] = {
         "agent": client,
         "task": task_type(client),
@@ -76,6 +87,7 @@ def install(
         "permits": "allow" if allow else "silent",
         "settings": "managed" if managed else "user",
         "headless": "person" if headless else "unknown",
+        "wait_s": wait_s,
     }
     done, config = _put_in(found, section, managed=managed, start=start)
     _tell(done, config, chosen, str(section["person"]))
@@ -117,7 +129,8 @@ def _put_in(
             write_bundle(read, client, client, str(section["person"]))
             load_bundle(read)
             url = f"{read.listen.url}/hooks/{client}"
-            connection = hook_settings.connection_of(url, secret, str(place or ""))
+            wait_s = read.guards[client].wait_s
+            connection = hook_settings.connection_of(url, secret, str(place or ""), wait_s)
             hooks = hooks_of(client, connection, _start_words(config) if start else ())
             changed, texts = hook_settings.with_hooks(
                 before, file.name, hooks, root_of(client, managed=managed)

@@ -4,9 +4,10 @@
 A client starts it for every event, so that it imports the standard library alone and nothing of remit. It
 ends before the client's own patience does: a client takes a late hook for one that has no objection.
 
-    python -I -S hook_program.py EVENT CONNECTION     0: the answer is printed    2: nothing may happen
+    python -I -S hook_program.py EVENT CONNECTION [WAIT_S]     0: the answer is printed  2: nothing may happen
 
-CONNECTION is a JSON file with `url`, `secret` and `deadline_s`.
+CONNECTION is a JSON file with `url`, `secret` and `deadline_s`. WAIT_S is how much longer remit may wait for
+a person; the client's own patience is longer by as much.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import time
 
 #: Seconds for all of it; clients wait twice as long (`client_hooks.TIMEOUT_S`).
 DEADLINE_S = 25.0
+#: The most seconds beyond that for a person's answer (`config.settings.GuardSection.wait_s`).
+MAX_WAIT_S = 600
 #: A client takes a failure after the end of a turn for the order to go on.
 ENDINGS = frozenset(
     ("Stop", "Interrupt", "SubagentStop", "SessionEnd", "AfterAgent", "stop", "agentStop", "subagentStop",
@@ -30,7 +33,8 @@ def main(argv: list[str]) -> int:
     """Hand an event on; return the exit code."""
     event = argv[1] if len(argv) > 1 else ""
     try:
-        answer = _asked(event, argv[2], sys.stdin.buffer.read())
+        wait_s = min(int(argv[3]), MAX_WAIT_S) if len(argv) > 3 else 0
+        answer = _asked(event, argv[2], sys.stdin.buffer.read(), wait_s)
     except Exception as fault:  # noqa: BLE001 - whatever fails, nothing may happen
         sys.stderr.write(f"remit did not decide, so nothing is permitted: {fault}\n")
         return 0 if event in ENDINGS else 2
@@ -38,7 +42,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _asked(event: str, place: str, body: bytes) -> str:
+def _asked(event: str, place: str, body: bytes, wait_s: int) -> str:
     """Return remit's answer; raises what prevents it."""
     with open(place, encoding="utf-8") as opened:
         known = json.load(opened)
@@ -48,7 +52,7 @@ def _asked(event: str, place: str, body: bytes) -> str:
         f"POST /{path}?{event} HTTP/1.1\r\nhost: {host}\r\nx-remit-guard: {known['secret']}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
-    patience = min(float(known.get("deadline_s", DEADLINE_S)), DEADLINE_S)
+    patience = min(float(known.get("deadline_s", DEADLINE_S)), DEADLINE_S) + wait_s
     until = time.monotonic() + patience
     try:
         with socket.create_connection((address.strip("[]"), int(port)), timeout=patience) as asked:

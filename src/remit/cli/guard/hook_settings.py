@@ -107,10 +107,12 @@ def without(text: str, texts: Sequence[str]) -> tuple[str, list[str]]:
     return text, left
 
 
-def is_whole(text: str, file: str, client: str, url: str, secret_digest: str, place: str = "") -> list[str]:
+def is_whole(
+    text: str, file: str, client: str, url: str, secret_digest: str, place: str = "", wait_s: int = 0
+) -> list[str]:
     """Return the events whose hook is missing or was changed.
 
-    `place` holds the secret of hooks by a command.
+    `place` holds the secret of hooks by a command; `wait_s` is how long a call waits for a person.
     """
     root = parse(text, file)
     hooks = root.value.get("hooks") if isinstance(root.value, dict) else None
@@ -122,7 +124,7 @@ def is_whole(text: str, file: str, client: str, url: str, secret_digest: str, pl
     secrets = [_secret_at(place, url)] if by_command else list(_secrets(known))
     for secret in dict.fromkeys(secrets):
         if digest(secret.encode()) == secret_digest:
-            wanted = hooks_of(client, connection_of(url, secret, place))
+            wanted = hooks_of(client, connection_of(url, secret, place, wait_s))
             return [name for name in events if wanted[name] not in _listed(known.get(name))]
     return list(events)
 
@@ -159,14 +161,15 @@ def _secret_at(place: str, url: str) -> str:
     return str(told.get("secret", "")) if isinstance(told, dict) and told.get("url") == url else ""
 
 
-def connection_of(url: str, secret: str, place: str) -> HookConnection:
+def connection_of(url: str, secret: str, place: str, wait_s: int = 0) -> HookConnection:
     """Return the connection of hooks whose program lies beside its file, or is this installation's."""
     program, interpreter = Path(hook_program.__file__), sys.executable
     if place and Path(place).parent != notes():
         # Managed hooks start nothing that their user can change.
         program = Path(place).with_name(PROGRAM)
         interpreter = SYSTEM_PYTHON if Path(SYSTEM_PYTHON).exists() else sys.executable
-    return HookConnection(url=url, secret=secret, place=place, words=program_words(interpreter, program))
+    words = program_words(interpreter, program)
+    return HookConnection(url=url, secret=secret, place=place, words=words, wait_s=wait_s)
 
 
 class HookFile(NamedTuple):

@@ -35,7 +35,7 @@ def guards_of(config: Path, client: str = "") -> list[dict[str, Json]]:
     for name, section in sections.items():
         if client in ("", name):
             one: dict[str, Json] = {"client": name, "mode": section.mode, "person": section.person}
-            one |= _hooks(name, f"{url}/hooks/{name}", section.secret_sha256) | _version(name)
+            one |= _hooks(name, f"{url}/hooks/{name}", section) | _version(name)
             one["running"] = seen is not None
             one["last"] = (seen or {}).get(name, {}).get("last")
             one["sessions"] = (seen or {}).get(name, {}).get("sessions", 0)
@@ -55,7 +55,7 @@ def _sections(config: Path) -> dict[str, GuardSection]:
         return {}  # a folder in which nothing is governed yet, or any longer
 
 
-def _hooks(name: str, url: str, digest: str) -> dict[str, Json]:
+def _hooks(name: str, url: str, section: GuardSection) -> dict[str, Json]:
     """Return where the hooks are, which are missing, and whether they are managed."""
     settings = clients.client(name)
     known: dict[str, Json] = {}
@@ -68,7 +68,9 @@ def _hooks(name: str, url: str, digest: str) -> dict[str, Json]:
         except OSError:
             continue
         try:
-            missing = hook_settings.is_whole(text, file.name, name, url, digest, str(place or ""))
+            missing = hook_settings.is_whole(
+                text, file.name, name, url, section.secret_sha256, str(place or ""), section.wait_s
+            )
         except ConfigInvalid as fault:
             missing = [f"unreadable: {fault.message}"]
         state: dict[str, Json] = {"file": str(file), "missing": list(missing), "managed": managed}

@@ -42,10 +42,14 @@ class ApprovalState(enum.StrEnum):
 
 
 class OvertakenBy(enum.StrEnum):
-    """What has changed since a person was shown a question, so that its answer counts no more."""
+    """What has changed since a person was shown a question, so that its answer counts no more.
+
+    `agent`: the agent does not want the call any more.
+    """
 
     RULES = "rules"
     PROVENANCE = "provenance"
+    AGENT = "agent"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -135,11 +136,18 @@ class HooksEndpoint:
             said = told.get("hook_event_name")
             name = name or (said if isinstance(said, str) else "")
             event = form.read(told, name)
-            verdict = await self._guard.answer(client, event, (_end(scope["client"]), _end(scope["server"])))
+            ends = _end(scope["client"]), _end(scope["server"])
+            verdict = await self._guard.answer(client, event, ends, partial(_gone, receive))
         except RemitError as fault:
             self._guard.failed(client, fault)
             verdict = _refused(fault)
         return orjson.dumps(form.answered(name, verdict))
+
+
+async def _gone(receive: Receive) -> None:
+    """Return once the client has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _end(given: Any) -> tuple[str, int]:

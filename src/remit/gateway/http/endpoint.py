@@ -37,7 +37,7 @@ from remit.core.ids import NAME
 from remit.core.json_value import Json
 from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
 from remit.core.tools.http_api import REQUEST, ApiRequest, Route, found_route, read_arguments
-from remit.gateway.approval_outcome import HEADER, heard, wait_of
+from remit.gateway.approval_outcome import HEADER, heard, page_of, wait_of
 from remit.gateway.asgi import (
     Receive,
     RequestsInProgress,
@@ -292,7 +292,8 @@ class HttpEndpoint:
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
         approval = await self._approvals.find(end.decision.approval)
-        return refusal(end, approval.expires.isoformat() if approval else "")
+        expires = approval.expires.isoformat() if approval else ""
+        return refusal(end, expires, page_of(self._base, end.decision.approval))
 
     # Answers other than results.
 

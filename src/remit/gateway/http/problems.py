@@ -144,8 +144,10 @@ def _status(error: RemitError) -> int:
     return 503
 
 
-def refusal(refused: Refused, expires: str = "") -> HttpProblem:
-    """Return the problem for a denied or deferred call; `expires` is the expiry of the approval."""
+def refusal(refused: Refused, expires: str = "", page: str = "") -> HttpProblem:
+    """Return the problem for a denied or deferred call; `expires` is the expiry of the approval, `page` the
+    address of its question.
+    """
     decision = refused.decision
     first = decision.reasons[0] if decision.reasons else None
     told: dict[str, Json] = {
@@ -163,7 +165,7 @@ def refusal(refused: Refused, expires: str = "") -> HttpProblem:
     if decision.outcome is Outcome.DEFER:
         told["approval"] = decision.approval
         if expires:
-            told["expires"] = expires
+            told |= {"expires": expires, "page": page}
         return HttpProblem(
             first.text if first else "this call needs the approval of a person",
             403,

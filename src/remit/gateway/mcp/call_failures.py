@@ -144,8 +144,9 @@ def _instead(tool: Json, instead: dict[str, Json]) -> list[str]:
 
 def _how_to_wait(told: dict[str, Json]) -> str:
     until = f" before {told['expires']}" if told.get("expires") else ""
+    page = f" or opens {told['page']}" if told.get("page") else ""
     return (
-        f"To get it permitted: an approver runs `remit approve {told.get('approval')}`{until}. "
+        f"To get it permitted: an approver runs `remit approve {told.get('approval')}`{page}{until}. "
         "Then make the same call again, unchanged. Calling again before the answer asks no second question; "
         "go on with other work meanwhile. Without an answer by then, the call is refused."
     )

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from remit.core.decisions.decision import Outcome
+from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.deferred_call import EXTENSION
-from remit.core.decisions.mediation import Answered, Delivery, Refused, Step
+from remit.core.decisions.mediation import Answered, Delivery, End, Refused, Step
+from remit.core.decisions.parked_call import can_park
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.evidence.event import CallOutcome
 from remit.core.identity.workload import Confirmation
@@ -26,7 +27,7 @@ from remit.core.tools.tool import (
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
 )
-from remit.gateway.approval_outcome import heard, wait_of
+from remit.gateway.approval_outcome import heard, page_of, wait_of, waits, within
 from remit.gateway.asgi import Receive, Send
 from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
 from remit.gateway.mcp.call_failures import NARROWED, failed_call, is_failed_call
@@ -50,6 +51,16 @@ from remit.gateway.mcp.messages import (
     refusal,
     text_param,
 )
+from remit.gateway.mcp.questions import (
+    OWN_KEY,
+    SeenQuestions,
+    action_of,
+    opens_pages,
+    page_question,
+    page_wanted,
+    parked,
+    without_own,
+)
 from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.stated_reason import without_reason
@@ -69,6 +80,9 @@ CALLS: Final = frozenset(("tools/call", "resources/read", "prompts/get", "comple
 _ASKS_NOTHING: Final = frozenset((COMPLETION, RESOURCE_SUBSCRIBE))
 #: Maximum number of input rounds of one call in a session.
 MAX_ROUNDS: Final = 8
+#: Seconds in which a call waits for an answer whose question its client's person has opened: many clients
+#: give up after a minute.
+OPENED_WAIT_S: Final = 50.0
 #: Maximum number of characters of a name; MCP recommends at most 128.
 MAX_NAME: Final = 256
 
@@ -90,6 +104,7 @@ class CallVisit:
         "receive",
         "send",
         "session",
+        "shown",
         "token",
         "tool",
     )
@@ -111,6 +126,8 @@ class CallVisit:
         self.session: Session | None = None
         self.answer: Answer | None = None
         self.begun = False
+        #: What the client's person did with remit's own question about the call; empty: it was not asked.
+        self.shown = ""
         #: The tool that the request calls, by the agent's name of it.
         self.tool: str | None = None
 
@@ -141,8 +158,12 @@ class Calls:
         mediator: Mediator,
         listing: Listing,
         rounds: Rounds,
+        seen: SeenQuestions,
+        public_url: str,
     ) -> None:
         """Keep the services, the lists of tasks, and the sealing of upstream states."""
+        self._seen = seen
+        self._public_url = public_url
         self._clock = clock
         self._registry = registry
         self._live = live
@@ -200,16 +221,8 @@ class Calls:
         self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
     ) -> bool:
         try:
-            left_s = visit.claims.expires - self._clock.now().timestamp()
-            wait_s = wait_of(visit.head.get(WAIT).decode("latin-1"), left_s)
-            end = await self._mediator.run(asked, answer)
-            end = await heard(end, lambda: self._mediator.run(asked, answer), self._approvals, wait_s)
-            if isinstance(end, Refused) and end.decision.instead is not None and _takes_less(message):
-                # A separate call: everything is decided again, with the arguments that a person permitted.
-                less = end.decision.instead
-                answer.narrowed = msgspec.to_builtins(less)
-                asked = msgspec.structs.replace(asked, arguments=less.arguments, defers=False)
-                end = await self._mediator.run(asked, answer)
+            end = await self._answered_end(visit, message, asked, answer)
+            asked, end = await self._less(message, asked, answer, end)
             for _ in range(MAX_ROUNDS):
                 if answer.wanted is None:
                     break
@@ -231,6 +244,81 @@ class Calls:
             await answer.fail(await self._refusal(visit, message, end))
             return False
         return end.outcome is CallOutcome.OK
+
+    async def made(self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer) -> None:
+        """Make a parked call whose question was answered; raise the error by which it is not decided now."""
+        try:
+            end = await self._mediator.run(asked, answer)
+            _, end = await self._less(message, asked, answer, end)
+        except RemitError as error:
+            if error.step is None or error.step <= Step.BIND:
+                raise
+            await answer.fail(fault_of(error))
+            return
+        if isinstance(end, Refused):
+            await answer.fail(await self._refusal(visit, message, end))
+
+    async def _answered_end(
+        self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
+    ) -> End:
+        """Return how a call ends; where it waits for a person, after the wait that its agent is ready for.
+
+        A call that still waits is parked, or its client is asked to open the question's page, if it can.
+        """
+
+        def again() -> Awaitable[End]:
+            return self._mediator.run(asked, answer)
+
+        wait_s = wait_of(visit.head.get(WAIT).decode("latin-1"), self._left_s(visit))
+        if visit.shown == "accept":
+            wait_s = max(wait_s, within(OPENED_WAIT_S, self._left_s(visit)))
+        end = await heard(await again(), again, self._approvals, wait_s)
+        if not waits(end) or message.method != "tools/call":
+            return end
+        question = await self._approvals.find(end.decision.approval)
+        if question is None or question.state is not ApprovalState.PENDING:
+            return end
+        if visit.shown:
+            self._seen.add(question.id)
+        page = page_of(self._public_url, question.id)
+        opens = opens_pages(asked.capabilities) and question.id not in self._seen
+        if knows_deferred(visit, message.meta) and can_park(question):
+            await answer.tell(parked(question, page, created=True, asks=opens))
+        elif not opens or INPUT in asked.arguments:
+            return end
+        elif visit.session is None:
+            await answer.tell(page_wanted(question, page))
+        elif await self._opened(visit.session, answer, question, page):
+            wait_s = within(OPENED_WAIT_S, self._left_s(visit))
+            return await heard(end, again, self._approvals, wait_s)
+        return end
+
+    def _left_s(self, visit: CallVisit) -> float:
+        """Return the seconds that the token of a request still has."""
+        return visit.claims.expires - self._clock.now().timestamp()
+
+    async def _opened(self, session: Session, answer: Answer, question: Approval, page: str) -> bool:
+        """Ask a session's client to open a question's page; return whether its person did."""
+        asked = {OWN_KEY: page_question(question, page, session=True)}
+        try:
+            given = await ask_client(session, answer, asked)
+        except WireFault:
+            return False
+        finally:
+            self._seen.add(question.id)
+        return action_of(given[OWN_KEY]) == "accept"
+
+    async def _less(
+        self, message: Incoming, asked: RequestedCall, answer: Answer, end: End
+    ) -> tuple[RequestedCall, End]:
+        """Make the narrower call that a person permitted instead, where the client wants that made."""
+        if not isinstance(end, Refused) or end.decision.instead is None or not _takes_less(message):
+            return asked, end
+        # A separate call: everything is decided again, with the arguments that a person permitted.
+        less = end.decision.instead
+        answer.narrowed = msgspec.to_builtins(less)
+        asked = msgspec.structs.replace(asked, arguments=less.arguments, defers=False)
+        return asked, await self._mediator.run(asked, answer)
 
     def failure(self, visit: CallVisit, fault: WireFault) -> bytes | None:
         """Return the result that tells the failure of a tool's call; None for what stays an error."""
@@ -274,10 +362,11 @@ class Calls:
         if not end.request.grants and not end.request.observed:
             # An operation that is not granted does not exist for the agent; the evidence records the reason.
             return unknown(visit, message, end.decision.id)
-        if end.decision.outcome is not Outcome.DEFER:
+        if not waits(end):
             return refusal(end)
         approval = await self._approvals.find(end.decision.approval)
-        return refusal(end, approval.expires.isoformat(timespec="seconds") if approval else "")
+        expires = approval.expires.isoformat(timespec="seconds") if approval else ""
+        return refusal(end, expires, page_of(self._public_url, end.decision.approval))
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call and discard its answer; return whether it was permitted and executed."""
@@ -325,6 +414,7 @@ class Calls:
             upstream, arguments = await self.owner(visit, message, name, uri), {"uri": uri}
         meta = message.meta
         if visit.modern and name not in _ASKS_NOTHING:
+            params, visit.shown = without_own(params)
             arguments = self._rounds.taken(params, visit.claims.task, f"{upstream}/{name}", arguments)
         elif INPUT in arguments:
             raise bad_params(f"an argument must not be named `{INPUT}`")

@@ -30,6 +30,7 @@ from remit.gateway.mcp.messages import (
     fault_of,
     text_param,
 )
+from remit.gateway.mcp.parked import ParkedMethods, ParkedWatch
 from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
@@ -42,6 +43,8 @@ from remit.services.tasks.live_tasks import LiveTasks
 #: Seconds in which an upstream must report the state of a call to a listening stream.
 LOOK_S: Final = 10.0
 MIN_WAIT_S: Final = 0.05
+#: What a stream can follow by a handle.
+FollowedCall = DeferredCall | ParkedWatch
 _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -49,7 +52,13 @@ class DeferredMethods:
     """The methods of the tasks extension."""
 
     def __init__(
-        self, clock: Clock, live: LiveTasks, mediation: MediationServices, calls: Calls, rounds: Rounds
+        self,
+        clock: Clock,
+        live: LiveTasks,
+        mediation: MediationServices,
+        calls: Calls,
+        rounds: Rounds,
+        parked: ParkedMethods,
     ) -> None:
         """Keep the services, and the reader of answers to questions."""
         self._clock = clock
@@ -58,13 +67,20 @@ class DeferredMethods:
         self._deferrals = mediation.deferrals
         self._calls = calls
         self._rounds = rounds
+        self._parked = parked
 
     async def run(self, visit: CallVisit, message: Incoming) -> None:
         """Answer one request; calls of other tasks do not exist for a task."""
         require(visit, message)
-        held = await self.held(visit, text_param(message.params, "taskId"))
+        handle = text_param(message.params, "taskId")
+        live = await self._live.bind(visit.claims, self._clock.now())
+        held = self._deferrals.find(handle, live.task.id, visit.place.upstreams)
         if held is None:
-            raise _no_call("the task does not exist")
+            question = await self._parked.find(visit, handle, live)
+            if question is None:
+                raise _no_call("the task does not exist")
+            await self._parked.run(visit, message, live, question)
+            return
         if message.method == UPDATE:
             await self._update(visit, message, held)
             return
@@ -73,10 +89,13 @@ class DeferredMethods:
         answer = Answer(visit.send, message.id, modern=True, pass_on=passing(asked, held), able=able)
         await self._calls.watched(visit, message, answer, self._look(asked, answer, held))
 
-    async def held(self, visit: CallVisit, handle: str) -> DeferredCall | None:
-        """Return the call that a task knows by a handle, at this endpoint path."""
+    async def followed(self, visit: CallVisit, handle: str) -> FollowedCall | None:
+        """Return the call that a task knows by a handle, at this endpoint path, for a stream."""
         live = await self._live.bind(visit.claims, self._clock.now())
-        return self._deferrals.find(handle, live.task.id, visit.place.upstreams)
+        held = self._deferrals.find(handle, live.task.id, visit.place.upstreams)
+        if held is not None:
+            return held
+        return ParkedWatch(handle) if await self._parked.find(visit, handle, live) is not None else None
 
     def looking(self, visit: CallVisit, message: Incoming, held: DeferredCall) -> RequestedCall:
         """Return the request for the state of a deferred call."""
@@ -93,8 +112,20 @@ class DeferredMethods:
             origin=visit.origin,
         )
 
-    def follow(self, visit: CallVisit, message: Incoming, held: list[DeferredCall]) -> Followed:
-        """Return the watch of deferred calls for a stream of the listening agent."""
+    def follow(self, visit: CallVisit, message: Incoming, held: list[FollowedCall]) -> Followed:
+        """Return the watch of deferred and parked calls for a stream of the listening agent."""
+
+        async def either(one: FollowedCall) -> bytes:
+            if isinstance(one, DeferredCall):
+                return await look(one)
+            live = await self._live.bind(visit.claims, self._clock.now())
+            sent = self._deferrals.find(one.handle, live.task.id, visit.place.upstreams)
+            if sent is None:
+                return await self._parked.follow(visit, message, live, one)
+            # It was approved, and continues at its upstream.
+            body = await look(sent)
+            one.poll_s, one.settled = sent.poll_s, sent.settled
+            return body
 
         async def look(one: DeferredCall) -> bytes:
             asked = msgspec.structs.replace(self.looking(visit, message, one), method=GET)
@@ -103,7 +134,7 @@ class DeferredMethods:
                 await self._mediator.look(asked, kept, one)
             return kept.body
 
-        return Followed(look, held)
+        return Followed(either, held)
 
     async def _look(self, asked: RequestedCall, answer: Answer, held: DeferredCall) -> bool:
         try:
@@ -149,18 +180,18 @@ class _Kept:
 
 
 class Followed:
-    """The deferred calls of a stream: each is polled at its own interval, until it has ended.
+    """The deferred and parked calls of a stream: each is polled at its own interval, until it has ended.
 
     INVARIANT: every reported state has been through `resume`, with the token of the listening agent.
     """
 
     def __init__(
-        self, look: Callable[[DeferredCall], Awaitable[bytes]], calls: Iterable[DeferredCall]
+        self, look: Callable[[FollowedCall], Awaitable[bytes]], calls: Iterable[FollowedCall]
     ) -> None:
         """Keep the poll function, and the calls."""
         self._look = look
         self._due = dict.fromkeys(calls, 0.0)
-        self._told: dict[DeferredCall, bytes] = {}
+        self._told: dict[FollowedCall, bytes] = {}
 
     def wait_s(self, now_s: float, most_s: float) -> float:
         """Return the seconds until the next poll is due."""

@@ -127,10 +127,8 @@ class Listing:
         if any(self._tools.offers(upstream, "logging") for upstream in place.upstreams):
             # Also in 2026-07-28: a server that sends log messages must declare it.
             out["logging"] = {}
-        if modern and any(
-            self.defers(upstream) and any(self._lists.sees(live, tool) for tool in self._tools.of(upstream))
-            for upstream in place.upstreams
-        ):
+        if modern:
+            # Any call may wait for a person, and some go on at their upstreams.
             out |= CAPABILITY
         return out
 

@@ -306,8 +306,10 @@ def busy(message: str, remediation: str = "") -> WireFault:
     )
 
 
-def refusal(refused: Refused, expires: str = "") -> WireFault:
-    """Return the wire form of a denied or deferred call; `expires` is the expiry of the approval."""
+def refusal(refused: Refused, expires: str = "", page: str = "") -> WireFault:
+    """Return the wire form of a denied or deferred call; `expires` is the expiry of the approval, `page` the
+    address of its question.
+    """
     decision = refused.decision
     reasons = decision.reasons
     first = reasons[0] if reasons else None
@@ -327,6 +329,8 @@ def refusal(refused: Refused, expires: str = "") -> WireFault:
         data["approval"] = decision.approval
         if expires:
             data["expires"] = expires
+        if page:
+            data["page"] = page
         fault = WireFault(
             text, APPROVAL_REQUIRED, code="approval-required", remediation=remediation, data=data
         )

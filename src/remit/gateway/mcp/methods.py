@@ -16,7 +16,7 @@ from remit.core.json_value import Json
 from remit.core.tools.tool import RESOURCE_SUBSCRIBE
 from remit.gateway.asgi import respond
 from remit.gateway.mcp.calls import CALLS, UNSUBSCRIBE, Calls, CallVisit
-from remit.gateway.mcp.deferred import DeferredMethods, Followed, require
+from remit.gateway.mcp.deferred import DeferredMethods, Followed, FollowedCall, require
 from remit.gateway.mcp.headers import SESSION, VERSION, check_modern, check_repeated, check_version, decoded
 from remit.gateway.mcp.input_rounds import declared
 from remit.gateway.mcp.listing import Listing, server_info
@@ -49,7 +49,6 @@ from remit.gateway.mcp.subscriptions import (
 from remit.ports.runtime import Clock
 from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.authenticator import Authenticator
-from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
@@ -324,7 +323,7 @@ class Methods:
 
     async def _calls_of(
         self, visit: CallVisit, message: Incoming, wanted: dict[str, Json]
-    ) -> list[DeferredCall]:
+    ) -> list[FollowedCall]:
         """Return those of the requested calls that belong to the task."""
         handles = wanted.get("taskIds")
         if handles is None:
@@ -334,7 +333,7 @@ class Methods:
             raise bad_params("`taskIds` must be a list of strings")
         if len(handles) > MAX_FOLLOWED:
             raise bad_params(f"a stream follows at most {MAX_FOLLOWED} tasks")
-        found = [await self._deferred.held(visit, one) for one in dict.fromkeys(handles)]
+        found = [await self._deferred.followed(visit, one) for one in dict.fromkeys(handles)]
         return [one for one in found if one is not None]
 
     async def _pass_on(

@@ -252,6 +252,10 @@ class Answer:
         else:
             self.wanted = body
 
+    async def tell(self, body: bytes) -> None:
+        """End with a result that remit wrote itself, from nothing of an upstream."""
+        await self._last(result_frame(self._id), body, 200)
+
     async def ask(self, request: bytes) -> None:
         """Send a request of the server over the stream of this call (until 2025-11-25)."""
         await self._begin_stream()

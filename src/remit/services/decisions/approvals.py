@@ -65,11 +65,17 @@ def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseAppr
 
 
 class AskedQuestion(NamedTuple):
-    """A decision that waits for people, with its approval, and what must be committed for it."""
+    """A decision that waits for people, with its approval, and what must be committed for it.
+
+    `is_new`: no open question was about the same call, on the same grounds.
+    """
 
     decision: Decision
     unit: Unit
+    is_new: bool = False
 
+
+_ANSWERED: Final = (ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.NARROWED)
 
 _CHANGED: Final = {
     OvertakenBy.RULES: "the rules that ask are other ones now",
@@ -179,6 +185,7 @@ class Approvals:
             gone += [(known, why)] if known is not None and known.is_live(request.now) else []
         unit, reasons = self._overtaken(gone, request)
         decision = msgspec.structs.replace(decision, reasons=(*decision.reasons, *reasons))
+        is_new = same is None
         if same is None:
             if sum(1 for one in live if all(one is not each for each, _ in gone)) >= MAX_PENDING:
                 raise Busy(
@@ -187,7 +194,12 @@ class Approvals:
                 )
             same, asked = self._question(request, decision, provenance)
             unit = Unit((*unit.changes, *asked.changes), (*unit.events, *asked.events))
-        return AskedQuestion(msgspec.structs.replace(decision, approval=same.id), unit)
+        return AskedQuestion(msgspec.structs.replace(decision, approval=same.id), unit, is_new)
+
+    async def is_answered(self, request: AccessRequest) -> bool:
+        """Return whether a person has answered exactly this call, and the answer was not used yet."""
+        found = await self._store.approvals(self._tenant, task=request.task.id, call=request.call_digest)
+        return any(one.state in _ANSWERED and request.now < one.expires for one in found)
 
     def _overtaken(
         self, gone: Sequence[tuple[Approval, OvertakenBy]], request: AccessRequest
@@ -294,8 +306,12 @@ class Approvals:
 
     async def find(self, approval_id: str) -> Approval | None:
         """Return an approval, as expired if its time is over; `None` if there is none."""
-        found = await self._store.approval(self._tenant, approval_id)
+        found = await self.stored(approval_id)
         return self._current(found) if found else None
+
+    async def stored(self, approval_id: str) -> Approval | None:
+        """Return an approval as it is recorded, also if its time is over; `None` if there is none."""
+        return await self._store.approval(self._tenant, approval_id)
 
     async def settled(self, approval_id: str, wait_s: float) -> Approval | None:
         """Return an approval once it is no longer pending, or after so many seconds as it stands.

@@ -28,7 +28,8 @@ class GuardedClient(msgspec.Struct, frozen=True, kw_only=True):
 
     `secret_digest` is the digest of the secret that its hooks carry. `silent_permits`: the client's own rules
     still apply to what remit permits; else remit's permit is enough. `headless_words`: prompts of runs
-    without a terminal count as the person's. `managed`: only an administrator changes its hooks. `relays`
+    without a terminal count as the person's. `wait_s` is how long a hook waits for an approver's answer to a
+    call that would else be refused until then. `managed`: only an administrator changes its hooks. `relays`
     are further agents as which it reaches MCP servers.
     """
 
@@ -40,6 +41,7 @@ class GuardedClient(msgspec.Struct, frozen=True, kw_only=True):
     secret_digest: str
     silent_permits: bool = True
     headless_words: bool = False
+    wait_s: int = 0
     managed: bool = False
     relays: frozenset[str] = frozenset()
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -27,7 +27,8 @@ import msgspec
 from remit.core.coding.calls import COPILOT, CodingCall, coding_call
 from remit.core.coding.guard_files import acts_as_person, steers_client
 from remit.core.coding.mcp_names import McpTool, hyphenated, mcp_tool
-from remit.core.decisions.decision import Reason
+from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.decision import Outcome, Reason
 from remit.core.errors import Forbidden, NotFound, RemitError
 from remit.core.hooks.event import PASS, HookAnswer, HookEvent, HookKind, HookVerdict, refusal_text
 from remit.core.hooks.forms import FORMS
@@ -54,6 +55,10 @@ _LATER: Final = re.compile(r"^/(?:private/)?tmp/claude-[^/]+/.+/tasks/[^/]+\.out
 _MENTION: Final = re.compile(r"(?<!\S)@\"?([^\s\"@]{1,1000})")
 _MENTIONS: Final = 50
 _LOOKS: Final = frozenset({"file.read", "shell.look"})
+
+
+#: Returns once the other end of a hook's connection is gone.
+Disconnected = Callable[[], Awaitable[None]]
 
 
 class GuardActivity(msgspec.Struct):
@@ -96,19 +101,23 @@ class CodingGuard:
         self._notices = 0
 
     async def answer(
-        self, client: GuardedClient, event: HookEvent, connection: tuple[tuple[str, int], tuple[str, int]]
+        self,
+        client: GuardedClient,
+        event: HookEvent,
+        connection: tuple[tuple[str, int], tuple[str, int]],
+        gone: Disconnected,
     ) -> HookVerdict:
         """Return the verdict on an event that came over a connection (the client's end, remit's end).
 
-        Raises `Forbidden` where another process than the session's client sent it, and what opening a task
-        raises: each is a refusal.
+        `gone` returns once the client does not wait for it any more. Raises `Forbidden` where another process
+        than the session's client sent it, and what opening a task raises: each is a refusal.
         """
         activity = self.activity[client.name]
         activity.last, activity.events = self._parts.clock.now(), activity.events + 1
         session, event = await self._session(client, event, connection)
         session.hooks += 1
         await self._usage.take(session, event)
-        verdict = await self._take(session, event)
+        verdict = await self._take(session, event, gone)
         for answers in (activity.answers, session.answers):
             answers[verdict.answer.value] += 1
         return verdict
@@ -164,11 +173,11 @@ class CodingGuard:
         process = self._processes.behind(client, server)
         return process is not None and (process in known or self.governs(process))
 
-    async def _take(self, session: GuardSession, event: HookEvent) -> HookVerdict:
+    async def _take(self, session: GuardSession, event: HookEvent, gone: Disconnected) -> HookVerdict:
         match event.kind:
             case HookKind.CALL:
                 await self._resolve_words(session)
-                return await self._call(session, event)
+                return await self._call(session, event, gone)
             case HookKind.RESULT:
                 await self._result(session, event)
             case HookKind.WORDS:
@@ -194,13 +203,38 @@ class CodingGuard:
 
     # Calls.
 
-    async def _call(self, session: GuardSession, event: HookEvent) -> HookVerdict:
+    async def _call(self, session: GuardSession, event: HookEvent, gone: Disconnected) -> HookVerdict:
         if self._mcp(session, event) is not None:
             await self._share(session, event.agent)
             return PASS
         made = self.described(session, event)
         run = await self._decided(session, event.agent, event.call, made, _forbidden(made, event))
+        if await self._heard(session.client, run, gone):
+            run = await self._decided(session, event.agent, event.call, made, _forbidden(made, event))
         return self._verdict(session.client, event, run)
+
+    async def _heard(self, client: GuardedClient, run: HookedCall, gone: Disconnected) -> bool:
+        """Return whether an approver has answered a call that is to wait for it.
+
+        The wait holds only the hook. INVARIANT: an answer that comes after the client has given up is left
+        for the call that the client makes next.
+        """
+        waits = run.refusal
+        if not client.wait_s or run.sent or waits is None or waits.outcome is not Outcome.DEFER:
+            return False
+        if not await self.sessions.has_approver(client):
+            return False
+        answer = asyncio.ensure_future(self._parts.approvals.settled(waits.approval, client.wait_s))
+        left = asyncio.ensure_future(gone())
+        try:
+            await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
+            if left.done():
+                return False
+            found = answer.result()
+            return found is not None and found.state is not ApprovalState.PENDING
+        finally:
+            answer.cancel()
+            left.cancel()
 
     async def _decided(
         self, session: GuardSession, agent: str, call: str, made: CodingCall, forbidden: Reason | None = None

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from remit.core.decisions.approval import may_approve
 from remit.core.errors import Forbidden
 from remit.core.identity.principals import Person
 from remit.core.identity.workload import Assurance
@@ -201,6 +202,11 @@ class GuardSessions:
     async def person(self, client: GuardedClient) -> Person:
         """Return the person whose client it is."""
         return await self._directory.person(client.person)
+
+    async def has_approver(self, client: GuardedClient) -> bool:
+        """Return whether a person may approve who is not the one whose client it is."""
+        people = await self._directory.people()
+        return any(may_approve(one) and one.name != client.person for one in people)
 
     async def claims(self, task_id: str) -> AccessClaims:
         """Return the claims for a call in a task: what a token of the task would say."""

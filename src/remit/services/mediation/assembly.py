@@ -15,6 +15,7 @@ from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.mediation.dependencies import Dependencies
 from remit.services.mediation.lists import Lists
 from remit.services.mediation.mediator import Mediator
+from remit.services.mediation.parked_calls import ParkedCalls
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
@@ -35,6 +36,7 @@ class MediationServices:
     mediator: Mediator
     lists: Lists
     deferrals: Deferrals
+    parked: ParkedCalls
     parts: Dependencies
 
 
@@ -84,5 +86,12 @@ def mediation_services(
         mediator=Mediator(parts),
         lists=Lists(parts, tools=tools.registry, entropy=adapters.entropy),
         deferrals=deferrals,
+        parked=ParkedCalls(
+            store=adapters.store,
+            approvals=decisions.approvals,
+            live=tasks.live,
+            clock=adapters.clock,
+            events=endings.events,
+        ),
         parts=parts,
     )

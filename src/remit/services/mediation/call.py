@@ -46,7 +46,8 @@ class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
     decided. `method` overrides the method of the request: for operations that have more than one
     (unsubscribe), and for endpoints that want the answer of an HTTP API unchanged. `capabilities` is what the
     agent's client can answer, `proven` the key whose possession the sender of the token proved. `defers` is
-    whether the answer may be that the call goes on; with `follows` the call is input to a deferred call.
+    whether the answer may be that the call goes on, under the `handle` that a parked call has already; with
+    `follows` the call is input to a deferred call.
     `origin` is the place that the request came from, as far as remit sees it itself. `reason` is why the
     agent makes the call, in its own words.
     """
@@ -62,6 +63,7 @@ class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: dict[str, Json] = {}
     proven: Confirmation = Confirmation()
     defers: bool = False
+    handle: str = ""
     follows: Follows | None = None
     origin: str = ""
     reason: str = ""

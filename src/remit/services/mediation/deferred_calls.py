@@ -171,14 +171,16 @@ class Deferrals:
         number: int,
         standing: DeferredStatus,
         credential: UpstreamCredential | None,
+        handle: str = "",
     ) -> DeferredCall:
         """Keep a call whose upstream has just deferred it.
 
         Raises `Busy` at a bound, `UpstreamFault` for an id that another call at the upstream has.
 
-        `credential` is the credential that the call was sent with.
+        `credential` is the credential that the call was sent with; `handle` the one that its agent has of it
+        already.
         """
-        handle = make_id("call", self._entropy.bytes(ID_BYTES)) + self._entropy.bytes(8).hex()
+        handle = handle or make_id("call", self._entropy.bytes(ID_BYTES)) + self._entropy.bytes(8).hex()
         held = DeferredCall(handle, live, call, request, decision, number)
         held.upstream_id, held.credential = standing.id, credential
         now = self._clock.now()

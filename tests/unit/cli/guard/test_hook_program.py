@@ -54,12 +54,14 @@ def answering(
         server.shutdown()
 
 
-def run(place: Path, event: str = "PreToolUse", body: str = '{"a": 1}') -> subprocess.CompletedProcess[str]:
+def run(
+    place: Path, event: str = "PreToolUse", body: str = '{"a": 1}', wait: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run the program as a hook does, in an environment that must not matter."""
     words = program_words(sys.executable, Path(hook_program.__file__))
     env = {"PYTHONPATH": str(place.parent), "HTTP_PROXY": "http://127.0.0.1:9", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
-        [*words, event, str(place)], input=body, env=env, capture_output=True, text=True, check=False
+        [*words, event, str(place), *wait], input=body, env=env, capture_output=True, text=True, check=False
     )
 
 
@@ -101,6 +103,15 @@ def test_what_is_no_answer_lets_nothing_happen(
     assert (done.returncode, done.stdout) == (2, "")
     assert "nothing is permitted" in done.stderr
     assert (ended.returncode, ended.stdout) == (0, "")
+
+
+def test_a_call_can_wait_for_a_person(tmp_path: Path) -> None:
+    """By its own command line, beside the client's time-out; an unreadable wait lets nothing happen."""
+    status, headers, body, _ = OK
+    with answering(status, headers, body, 1.5) as (url, _):
+        place = connection(tmp_path, url, deadline_s=0.5)
+        patient, hasty, odd = run(place, wait=("60",)), run(place), run(place, wait=("soon",))
+    assert (patient.returncode, hasty.returncode, odd.returncode) == (0, 2, 2)
 
 
 def test_without_remit_or_its_file_nothing_happens(tmp_path: Path) -> None:

@@ -172,7 +172,9 @@ class ApprovalDecided(EventBody, kw_only=True):
     same: Annotated[list[str], "of a bounded approval: the arguments that stay as shown"] = []
     used: Annotated[int, "of a bounded approval: the calls that it has permitted so far"] = 0
     overtaken: Annotated[
-        str, "of one that remit has withdrawn: `rules` or `provenance`, which are not those that were shown"
+        str,
+        "of one that was withdrawn: `rules` or `provenance`, which are not those that were shown, or by its "
+        "`agent`",
     ] = ""
     instead: Annotated[str, "of a narrowed question: the approval of the narrower call"] = ""
     instead_call: Annotated[str, "of a narrowed question: the digest of the narrower call"] = ""

@@ -10,6 +10,7 @@ from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import DecidedCall
 from remit.ports.store.changes import Take
 from remit.ports.store.units import Unit
+from remit.services.decisions.authorizer import Ruling
 from remit.services.decisions.obligations import redacted
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.describe import DescribedCall
@@ -49,10 +50,22 @@ async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
         ruling = await call.deps.authorizer.decide(request, live)
         call.reserved = ruling.takes
         asking = approvals.lapsing(ruling.lapsed, ruling.request) if ruling.lapsed is not None else asking
-    decision, request = ruling.decision, ruling.request
-    if decision.outcome is not _DEFER or decision.observed:
-        request = redacted(request, decision)
-        return RuledCall(request, decision, live, ruling.takes, ruling.approval, asking)
-    await call.take_approval_turn(approvals.turn(request.task.id))
-    asked = await approvals.asking(request, decision, ruling.overtaken)
-    return RuledCall(request, asked.decision, live, (), None, asked.unit)
+    if _asks(ruling):
+        await call.take_approval_turn(approvals.turn(request.task.id))
+        asked = await approvals.asking(ruling.request, ruling.decision, ruling.overtaken)
+        if asked.is_new and await approvals.is_answered(request):
+            # The answer came after the decision had looked for one: a second question would be in vain.
+            call.settle(taken=False)
+            ruling = await call.deps.authorizer.decide(request, live)
+            call.reserved = ruling.takes
+            if _asks(ruling):
+                asked = await approvals.asking(ruling.request, ruling.decision, ruling.overtaken)
+        if _asks(ruling):
+            return RuledCall(ruling.request, asked.decision, live, (), None, asked.unit)
+    request = redacted(ruling.request, ruling.decision)
+    return RuledCall(request, ruling.decision, live, ruling.takes, ruling.approval, asking)
+
+
+def _asks(ruling: Ruling) -> bool:
+    """Return whether a person has to be asked about a call."""
+    return ruling.decision.outcome is _DEFER and not ruling.decision.observed

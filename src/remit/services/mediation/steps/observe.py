@@ -55,6 +55,7 @@ async def _defer(call: CallState, forwarded: ForwardedCall, chunk: Chunk) -> Del
     held = call.deferred = deps.deferrals.hold(
         recorded.live, recorded.in_flight, recorded.request, recorded.decision,
         number=recorded.number, standing=standing, credential=forwarded.leased.credential,
+        handle=call.asked.handle,
     )  # fmt: skip
     return observation.own(deps.deferrals.created(held, standing), deferred=True)
 
