@@ -9,7 +9,7 @@ WORDS = {
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        aws cedar github kubernete linux openbao postgre rego sqlite unix
+        apprise aws cedar github kubernete linux openbao postgre rego sqlite unix
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
@@ -36,12 +36,12 @@ WORDS = {
         abandoned address administrator announcement app array attempt background backup base behind
         blocker body bound bridge browser build building catalogue change check checker cli cloud
         combined command commit completion compose composed config confirmation connect connection
-        connector consistency cooperative core database deadline decoding delivery demo dependency
+        connector consistency console cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit expression
         fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
         head header health heartbeat hint hook host idle ids in init injection input insert inspection
-        introspection known last layer limit line list listen listener listening listing live load local loop
+        introspection known last layer limit line link list listen listener listening listing live load local loop
         loopback main manifest mapping mediation mediator memory message method mode model narrowing node
         normal notify offer opening operation option os other outgoing output overlap own ownership page
         parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem

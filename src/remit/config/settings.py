@@ -27,7 +27,7 @@ from remit.config.sections.governance import (
 from remit.config.sections.keys import KeysSection
 from remit.config.sections.listen import ListenSection
 from remit.config.sections.models import ModelsSection
-from remit.config.sections.notify import WebhookSection
+from remit.config.sections.notify import AddresseeSection
 from remit.config.sections.oauth import OAuthSection
 from remit.config.sections.policy import PolicySection
 from remit.config.sections.replica import ReplicaSection
@@ -413,7 +413,7 @@ class Config(Section, frozen=True, kw_only=True):
     trust: TrustSection = TrustSection()
     signals: SignalsSection = SignalsSection()
     notify: Annotated[
-        dict[Name, WebhookSection], Meta(description="Receivers of notifications, by name.")
+        dict[Name, AddresseeSection], Meta(description="Receivers of notifications, by name.")
     ] = {}
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()

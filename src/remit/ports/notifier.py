@@ -14,13 +14,16 @@ from remit.core.json_value import Json
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One event of the log for a subscriber: its readable facts, without sealed values.
 
-    `id` stays the same when the notification is repeated.
+    `id` stays the same when the notification is repeated. Of a question, `until` is when it ends, and `link`
+    leads an approver to it.
     """
 
     id: str
     kind: str
     at: datetime
     facts: dict[str, Json] = {}
+    until: datetime | None = None
+    link: str = ""
 
 
 class Notifier(Protocol):

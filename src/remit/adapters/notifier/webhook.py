@@ -41,7 +41,7 @@ class Webhook:
             {
                 "type": notification.kind,
                 "timestamp": timestamp(notification.at),
-                "data": notification.facts,
+                "data": notification.facts | ({"link": notification.link} if notification.link else {}),
             }
         )
         sent = str(int(self._clock.now().timestamp()))

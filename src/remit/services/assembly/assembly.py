@@ -87,7 +87,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
             *(*at, settings.identity, settings.decisions.unconstrained, policies, tools, credentials),
             *(replicas, tasks, decisions, endings, identity, evidence),
         ),
-        signals=signal_services(*at, settings.signals, findings, evidence, endings, identity),
+        signals=signal_services(*at, settings.signals, findings, evidence, decisions, endings, identity),
         answers=answers_of(*at, settings.evaluations, mediation.parts),
         guard=guard_of(*at, settings.guard, tasks, endings, identity, mediation),
         people=people_services(

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console: pages on which people see what agents are and may do, answer questions, and end things."""
