@@ -76,6 +76,7 @@ def service_of(url: str) -> NotifyBase:
 
 def message_of(sentence: Sentence, link: str, form: NotifyFormat) -> str:
     """Return a message in the form of a service: values and link are literal there."""
+    escape: Callable[[str], str]
     match form:
         case NotifyFormat.HTML:
             escape, place = html.escape, f'<a href="{html.escape(link)}">{html.escape(link)}</a>'

@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import msgspec
 from rich.text import Text
 
 from remit.cli.decisions.confirmation import confirmed
 from remit.cli.decisions.narrowing_options import narrower_values
 from remit.cli.decisions.question_screen import show, together, until
 from remit.cli.decisions.question_text import alike_line, show_figures
+from remit.cli.decisions.question_watch import watch as watch_questions
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, seconds, verb
 from remit.cli.rest_client import Client, connect
-from remit.cli.safe_text import escaped
 from remit.core.errors import Conflict
 from remit.core.json_value import Json
 
@@ -34,7 +32,8 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
     """List calls that wait for a person's approval.
 
     Approvers and auditors see all of them; others see those of their own tasks. For example, keep
-    `remit approvals --watch` open while an agent deploys, so that its request does not expire unseen.
+    `remit approvals --watch` open while an agent deploys, so that its request does not expire unseen; on a
+    terminal, answer each question where it appears: `y`, `n`, a narrower value or several times, and why.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
     """
     client = connect()
     if watch:
-        _watch(client)
+        watch_questions(client)
         return
     found = client.get("approvals", state=None if state == "all" else state, task=task)
     if terminal.is_json():
@@ -118,32 +117,6 @@ def _invite(groups: list[list[Json]]) -> None:
         if len(group) > 1 and group[0]["state"] == "pending":
             terminal.say(f"\n{len(group)} of `{group[0]['tool']}` in {group[0]['task']} belong together:")
             terminal.copyable(f"  remit approve {' '.join(one['id'] for one in group)}", style="dim")
-
-
-def _watch(client: Client) -> None:
-    terminal.remark("watching for approvals; stop with Ctrl-C")
-    with client.stream("approvals", "watch", endless=True) as response:
-        for line in response.iter_lines():
-            if not line.startswith("data: "):
-                continue
-            one = msgspec.json.decode(line.removeprefix("data: "))
-            if terminal.is_json():
-                sys.stdout.write(escaped(msgspec.json.encode(one).decode()) + "\n")
-                sys.stdout.flush()
-            elif one["state"] == "pending":
-                terminal.say(
-                    terminal.moment(one["requested"]),
-                    "  ",
-                    terminal.text(one["id"], "bold"),
-                    "  ",
-                    one["tool"],
-                )
-                terminal.say(f"  {one['agent']} for {one['requested_for']}: {'; '.join(one['reasons'])}")
-                terminal.copyable(f"  remit approve {one['id']}", style="dim")
-            else:
-                by = f" by {one['decided_by']}" if one["decided_by"] else ""
-                by += f", withdrawn: other {one['overtaken']}" if one["overtaken"] else ""
-                terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 
 @app.default
