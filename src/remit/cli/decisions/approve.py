@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -11,7 +12,7 @@ from rich.text import Text
 from remit.cli.decisions.confirmation import confirmed
 from remit.cli.decisions.narrowing_options import narrower_values
 from remit.cli.decisions.question_screen import show, together, until
-from remit.cli.decisions.question_text import alike_line, show_figures
+from remit.cli.decisions.question_text import alike_line, show_figures, show_suggestions
 from remit.cli.decisions.question_watch import watch as watch_questions
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
@@ -97,6 +98,33 @@ def alike(id: str, /, *, limit: int = 10_000) -> None:
         terminal.answer(found)
     else:
         terminal.say(alike_line(found))
+
+
+@approvals_app.command(name="suggest")
+def suggest(*, patch: int = 0, limit: int = 10_000) -> None:
+    """Suggest policy changes that would spare people questions that they always approve. Applies nothing.
+
+    A suggestion needs answers that people have read, by several approvers, on several days and for several
+    tasks, and no refusal. It is an exception for one agent, one tool and the same arguments, of a rule whose
+    author lets one answer permit several calls. For example, review one after a month, save it with
+    `--patch 1 > change.patch`, and treat it like any other change of policies.
+
+    Parameters
+    ----------
+    patch
+        Print only the change with this number, as `git apply` and `patch -p1` read it.
+    limit
+        Decide this many recorded calls again, the newest first, to count what else would have passed.
+    """
+    found = connect().get("approvals", "suggestions", limit=limit)
+    if patch:
+        if not 0 < patch <= len(found["items"]):
+            raise UsageFault("there is no such suggestion", remediation="see `remit approvals suggest`")
+        sys.stdout.write(found["items"][patch - 1]["diff"])
+    elif terminal.is_json():
+        terminal.answer(found)
+    else:
+        show_suggestions(found["items"])
 
 
 def _row(one: Json) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from remit.services.evidence.assembly import EvidenceServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
+from remit.services.inspection.policy_suggestions import PolicySuggestions
 from remit.services.inspection.question_reports import QuestionHistory
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
@@ -35,6 +36,7 @@ class InspectionServices:
     who: Who
     roster: ReplicaStatus
     simulations: Simulations
+    suggestions: PolicySuggestions
     explanations: Explanations
     who_can: WhoCanReports
     proofs: PolicyProofs
@@ -62,6 +64,13 @@ def inspection_services(
         replicas=among.membership,
         policies=policies,
         reactions=endings.reactions,
+    )
+    simulations = Simulations(
+        store=adapters.store,
+        log=evidence.log,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
     )
     return InspectionServices(
         reports=CanReports(
@@ -91,11 +100,12 @@ def inspection_services(
         roster=roster,
         proofs=proofs_of(adapters, deployment, policies),
         questions=_questions(adapters, deployment, decisions, evidence),
-        simulations=Simulations(
-            store=adapters.store,
+        simulations=simulations,
+        suggestions=PolicySuggestions(
             log=evidence.log,
+            store=adapters.store,
             policies=policies,
-            members=deployment.members,
+            simulations=simulations,
             tenant=deployment.tenant,
         ),
         who_can=_who_can(adapters, deployment, policies, tools),
