@@ -37,7 +37,7 @@ WORDS = {
         blocker body bound bridge browser build building catalogue change check checker cli cloud
         combined command commit completion compose composed config confirmation connect connection
         connector consistency console cooperative core database deadline decoding delivery demo dependency
-        deployment destination disconnect doctor document duration dynamic engine error exit expression
+        deployment destination disconnect doctor document duration dynamic engine error exception exit expression
         fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
         head header health heartbeat hint hook host idle ids in init injection input insert inspection
@@ -51,7 +51,7 @@ WORDS = {
         routing rule run running runtime safe scaffold schema screen scripted sdk search second section
         server service setting shell silence simplify slice socket source ssrf stand state static status
         stdio step store structure subscription subset supervisor survey system table target template
-        terminal time timestamp tracing transport tree under unit up upkeep user validator walk web
+        terminal time timestamp tracing transport tree under unit up upkeep user validator walk watch web
         wire write
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,

@@ -119,6 +119,7 @@ def _authzen_rooms(services: Services) -> AuthzenRooms:
         decisions=services.decisions,
         identity=services.identity,
         answers=services.answers,
+        access_requests=services.access_requests,
     )
 
 

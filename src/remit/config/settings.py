@@ -294,6 +294,22 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
             "of tier operator and above."
         ),
     ] = "required"
+    callbacks: Annotated[
+        tuple[Text, ...],
+        Meta(description="Addresses at which it may be told of the end of an access request."),
+    ] = ()
+    callback_secret: Annotated[
+        SecretRef | None,
+        Meta(
+            description="Signing key of callbacks: `env:X` of `whsec_` and base64 of 24 to 64 random bytes."
+        ),
+    ] = None
+    tls_ca: Annotated[
+        str, Meta(description="File of the certificate authorities to trust for callbacks.")
+    ] = ""
+    private: Annotated[
+        bool, Meta(description="Whether callbacks may go to an address of a private network.")
+    ] = False
 
 
 class GuardSection(Section, frozen=True, kw_only=True):

@@ -26,6 +26,17 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""
 
 
+class SignedDelivery(Protocol):
+    """Delivers signed messages. Safe for many at once on one event loop; keeps nothing.
+
+    Durability and errors: as `Notifier`.
+    """
+
+    async def deliver(self, url: str, message_id: str, body: bytes) -> None:
+        """Deliver a JSON document to an address that the configuration names."""
+        ...
+
+
 class Notifier(Protocol):
     """Notifies one addressee. Safe for many at once on one event loop; keeps nothing.
 

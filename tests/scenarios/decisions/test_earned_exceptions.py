@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[FlowWorld]:
 
 
 async def asked(world: FlowWorld, to: str = DESK, body: str = "The report", **more: Json) -> Approval:
-    """Mail someone whom the person has not stated, which is a question, and return it."""
+    """Mail an address that the person has not stated, which is a question, and return it."""
     decision = await world.call("send_mail", to=to, body=body, **more)
     assert decision.outcome is Outcome.DEFER
     return await world.services.decisions.approvals.get(decision.approval)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from remit.core.identity.deployment import Deployment
 from remit.core.oauth.resource import Resources
@@ -11,7 +12,7 @@ from remit.ports.adapters import Adapters
 from remit.ports.upstream import HttpUpstream
 from remit.services.assembly.services import Services
 from remit.services.assembly.settings import Settings
-from remit.services.authzen.assembly import answers_of
+from remit.services.authzen.assembly import access_requests_of, answers_of
 from remit.services.credentials.assembly import credential_services
 from remit.services.decisions.assembly import decision_services
 from remit.services.endings.assembly import ending_services
@@ -59,6 +60,9 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         *(adapters, settings.calls, policies, tools, credentials, tasks, decisions, flow, endings, identity)
     )
     points = frozenset(settings.evaluations.enforcement_points)
+    requests = access_requests_of(*at, decisions)
+    waiting = requests.targets(settings.evaluations.enforcement_points, settings.evaluations.deliveries)
+    told = replace(settings.signals, addressees={**settings.signals.addressees, **waiting})
     oauth = authorization_server(
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, points)
     )
@@ -87,7 +91,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
             *(*at, settings.identity, settings.decisions.unconstrained, policies, tools, credentials),
             *(replicas, tasks, decisions, endings, identity, evidence),
         ),
-        signals=signal_services(*at, settings.signals, findings, evidence, decisions, endings, identity),
+        signals=signal_services(*at, told, findings, evidence, decisions, endings, identity),
+        access_requests=requests,
         answers=answers_of(*at, settings.evaluations, mediation.parts),
         guard=guard_of(*at, settings.guard, tasks, endings, identity, mediation),
         people=people_services(
