@@ -65,13 +65,7 @@ def inspection_services(
         policies=policies,
         reactions=endings.reactions,
     )
-    simulations = Simulations(
-        store=adapters.store,
-        log=evidence.log,
-        policies=policies,
-        members=deployment.members,
-        tenant=deployment.tenant,
-    )
+    simulations = _simulations(adapters, deployment, policies, evidence)
     return InspectionServices(
         reports=CanReports(
             store=adapters.store,
@@ -101,13 +95,7 @@ def inspection_services(
         proofs=proofs_of(adapters, deployment, policies),
         questions=_questions(adapters, deployment, decisions, evidence),
         simulations=simulations,
-        suggestions=PolicySuggestions(
-            log=evidence.log,
-            store=adapters.store,
-            policies=policies,
-            simulations=simulations,
-            tenant=deployment.tenant,
-        ),
+        suggestions=_suggestions(adapters, deployment, policies, evidence, simulations),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
     )
@@ -121,6 +109,34 @@ def _questions(
         store=adapters.store,
         authorizer=decisions.authorizer,
         approvals=decisions.approvals,
+        tenant=deployment.tenant,
+    )
+
+
+def _simulations(
+    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
+) -> Simulations:
+    return Simulations(
+        store=adapters.store,
+        log=evidence.log,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
+    )
+
+
+def _suggestions(
+    adapters: Adapters,
+    deployment: Deployment,
+    policies: Policies,
+    evidence: EvidenceServices,
+    simulations: Simulations,
+) -> PolicySuggestions:
+    return PolicySuggestions(
+        log=evidence.log,
+        store=adapters.store,
+        policies=policies,
+        simulations=simulations,
         tenant=deployment.tenant,
     )
 

@@ -122,9 +122,8 @@ class PolicySuggestions:
         for one in await self._answered():
             if len(one.approval.rules) != 1:
                 continue
-            rule = one.approval.rules[0].id
             if one.state != _YES:  # 3
-                refused.add((one.approval.agent, one.approval.tool, rule))
+                refused.add((one.approval.agent, one.approval.tool, one.approval.rules[0].id))
             elif one.approval.offer is not None:  # 1
                 groups[_key(one.approval)].append(one)
         out: list[SuggestedException] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.policy.cedar.rule_exceptions import with_exception
+from remit.adapters.policy.cedar.policy_text import with_exception
 from remit.adapters.policy.rego.engine import RegoPolicies
 from remit.core.errors import Malformed, NotFound
 from remit.core.policy.bundle import PolicySource

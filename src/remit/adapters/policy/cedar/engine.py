@@ -22,9 +22,9 @@ from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined,
 from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.policy_text import with_exception
 from remit.adapters.policy.cedar.proof import CedarProver
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
-from remit.adapters.policy.cedar.rule_exceptions import with_exception
 from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.rule_parts import rule_parts
