@@ -26,6 +26,7 @@ WORDS = {
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
         separation shared spent stated takeover unclosed untrusted
+        console exception link watch
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
@@ -34,24 +35,25 @@ WORDS = {
     """,
     "terms of computing that every developer knows": """
         abandoned address administrator announcement app array attempt background backup base behind
-        blocker body bound bridge browser build building catalogue change check checker cli cloud combined
-        command commit completion compose composed config confirmation connect connection connector
-        consistency console cooperative core database deadline decoding delivery demo dependency deployment
-        destination disconnect doctor document duration dynamic engine error exception exit expression fast
-        fetch fetching file flat flight flood folder follower form forwarding free gc global graph group
-        guard head header health heartbeat hint hook host idle ids in init injection input insert
-        inspection introspection known last layer limit line link list listen listener listening listing
-        live load local loop loopback main manifest mapping mediation mediator memory message method mode
-        model narrowing node normal notify offer opening operation option os other outgoing output overlap
-        own ownership page parser parsing patch peer pinned placeholder polling pool prefix priority
-        private probe problem process program prompt propagation push pushed query rate read refreshed
-        registry relational remote rendering renewal report request response result resumption retry
-        rollout rotating rotation round routing rule run running runtime safe scaffold schema screen
-        scripted sdk search second section server service setting shell silence simplify slice socket
-        source ssrf stand state static status stdio step store structure subscription subset supervisor
-        survey system table target template terminal time timestamp tracing transport tree under unit up
-        upkeep user validator walk watch web wire write builtin cache compiler counterexample evaluated
-        machine prover solver symbolic syntax
+        blocker body bound bridge browser build building catalogue change check checker cli cloud
+        combined command commit completion compose composed config confirmation connect connection
+        connector consistency cooperative core database deadline decoding delivery demo dependency
+        deployment destination disconnect doctor document duration dynamic engine error exit expression
+        fast fetch
+        fetching file flat flight flood folder follower form forwarding free gc global graph group guard
+        head header health heartbeat hint hook host idle ids in init injection input insert inspection
+        introspection known last layer limit line list listen listener listening listing live load local loop
+        loopback main manifest mapping mediation mediator memory message method mode model narrowing node
+        normal notify offer opening operation option os other outgoing output overlap own ownership page
+        parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem
+        process program prompt propagation push pushed query rate read refreshed registry relational remote
+        rendering renewal report request response result resumption retry rollout rotating rotation round
+        routing rule run running runtime safe scaffold schema screen scripted sdk search second section
+        server service setting shell silence simplify slice socket source ssrf stand state static status
+        stdio step store structure subscription subset supervisor survey system table target template
+        terminal time timestamp tracing transport tree under unit up upkeep user validator walk web
+        wire write
+        builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
