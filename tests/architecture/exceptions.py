@@ -38,6 +38,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/oauth_brokers.py": "OAuth loads the same HTTP client",
     "src/remit/compose/openbao_brokers.py": "as above",
     "src/remit/compose/cloud_brokers.py": "as above",
+    "src/remit/compose/signals.py": "apprise is an extra",
     "src/remit/compose/secret_sources.py": "OpenBao loads the same HTTP client, and the keyring is an extra",
     "src/remit/compose/fetching.py": "fetching loads an HTTP client: 8 MB where no address is configured",
     "src/remit/compose/people.py": "providers load the same HTTP client",

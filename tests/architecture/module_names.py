@@ -9,7 +9,7 @@ WORDS = {
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        aws cedar github kubernete linux openbao postgre rego sqlite unix
+        apprise aws cedar github kubernete linux openbao postgre rego sqlite unix
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
@@ -26,6 +26,7 @@ WORDS = {
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
         separation shared spent stated takeover unclosed untrusted
+        console exception link watch
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup

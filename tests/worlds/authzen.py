@@ -39,9 +39,11 @@ AGENTS = ("records-bot", "todo-bot", "records-api", "todo-backend", "sly-bot")
 class AuthzenWorld(ServiceWorld):
     """A gateway with AuthZEN's fixtures, two agents that work, and two enforcement points."""
 
-    def __init__(self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None) -> None:
+    def __init__(
+        self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None, **outfit: Json
+    ) -> None:
         config = load_config(FIXTURES)
-        super().__init__(folder, points if points is not None else enforcement_points(config))
+        super().__init__(folder, points if points is not None else enforcement_points(config), **outfit)
         self.bundle = load_bundle(config)
         self._tokens = 0
         self._certificates: dict[str, bytes] = {}
@@ -183,10 +185,10 @@ def asking(person: str, action: str, record: str = "record-1", **properties: Jso
 
 @asynccontextmanager
 async def authzen_world(
-    folder: Path, points: Mapping[str, EnforcementPoint] | None = None
+    folder: Path, points: Mapping[str, EnforcementPoint] | None = None, **outfit: Json
 ) -> AsyncIterator[AuthzenWorld]:
     """Open the world, settled in, and close its store at the end."""
-    world = AuthzenWorld(folder, points)
+    world = AuthzenWorld(folder, points, **outfit)
     await world.settle_in()
     try:
         yield world

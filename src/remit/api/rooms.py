@@ -122,6 +122,7 @@ def _authzen_rooms(services: Services) -> AuthzenRooms:
         decisions=services.decisions,
         identity=services.identity,
         answers=services.answers,
+        access_requests=services.access_requests,
     )
 
 
@@ -201,6 +202,7 @@ def console_rooms(services: Services) -> ConsoleRooms:
         credentials=services.credentials,
         decisions=services.decisions,
         evidence=services.evidence,
+        links=services.signals.links,
         guard=services.guard,
         inspection=services.inspection,
         policies=services.policies,

@@ -19,7 +19,7 @@ from remit.adapters.runtime.peer_processes import ProcessTable
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
-from remit.compose.signals import signal_settings
+from remit.compose.signals import callback_deliveries, signal_settings
 from remit.compose.sources import tls_of
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
@@ -142,6 +142,7 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         signals=signal_settings(config, public_url),
         evaluations=EvaluationSettings(
             enforcement_points=enforcement_points(config),
+            deliveries=callback_deliveries(config),
             permit_ttl_s=int(config.authzen.permit_ttl_s),
             report_within_s=int(config.authzen.report_within_s),
         ),
@@ -234,6 +235,7 @@ def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
             agents=frozenset(section.agents),
             vouches=Assurance.from_word(section.vouches) if section.vouches else None,
             constrained=section.sender_constraint == "required",
+            callbacks=frozenset(section.callbacks),
         )
         for name, section in config.enforcement_points.items()
     }

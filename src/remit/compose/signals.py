@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from remit.adapters.attestor.issuers import Issuer
-from remit.adapters.notifier.webhook import Webhook, key_of
+from remit.adapters.notifier.webhook import SignedPost, Webhook, key_of
 from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config, SecretRef
+from remit.config.sections.notify import AddresseeSection
+from remit.core.errors import ConfigInvalid
+from remit.ports.delivery import Deliver
 from remit.ports.issuers import IssuerUse
+from remit.ports.notifier import Notifier, SignedDelivery
 from remit.services.signals.assembly import SignalSettings
 from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.polling import PolledSource
@@ -156,21 +160,53 @@ def _targets(config: Config) -> dict[str, PushTarget]:
 
 def _addressees(config: Config) -> dict[str, NotificationTarget]:
     """Return the targets of notifications; raises `ConfigInvalid` or `KeyUnavailable`."""
-    out = {}
-    for name, one in config.notify.items():
-        key_of(one.secret.resolve())
-        hook = Webhook(
-            one.url,
-            one.secret.resolve,
-            deliver=guarded_fetch(
-                private=one.private,
-                plain_loopback=config.trust.plain_loopback,
-                ca_file=config.at(one.tls_ca) if one.tls_ca else None,
-            ),
-            clock=SystemClock(),
+    return {
+        name: NotificationTarget(
+            name=name,
+            notifier=_apprise(one.apprise) if one.apprise else _webhook(config, one),
+            kinds=tuple(one.on),
+            person=one.apprise is not None,
         )
-        out[name] = NotificationTarget(name=name, notifier=hook, kinds=tuple(one.on))
+        for name, one in config.notify.items()
+    }
+
+
+def _webhook(config: Config, one: AddresseeSection) -> Webhook:
+    assert one.secret is not None
+    key_of(one.secret.resolve())
+    deliver = _guarded(config, private=one.private, tls_ca=one.tls_ca)
+    return Webhook(one.url, one.secret.resolve, deliver=deliver, clock=SystemClock())
+
+
+def callback_deliveries(config: Config) -> dict[str, SignedDelivery]:
+    """Return how callbacks are sent, by enforcement point; raises `ConfigInvalid` or `KeyUnavailable`."""
+    out: dict[str, SignedDelivery] = {}
+    for name, one in config.enforcement_points.items():
+        if one.callbacks and one.callback_secret is not None:
+            key_of(one.callback_secret.resolve())
+            deliver = _guarded(config, private=one.private, tls_ca=one.tls_ca)
+            out[name] = SignedPost(one.callback_secret.resolve, deliver=deliver, clock=SystemClock())
     return out
+
+
+def _guarded(config: Config, *, private: bool, tls_ca: str) -> Deliver:
+    return guarded_fetch(
+        private=private,
+        plain_loopback=config.trust.plain_loopback,
+        ca_file=config.at(tls_ca) if tls_ca else None,
+    )
+
+
+def _apprise(url: SecretRef) -> Notifier:
+    try:
+        from remit.adapters.notifier.apprise import AppriseService, service_of
+    except ModuleNotFoundError:
+        raise ConfigInvalid(
+            "notifications by apprise need the library `apprise`, which is not installed",
+            remediation="install the extra (`pip install '.[notify]'`), or use a webhook",
+        ) from None
+    service_of(url.resolve())
+    return AppriseService(url.resolve)
 
 
 def _showing(token: SecretRef | None) -> Callable[[], Mapping[str, str]]:

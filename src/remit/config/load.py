@@ -27,7 +27,7 @@ from remit.config.sections.policy import check_policy
 from remit.config.sections.secret_sources import check_secrets
 from remit.config.sections.signals import check_signals
 from remit.config.sections.store import check_store
-from remit.config.sections.trust import check_trust
+from remit.config.sections.trust import address_fault, check_trust
 from remit.config.sections.workload_api import check_workload_api
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.upstream_process import check_arguments, check_foreign, check_programs, check_variables
@@ -119,6 +119,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     for name, upstream in config.upstreams.items():
         _check_upstream(f"upstreams.{name}", upstream, node, problems)
     _check_guards(config, node, problems)
+    _check_callbacks(config, node, problems)
     if (own := PLAN_TOOL.upstream) in config.governed:
         # An approval of a call there could be used to extend a plan.
         key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"
@@ -235,6 +236,20 @@ def _check_url(url: str, key: str, node: Node, problems: Problems) -> None:
         problems.add(
             "has a query or fragment", line=line, key=key, remediation="remove what follows `#` or `?`"
         )
+
+
+def _check_callbacks(config: Config, node: Node, problems: Problems) -> None:
+    for name, point in config.enforcement_points.items():
+        key = f"enforcement_points.{name}"
+        for one in point.callbacks:
+            if fault := address_fault(one, config.trust.plain_loopback):
+                at = f"{key}.callbacks"
+                problems.add(fault, line=node.line_of(at), key=at, remediation="write `https://host/path`")
+        secret = point.callback_secret
+        fine = not point.callbacks if secret is None else secret.secret and not secret.lead
+        if not fine:
+            at = f"{key}.callback_secret"
+            problems.add("is not a reference", line=node.line_of(at), key=at, remediation="write `env:NAME`")
 
 
 def _check_classes(config: Config, node: Node, problems: Problems) -> None:

@@ -28,7 +28,7 @@ from remit.config.sections.governance import (
 from remit.config.sections.keys import KeysSection
 from remit.config.sections.listen import ListenSection
 from remit.config.sections.models import ModelsSection
-from remit.config.sections.notify import WebhookSection
+from remit.config.sections.notify import AddresseeSection
 from remit.config.sections.oauth import OAuthSection
 from remit.config.sections.policy import PolicySection
 from remit.config.sections.replica import ReplicaSection
@@ -295,6 +295,22 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
             "of tier operator and above."
         ),
     ] = "required"
+    callbacks: Annotated[
+        tuple[Text, ...],
+        Meta(description="Addresses at which it may be told of the end of an access request."),
+    ] = ()
+    callback_secret: Annotated[
+        SecretRef | None,
+        Meta(
+            description="Signing key of callbacks: `env:X` of `whsec_` and base64 of 24 to 64 random bytes."
+        ),
+    ] = None
+    tls_ca: Annotated[
+        str, Meta(description="File of the certificate authorities to trust for callbacks.")
+    ] = ""
+    private: Annotated[
+        bool, Meta(description="Whether callbacks may go to an address of a private network.")
+    ] = False
 
 
 class GuardSection(Section, frozen=True, kw_only=True):
@@ -423,7 +439,7 @@ class Config(Section, frozen=True, kw_only=True):
     trust: TrustSection = TrustSection()
     signals: SignalsSection = SignalsSection()
     notify: Annotated[
-        dict[Name, WebhookSection], Meta(description="Receivers of notifications, by name.")
+        dict[Name, AddresseeSection], Meta(description="Receivers of notifications, by name.")
     ] = {}
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()

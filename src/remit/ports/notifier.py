@@ -14,13 +14,27 @@ from remit.core.json_value import Json
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One event of the log for a subscriber: its readable facts, without sealed values.
 
-    `id` stays the same when the notification is repeated.
+    `id` stays the same when the notification is repeated. Of a question, `until` is when it ends, and `link`
+    leads an approver to it.
     """
 
     id: str
     kind: str
     at: datetime
     facts: dict[str, Json] = {}
+    until: datetime | None = None
+    link: str = ""
+
+
+class SignedDelivery(Protocol):
+    """Delivers signed messages. Safe for many at once on one event loop; keeps nothing.
+
+    Durability and errors: as `Notifier`.
+    """
+
+    async def deliver(self, url: str, message_id: str, body: bytes) -> None:
+        """Deliver a JSON document to an address that the configuration names."""
+        ...
 
 
 class Notifier(Protocol):

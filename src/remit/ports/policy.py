@@ -15,6 +15,7 @@ from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.policy.bundle import PolicySource
 from remit.core.policy.proof import ProofAnswer, ProofPrograms
+from remit.core.policy.rule_exception import RuleException
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
@@ -168,6 +169,15 @@ class PolicyEngine(Protocol):
         """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds.
 
         Policies that do not come into force are loaded `aside`, so that they delay no others.
+        """
+        ...
+
+    def excepted(
+        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+    ) -> tuple[PolicySource, ...]:
+        """Return the sources with an exception in the rule of this text; nothing else is changed.
+
+        Raises `Malformed` where the exception cannot be written, and `NotFound` where none can be.
         """
         ...
 

@@ -14,6 +14,7 @@ from remit.core.errors import NotFound
 from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
 from remit.services.inspection.question_reports import AlikeQuestions
+from tests.samples.tokens import HELD, task_token
 from tests.worlds.flow import FlowWorld, flow_world
 
 Json = Any
@@ -116,3 +117,18 @@ async def test_figures_come_from_the_evidence(world: FlowWorld) -> None:
     assert [one.rule for one in found.rules] == ["flow/ask-destination"]
     assert found.calls == 4
     assert found.rules[0].per_100_calls == 75
+
+
+async def test_a_refusal_that_is_followed_by_an_approval_of_the_same_call_is_overturned(
+    world: FlowWorld,
+) -> None:
+    """Either answer was wrong, or the agent has worn someone down."""
+    await begin(world)
+    await answer(world, await asked(world, "Twice"), approve=False)
+    await answer(world, await asked(world, "Other"), approve=False)
+    assert (await world.services.inspection.questions.figures()).overturned == 0
+    world.clock.advance(901)
+    world.token = await task_token(world.services, world.task.id, confirmation=HELD)
+    await answer(world, await asked(world, "Twice"), approve=True)
+    found = await world.services.inspection.questions.figures()
+    assert (found.denied, found.overturned) == (2, 1)

@@ -25,38 +25,48 @@ SIZES: Final = (24, 64)
 _REFUSES: Final = frozenset({400, 413, 415, 422})
 
 
-class Webhook:
-    """Sends each notification to one address by POST."""
+class SignedPost:
+    """`ports.notifier.SignedDelivery` by POST; `webhook-id` reveals a repetition, the timestamp its age."""
 
-    def __init__(self, url: str, secret: Callable[[], str], *, deliver: Deliver, clock: Clock) -> None:
-        """Take the address, and `secret`, which returns the secret each time."""
-        self._url = url
+    def __init__(self, secret: Callable[[], str], *, deliver: Deliver, clock: Clock) -> None:
+        """Take `secret`, which returns the secret each time."""
         self._secret = secret
         self._deliver = deliver
         self._clock = clock
 
-    async def notify(self, notification: Notification) -> None:
-        """Send a signed notification; `webhook-id` reveals a repetition, and the timestamp an old one."""
-        body = msgspec.json.encode(
-            {
-                "type": notification.kind,
-                "timestamp": timestamp(notification.at),
-                "data": notification.facts,
-            }
-        )
+    async def deliver(self, url: str, message_id: str, body: bytes) -> None:
+        """Send a signed message."""
         sent = str(int(self._clock.now().timestamp()))
         headers = {
-            "webhook-id": notification.id,
+            "webhook-id": message_id,
             "webhook-timestamp": sent,
-            "webhook-signature": signature(self._secret(), notification.id, sent, body),
+            "webhook-signature": signature(self._secret(), message_id, sent, body),
         }
         answer = await self._deliver.post(
-            self._url, body, media="application/json", headers=headers, max_bytes=65_536
+            url, body, media="application/json", headers=headers, max_bytes=65_536
         )
         if answer.status in _REFUSES:
             raise Malformed(f"it answered {answer.status}", code=f"http-{answer.status}")
         if not 200 <= answer.status < 300:
             raise SourceUnavailable(f"it answered {answer.status}", code="push-refused")
+
+
+class Webhook:
+    """Sends each notification to one address."""
+
+    def __init__(self, url: str, secret: Callable[[], str], *, deliver: Deliver, clock: Clock) -> None:
+        """Take the address, and `secret`, which returns the secret each time."""
+        self._url = url
+        self._post = SignedPost(secret, deliver=deliver, clock=clock)
+
+    async def notify(self, notification: Notification) -> None:
+        """Send a signed notification."""
+        body = {
+            "type": notification.kind,
+            "timestamp": timestamp(notification.at),
+            "data": notification.facts | ({"link": notification.link} if notification.link else {}),
+        }
+        await self._post.deliver(self._url, notification.id, msgspec.json.encode(body))
 
 
 def signature(secret: str, message_id: str, sent: str, body: bytes) -> str:

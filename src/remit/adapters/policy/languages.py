@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from remit.core.identity.principals import Agent
+from remit.core.policy.rule_exception import RuleException
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
@@ -54,6 +55,12 @@ class PolicyLanguages:
         """Check and load policies; see the port. Aside, their files' ending names the language."""
         engine = self._by_ending(sources) if aside else self._engine
         return engine.load(sources, tools, task_types, agents, counters, aside=aside)
+
+    def excepted(
+        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+    ) -> tuple[PolicySource, ...]:
+        """Return policies in force with an exception; see the port."""
+        return self._engine.excepted(sources, rule_text, exception)
 
     def _by_ending(self, sources: Sequence[PolicySource]) -> PolicyEngine:
         for ending, make in self._others.items():

@@ -2,9 +2,8 @@
 """Access requests: denied calls that a person may approve (AuthZEN Access Request and Approval Profile).
 
 The evaluation that defers asks people for an approval; an access request refers to that evaluation. The task
-of an access request is the approval: `pending`, `approved`, `partial`, `denied` or `expired`. A used approval
-is also `expired`. After an approval the enforcement point evaluates again, and the new evaluation decides;
-after a `partial` one it tells the narrower request that was permitted (`instead`).
+of an access request is the approval. After an approval the enforcement point evaluates again, and the new
+evaluation decides; after a `partial` one it tells the narrower request that was permitted (`instead`).
 """
 
 from __future__ import annotations
@@ -17,26 +16,18 @@ from starlette.responses import Response
 from remit.api.authzen.evaluation import REFUSALS, point_of
 from remit.api.authzen.mapping import question
 from remit.api.authzen.messages import AccessRequestAnswer, AccessRequestForm, ApprovalTask, EvaluationForm
-from remit.api.authzen.paths import REQUESTS_PATH
 from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.http_messages import HEADERS, PROBLEM, answer
 from remit.api.rest.route import RestRequest
 from remit.core.decisions.access_request import call_digest
 from remit.core.decisions.approval import Approval, ApprovalState
-from remit.core.errors import NotFound
+from remit.core.errors import NotFound, Unauthenticated
 from remit.core.evidence.event import timestamp
+from remit.core.identity.principals import Principal
 from remit.core.json_value import Json
 from remit.services.authzen.enforcement_points import EnforcementPoint
 
 _ERROR = "urn:openid:authzen:access-request:error:"
-_STATUS = {
-    ApprovalState.PENDING: "pending",
-    ApprovalState.APPROVED: "approved",
-    ApprovalState.DENIED: "denied",
-    ApprovalState.NARROWED: "partial",
-    ApprovalState.EXPIRED: "expired",
-    ApprovalState.CONSUMED: "expired",
-}
 
 
 async def submitted(errand: RestRequest[AuthzenRooms]) -> Response:
@@ -44,26 +35,54 @@ async def submitted(errand: RestRequest[AuthzenRooms]) -> Response:
     form: AccessRequestForm = errand.body
     point, caller = point_of(errand)
     rooms = errand.rooms
-    if errand.desk.clock.now() >= form.denial.expires_at:
+    evaluation, expires = form.denial.evaluation_id, form.denial.expires_at
+    if form.denial.binding_token:
+        try:
+            named, until = rooms.access_requests.bound(form.denial.binding_token, point.name)
+        except Unauthenticated:
+            return _problem("invalid_denial_binding", 400, "this token does not bind a denial")
+        if evaluation not in ("", named):
+            return _problem("invalid_denial_binding", 400, "the token is of another evaluation")
+        evaluation, expires = named, min(expires, until)
+    if errand.desk.clock.now() >= expires:
         return _problem("expired_denial", 410, "the denial has expired; evaluate again")
-    approval = await _of(errand, point, form.denial.evaluation_id.partition("~")[2])
+    approval = await _of(errand, point, evaluation.partition("~")[2])
     if approval is None:
         return _problem("invalid_denial_binding", 400, "this denial cannot be approved")
+    if approval.state is ApprovalState.EXPIRED and not approval.decided_by:
+        # What the enforcement point says of the end does not make it later.
+        return _problem("expired_denial", 410, "the denial is over; evaluate again")
+    if not await _matches(errand, form, point, caller, approval):
+        return _problem("invalid_denial_binding", 400, "the request does not match the denied one")
+    if form.callback is not None:
+        await rooms.access_requests.follow(approval, point, form.callback)
+        # It may have been answered meanwhile: then this answer says so, or a callback does.
+        approval = await rooms.decisions.approvals.get(approval.id)
+    told = await _told(errand, approval)
+    response = answer(told, 202 if approval.state is ApprovalState.PENDING else 201)
+    response.headers["Location"] = told.task.status_endpoint
+    return response
+
+
+async def _matches(
+    errand: RestRequest[AuthzenRooms],
+    form: AccessRequestForm,
+    point: EnforcementPoint,
+    caller: Principal,
+    approval: Approval,
+) -> bool:
+    """Return whether an access request is about exactly the call that was denied."""
     try:
         one = EvaluationForm(
             subject=form.subject, action=form.action, resource=form.resource, context=form.context
         )
         asked = question(one, point, caller)
-        claims = await rooms.answers.subjects.claims(point, caller, asked.subject, errand.desk.clock.now())
+        subjects = errand.rooms.answers.subjects
+        claims = await subjects.claims(point, caller, asked.subject, errand.desk.clock.now())
     except REFUSALS:
-        return _problem("invalid_denial_binding", 400, "the request does not match the denied one")
+        return False
     tool = f"{asked.asked.upstream}/{asked.asked.name}"
-    if approval.call != call_digest(claims.task, tool, asked.asked.arguments):
-        return _problem("invalid_denial_binding", 400, "the request does not match the denied one")
-    told = _told(approval, errand.desk.public_url)
-    response = answer(told, 202 if approval.state is ApprovalState.PENDING else 201)
-    response.headers["Location"] = told.task.status_endpoint
-    return response
+    return approval.call == call_digest(claims.task, tool, asked.asked.arguments)
 
 
 async def shown(errand: RestRequest[AuthzenRooms]) -> Response:
@@ -72,7 +91,7 @@ async def shown(errand: RestRequest[AuthzenRooms]) -> Response:
     approval = await _of(errand, point, errand.place["request"])
     if approval is None:
         return _problem("unknown_task", 404, "the access request does not exist")
-    return answer(_told(approval, errand.desk.public_url))
+    return answer(await _told(errand, approval))
 
 
 async def _of(
@@ -89,28 +108,23 @@ async def _of(
     return approval if known else None
 
 
-def _told(approval: Approval, public_url: str) -> AccessRequestAnswer:
-    status = _STATUS[approval.state]
-    if status == "approved":
-        until = {"id": approval.id, "approved_until": timestamp(approval.expires)}
-        moment = {"approved_at": timestamp(approval.decided)} if approval.decided else {}
-        return AccessRequestAnswer(
-            task=_task(approval, status, public_url),
-            result={"mode": "reevaluate", "approval": until | moment},
-        )
-    if status == "partial":
-        result: dict[str, Json] = {"mode": "reevaluate", "approval": {"id": approval.instead}}
-        return AccessRequestAnswer(task=_task(approval, status, public_url), result=result)
-    return AccessRequestAnswer(task=_task(approval, status, public_url))
-
-
-def _task(approval: Approval, status: str, public_url: str) -> ApprovalTask:
-    return ApprovalTask(
+async def _told(errand: RestRequest[AuthzenRooms], approval: Approval) -> AccessRequestAnswer:
+    requests = errand.rooms.access_requests
+    state = await requests.state_of(approval)
+    task = ApprovalTask(
         id=approval.id,
-        status=status,
-        status_endpoint=f"{public_url}{REQUESTS_PATH}/{approval.id}",
+        status=state,
+        status_endpoint=f"{requests.requests_url}/{approval.id}",
         expires_at=approval.expires,
     )
+    if state == "approved":
+        until = {"id": approval.id, "approved_until": timestamp(approval.expires)}
+        moment = {"approved_at": timestamp(approval.decided)} if approval.decided else {}
+        return AccessRequestAnswer(task=task, result={"mode": "reevaluate", "approval": until | moment})
+    if state == "partial":
+        result: dict[str, Json] = {"mode": "reevaluate", "approval": {"id": approval.instead}}
+        return AccessRequestAnswer(task=task, result=result)
+    return AccessRequestAnswer(task=task)
 
 
 def _problem(kind: str, status: int, detail: str) -> Response:

@@ -15,7 +15,7 @@ from remit.api.authzen.messages import (
     ResultAnswer,
     ResultForm,
 )
-from remit.api.authzen.responses import faulty, permitted, refused
+from remit.api.authzen.responses import evaluation_of, faulty, permitted, refused
 from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import RestRequest
 from remit.core.decisions.decision import Outcome
@@ -100,10 +100,14 @@ async def _decide(
         return faulty(error)
     if isinstance(end, Permitted):
         return permitted(end)
-    approval = None
+    approval, binding = None, ""
     if end.decision.outcome is Outcome.DEFER:
         approval = await rooms.decisions.approvals.find(end.decision.approval)
-    return refused(end, approval, errand.desk.public_url, again="approval" in form.context)
+    if approval is not None:
+        evaluation = evaluation_of(end, approval)
+        binding = await rooms.access_requests.binding(evaluation, approval, point.name)
+    again = "approval" in form.context
+    return refused(end, approval, errand.desk.public_url, binding=binding, again=again)
 
 
 async def _recorded(errand: RestRequest[AuthzenRooms], error: RemitError) -> None:

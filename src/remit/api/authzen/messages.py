@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from remit.api.rest.representations import Moment
 from remit.core.json_value import Json
+from remit.services.authzen.access_requests import RequestCallback, RequestState
 
 Properties = dict[str, Json]
 
@@ -125,9 +126,10 @@ class ActionSearchForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DenialForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The denied evaluation to which an access request refers."""
+    """The denied evaluation that an access request refers to: `evaluation_id`, `binding_token`, or both."""
 
-    evaluation_id: Annotated[str, Meta(min_length=1, max_length=256)]
+    evaluation_id: Annotated[str, Meta(max_length=256)] = ""
+    binding_token: Annotated[str, Meta(max_length=8192)] = ""
     expires_at: Moment
 
 
@@ -139,6 +141,7 @@ class AccessRequestForm(msgspec.Struct, frozen=True, kw_only=True):
     resource: ResourceForm
     denial: DenialForm
     context: Properties = {}
+    callback: RequestCallback | None = None
 
 
 class ResultForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,10 +182,10 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApprovalTask(msgspec.Struct, frozen=True, kw_only=True):
-    """The task of an access request: `pending`, `approved`, `partial`, `denied` or `expired`."""
+    """The task of an access request: its `status_endpoint` tells its state."""
 
     id: str
-    status: str
+    status: RequestState
     status_endpoint: str
     expires_at: Moment
 
@@ -212,5 +215,6 @@ class PdpMetadata(msgspec.Struct, frozen=True, kw_only=True):
     search_action_endpoint: str
     access_request_endpoint: str
     remit_result_endpoint: str
+    jwks_uri: str
     obligations_supported: tuple[str, ...]
     capabilities: tuple[str, ...]

@@ -11,6 +11,5 @@ EVALUATIONS_PATH: Final = "/access/v1/evaluations"
 SUBJECTS_PATH: Final = "/access/v1/search/subject"
 RESOURCES_PATH: Final = "/access/v1/search/resource"
 ACTIONS_PATH: Final = "/access/v1/search/action"
-REQUESTS_PATH: Final = "/access/v1/requests"
 #: An extension of remit to the standard: the result of a permitted call.
 RESULT_PATH: Final = "/access/v1/result"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import msgspec
 
 from remit.api.authzen.messages import EvaluationAnswer
-from remit.api.authzen.paths import REQUESTS_PATH
 from remit.api.http_messages import status_of
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Decision, Reason
@@ -19,6 +18,7 @@ from remit.core.decisions.obligations import CUSTOM, REDACT, values_of
 from remit.core.errors import RemitError
 from remit.core.evidence.event import timestamp
 from remit.core.json_value import Json
+from remit.services.authzen.access_requests import REQUESTS_PATH
 
 NOT_PERMITTED = "this is not permitted"
 
@@ -48,20 +48,29 @@ def _obligations(decision: Decision) -> list[dict[str, Json]]:
     return [{**one, "id": f"obl-{place}"} for place, one in enumerate(out, 1)]
 
 
-def refused(end: Refused, approval: Approval | None, public_url: str, *, again: bool) -> EvaluationAnswer:
+def evaluation_of(end: Refused, approval: Approval) -> str:
+    """Return the id of a denied evaluation that a person may approve; it names the approval."""
+    return f"{end.decision.id}~{approval.id}"
+
+
+def refused(
+    end: Refused, approval: Approval | None, public_url: str, *, binding: str, again: bool
+) -> EvaluationAnswer:
     """Return a refusal; if a person may approve, include how to request it (`access_request`).
 
-    `again` is whether the request included an approval: `next_action` then states the next step.
+    `binding` is the token that binds such a request to this denial. `again` is whether the request included
+    an approval: `next_action` then states the next step.
     """
     context = _common(end) | _reasons(end.decision)
     if end.decision.instead is not None:
         context["instead"] = msgspec.to_builtins(end.decision.instead)
     if approval is not None:
-        context["evaluation_id"] = f"{end.decision.id}~{approval.id}"
+        context["evaluation_id"] = evaluation_of(end, approval)
         context["reason"] = "approval_required"
         context["access_request"] = {
             "endpoint": public_url + REQUESTS_PATH,
             "expires_at": timestamp(approval.expires),
+            "binding_token": binding,
         }
     if again:
         context["next_action"] = "request" if approval is not None else "none"

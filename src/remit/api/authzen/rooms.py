@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from remit.services.authzen.access_requests import AccessRequests
 from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.assembly import IdentityServices
@@ -19,3 +20,4 @@ class AuthzenRooms:
     decisions: DecisionServices
     identity: IdentityServices
     answers: AuthzenEvaluations
+    access_requests: AccessRequests

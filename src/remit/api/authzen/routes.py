@@ -11,7 +11,9 @@ from remit.api.authzen import (
     search,
 )
 from remit.api.authzen.rooms import AuthzenRooms
+from remit.api.oauth.paths import JWKS_PATH
 from remit.api.rest.route import Endpoint, RestRequest, of_standard
+from remit.services.authzen.access_requests import REQUESTS_PATH
 
 
 async def metadata(errand: RestRequest[AuthzenRooms]) -> messages.PdpMetadata:
@@ -24,8 +26,9 @@ async def metadata(errand: RestRequest[AuthzenRooms]) -> messages.PdpMetadata:
         search_subject_endpoint=url + paths.SUBJECTS_PATH,
         search_resource_endpoint=url + paths.RESOURCES_PATH,
         search_action_endpoint=url + paths.ACTIONS_PATH,
-        access_request_endpoint=url + paths.REQUESTS_PATH,
+        access_request_endpoint=url + REQUESTS_PATH,
         remit_result_endpoint=url + paths.RESULT_PATH,
+        jwks_uri=url + JWKS_PATH,
         obligations_supported=("custom",),
         capabilities=("urn:openid:authzen:capability:access-request",),
     )
@@ -87,7 +90,7 @@ ENDPOINTS = (
     ),
     of_standard(
         "POST",
-        paths.REQUESTS_PATH,
+        REQUESTS_PATH,
         "Submit an access request for a denied evaluation that a person may approve",
         access_requests.submitted,
         certificates=True,
@@ -97,7 +100,7 @@ ENDPOINTS = (
     ),
     of_standard(
         "GET",
-        paths.REQUESTS_PATH + "/{request}",
+        REQUESTS_PATH + "/{request}",
         "Show the state of an access request",
         access_requests.shown,
         certificates=True,

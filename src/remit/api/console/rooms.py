@@ -18,6 +18,7 @@ from remit.services.limits.rate_limit import RateLimit
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.signals.assembly import SignalServices
+from remit.services.signals.question_links import QuestionLinks
 from remit.services.tools.assembly import ToolServices
 
 #: What a person may change through the console within a minute.
@@ -32,6 +33,7 @@ class ConsoleRooms(PageRooms):
     credentials: CredentialServices
     decisions: DecisionServices
     evidence: EvidenceServices
+    links: QuestionLinks
     guard: CodingGuard
     inspection: InspectionServices
     policies: Policies

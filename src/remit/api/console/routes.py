@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from remit.api.console import notification_link
 from remit.api.console.live import live
 from remit.api.console.page import ROOT, Page, console_page
 from remit.api.console.pages import (
@@ -29,7 +31,7 @@ from remit.api.console.pages import (
     tools,
 )
 from remit.api.console.rooms import ConsoleRooms
-from remit.api.oauth.browser.rendering import Serve
+from remit.api.oauth.browser.rendering import Serve, paged
 from remit.core.errors import NotFound
 from remit.services.identity.permissions import Duty
 
@@ -101,6 +103,7 @@ def routes(rooms: ConsoleRooms) -> tuple[tuple[str, dict[str, Serve]], ...]:
             for path, at, duty, shows, acts in PAGES
         ),
         (ROOT + "/live", {"GET": live(rooms)}),
+        (notification_link.PATH, {"GET": paged(partial(notification_link.follow, links=rooms.links), rooms)}),
         (ROOT + "/static/{name}", {"GET": _static()}),
     )
 

@@ -24,6 +24,7 @@ from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, may, see_approval
 from remit.services.inspection.assembly import InspectionServices
+from remit.services.inspection.policy_suggestions import SuggestedException
 from remit.services.inspection.question_reports import MOST, USUAL, AlikeQuestions
 from remit.services.tasks.assembly import TaskServices
 
@@ -186,6 +187,12 @@ async def alike(errand: RestRequest[ApprovalRooms]) -> AlikeQuestions:
     return await errand.rooms.inspection.questions.alike(approval.id, errand.query.limit)
 
 
+async def suggestions(errand: RestRequest[ApprovalRooms]) -> Items[SuggestedException]:
+    """Return policy changes that would spare people questions that they always approve."""
+    found = await errand.rooms.inspection.suggestions.suggested(errand.query.limit, by=errand.by)
+    return Items(tuple(found))
+
+
 async def watched(errand: RestRequest[ApprovalRooms]) -> StreamingResponse:
     """Stream each new and each changed approval, for as long as the session lives."""
     return StreamingResponse(_changes(errand), media_type="text/event-stream", headers=HEADERS)
@@ -250,6 +257,16 @@ ENDPOINTS = (
         people=Duty.OVERSEE,
         asks=EventLimit,
         gives=QuestionFigures,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/approvals/suggestions",
+        summary="Suggest policy changes that would spare people questions that they always approve; nothing "
+        "is applied",
+        serve=suggestions,
+        people=Duty.AUDIT,
+        asks=EventLimit,
+        gives=Items[SuggestedException],
     ),
     Endpoint(
         method="GET",

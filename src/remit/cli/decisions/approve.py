@@ -7,7 +7,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-import msgspec
 from cyclopts import Parameter
 from rich.text import Text
 
@@ -15,14 +14,14 @@ from remit.cli.decisions.approver_options import add_to
 from remit.cli.decisions.confirmation import confirmed
 from remit.cli.decisions.narrowing_options import narrower_values
 from remit.cli.decisions.question_screen import demand, progress, show, spoken_by, together, until
-from remit.cli.decisions.question_text import alike_line, show_figures
+from remit.cli.decisions.question_text import alike_line, show_figures, show_suggestions
+from remit.cli.decisions.question_watch import watch as watch_questions
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, seconds, verb
 from remit.cli.rest_client import Client, connect
 from remit.core.errors import Conflict
 from remit.core.json_value import Json
-from remit.core.safe_text import escaped
 
 Wanted = Literal["pending", "approved", "denied", "narrowed", "expired", "consumed", "all"]
 
@@ -37,7 +36,8 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
     """List calls that wait for a person's approval.
 
     Approvers and auditors see all of them; others see those of their own tasks. For example, keep
-    `remit approvals --watch` open while an agent deploys, so that its request does not expire unseen.
+    `remit approvals --watch` open while an agent deploys, so that its request does not expire unseen; on a
+    terminal, answer each question where it appears: `y`, `n`, a narrower value or several times, and why.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
     """
     client = connect()
     if watch:
-        _watch(client)
+        watch_questions(client)
         return
     found = client.get("approvals", state=None if state == "all" else state, task=task)
     if terminal.is_json():
@@ -103,6 +103,33 @@ def alike(id: str, /, *, limit: int = 10_000) -> None:
         terminal.say(alike_line(found))
 
 
+@approvals_app.command(name="suggest")
+def suggest(*, patch: int = 0, limit: int = 10_000) -> None:
+    """Suggest policy changes that would spare people questions that they always approve. Applies nothing.
+
+    A suggestion needs answers that people have read, by several approvers, on several days and for several
+    tasks, and no refusal. It is an exception for one agent, one tool and the same arguments, of a rule whose
+    author lets one answer permit several calls. For example, review one after a month, save it with
+    `--patch 1 > change.patch`, and treat it like any other change of policies.
+
+    Parameters
+    ----------
+    patch
+        Print only the change with this number, as `git apply` and `patch -p1` read it.
+    limit
+        Decide this many recorded calls again, the newest first, to count what else would have passed.
+    """
+    found = connect().get("approvals", "suggestions", limit=limit)
+    if patch:
+        if not 0 < patch <= len(found["items"]):
+            raise UsageFault("there is no such suggestion", remediation="see `remit approvals suggest`")
+        sys.stdout.write(found["items"][patch - 1]["diff"])
+    elif terminal.is_json():
+        terminal.answer(found)
+    else:
+        show_suggestions(found["items"])
+
+
 def _row(one: Json) -> tuple[object, ...]:
     return (
         one["id"],
@@ -127,39 +154,6 @@ def _invite(groups: list[list[Json]]) -> None:
         if len(group) > 1 and group[0]["state"] == "pending":
             terminal.say(f"\n{len(group)} of `{group[0]['tool']}` in {group[0]['task']} belong together:")
             terminal.copyable(f"  remit approve {' '.join(one['id'] for one in group)}", style="dim")
-
-
-def _watch(client: Client) -> None:
-    terminal.remark("watching for approvals; stop with Ctrl-C")
-    with client.stream("approvals", "watch", endless=True) as response:
-        for line in response.iter_lines():
-            if not line.startswith("data: "):
-                continue
-            one = msgspec.json.decode(line.removeprefix("data: "))
-            if terminal.is_json():
-                sys.stdout.write(escaped(msgspec.json.encode(one).decode()) + "\n")
-                sys.stdout.flush()
-            elif one["state"] == "pending":
-                terminal.say(
-                    terminal.moment(one["requested"]),
-                    "  ",
-                    terminal.text(one["id"], "bold"),
-                    "  ",
-                    one["tool"],
-                )
-                terminal.say(f"  {one['agent']} for {one['requested_for']}: {'; '.join(one['reasons'])}")
-                if one["needed"] > 1 or one["escalated"]:
-                    also = f", also of group {', '.join(one['escalated'])}" if one["escalated"] else ""
-                    terminal.say(f"  {progress(one)} approved{also}")
-                terminal.copyable(f"  remit approve {one['id']}", style="dim")
-            else:
-                by = f" by {one['decided_by']}" if one["decided_by"] else ""
-                by += ", with broken glass" if one["broken_glass"] else ""
-                if one["overtaken"]:
-                    by += (
-                        ", withdrawn: " + ("" if one["overtaken"] == "agent" else "other ") + one["overtaken"]
-                    )
-                terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 
 @app.default

@@ -23,7 +23,7 @@ def show_figures(found: Json) -> None:
         ("questions", f"{found['questions']:,}{_rate(found['per_100_calls'])}"),
         ("answered", f"{found['answered']:,}{_times(found)}"),
         ("approved", f"{found['approved']:,}{_share(found['share_approved'])}{_narrowed(found)}"),
-        ("denied", f"{found['denied']:,}"),
+        ("denied", f"{found['denied']:,}{_overturned(found)}"),
         ("unread", f"{found['unread']:,}{_share(found['share_unread'])}, answered in under 2 seconds"),
         ("unanswered", f"{found['expired'] + found['open']:,}, {found['expired']:,} of them refused for it"),
         ("withdrawn", f"{found['withdrawn']:,}"),
@@ -55,6 +55,45 @@ def alike_line(found: Json) -> str:
     )
 
 
+def show_suggestions(found: list[Json]) -> None:
+    """Show policy changes with what speaks for them, and what else they would have let pass."""
+    if not found:
+        terminal.say("nothing to suggest: no question was read and approved often enough, by several people")
+    for number, one in enumerate(found, 1):
+        exception, evidence = one["exception"], one["evidence"]
+        texts = ", ".join(f"`{name}`" for name in exception["texts"])
+        terminal.say("")
+        terminal.say(
+            terminal.text(f"{number}. ", "bold"),
+            f"`{one['rule']}` need not ask when {exception['agent']} calls {exception['tool']} like this",
+        )
+        approved = (
+            f"{evidence['answers']} times, in as many tasks, on {evidence['days']} days, "
+            f"half within {_span(evidence['median_s'])}; never refused, narrowed or withdrawn"
+        )
+        unread = f"{evidence['unread']} more, too fast to have been read" if evidence["unread"] else ""
+        recorded = (
+            f"of {one['read']:,} decisions {one['passed']:,} would have passed unasked, "
+            f"{one['unasked']:,} of them not approved by these answers"
+        )
+        rows = [
+            ("same", terminal.compact(exception["same"])),
+            ("unseen", f"what it writes in {texts}: no person will see it before it is sent"),
+            ("approved", approved),
+            ("by", ", ".join(evidence["approvers"])),
+            ("unread", unread),
+            ("recorded", recorded),
+        ]
+        terminal.picture(terminal.facts(rows))
+        for line in one["diff"].splitlines():
+            style = {"+": "green", "-": "red"}.get(line[:1], "dim")
+            terminal.copyable(f"  {line}", style=style)
+    if found:
+        terminal.say("")
+        terminal.say("Nothing is changed. To take one: `remit approvals suggest --patch 1 | git apply`, then")
+        terminal.say("`remit policy check`, `remit policy simulate` and `remit policy apply`.")
+
+
 def _signs(found: Json) -> list[str]:
     """Return the signs that people do not read what they approve."""
     if found["answered"] < FEW:
@@ -79,6 +118,10 @@ def _share(share: float | None) -> str:
 
 def _narrowed(found: Json) -> str:
     return f", {found['narrowed']} of them narrowed" if found["narrowed"] else ""
+
+
+def _overturned(found: Json) -> str:
+    return f", {found['overturned']} of them approved later" if found["overturned"] else ""
 
 
 def _times(found: Json) -> str:

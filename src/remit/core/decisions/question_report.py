@@ -34,8 +34,9 @@ class QuestionFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of the questions in a part of the log.
 
     `calls` are the decided calls there. `approved` includes the `narrowed` ones; `unread` were answered in
-    under two seconds. `expired` had no answer in time, `withdrawn` were withdrawn by remit or a person, and
-    `open` have no end in this part of the log. Times are in seconds; None: nothing was answered.
+    under two seconds. `overturned` refusals of a person were followed by an approval of the same call.
+    `expired` had no answer in time, `withdrawn` were withdrawn by remit or a person, and `open` have no end
+    in this part of the log. Times are in seconds; None: nothing was answered.
     """
 
     calls: int
@@ -44,6 +45,7 @@ class QuestionFigures(msgspec.Struct, frozen=True, kw_only=True):
     approved: int
     narrowed: int
     denied: int
+    overturned: int
     unread: int
     expired: int
     withdrawn: int
@@ -66,6 +68,9 @@ class QuestionCount:
         self._ends: dict[str, str] = {}
         self._times: dict[str, timedelta] = {}
         self._withdrawn: set[str] = set()
+        #: Calls that a person has refused, and how many of these were then approved.
+        self._refused: set[str] = set()
+        self._overturned = 0
 
     def decided(self, facts: Mapping[str, Any]) -> None:
         """Count a decided call; what only looks like one (input to a call that goes on) counts, too."""
@@ -84,6 +89,11 @@ class QuestionCount:
         if state in _ANSWERS:
             self._times[approval] = at - self._asked[approval][0]
             self._ends[approval] = state
+            if state == "denied":
+                self._refused.add(facts["call"])
+            elif facts["call"] in self._refused:
+                self._refused.discard(facts["call"])
+                self._overturned += 1
         elif state == "withdrawn":
             self._withdrawn.add(approval)
             self._ends.setdefault(approval, state)
@@ -103,6 +113,7 @@ class QuestionCount:
             approved=approved,
             narrowed=ends["narrowed"],
             denied=ends["denied"],
+            overturned=self._overturned,
             unread=unread,
             expired=ends["expired"],
             withdrawn=len(self._withdrawn),

@@ -2,8 +2,9 @@
 """Tickets: opaque one-time values that pass through a browser, each a reference to a record stored here.
 
 A pushed request (RFC 9126), an authorization code (RFC 6749 section 4.1.2), a pending sign-in at the
-organisation's provider, a passkey's challenge. Only the SHA-256 of a ticket is stored. A ticket works once
-and for a short time. A used ticket is remembered until its expiry, so that a second use is detected.
+organisation's provider, a passkey's challenge, the link of a notification. Only the SHA-256 of a ticket is
+stored. A ticket works once and for a short time. A used ticket is remembered until its expiry, so that a
+second use is detected.
 """
 
 from __future__ import annotations
@@ -128,7 +129,15 @@ class ConnectVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     browser: str
 
 
-Held = PushedRequest | ConsentCode | TerminalCode | ProviderVisit | PasskeyCeremony | ConnectVisit
+class QuestionLink(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="question"):
+    """The link of a notification to the page of one question."""
+
+    approval: str
+
+
+Held = (
+    PushedRequest | ConsentCode | TerminalCode | ProviderVisit | PasskeyCeremony | ConnectVisit | QuestionLink
+)
 
 
 class OneTimeCode(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from remit.core.identity.deployment import Deployment
 from remit.core.oauth.resource import Resources
@@ -11,9 +12,10 @@ from remit.ports.adapters import Adapters
 from remit.ports.upstream import HttpUpstream
 from remit.services.assembly.services import Services
 from remit.services.assembly.settings import Settings
-from remit.services.authzen.assembly import answers_of
+from remit.services.authzen.access_requests import AccessRequests
+from remit.services.authzen.assembly import access_requests_of, answers_of
 from remit.services.credentials.assembly import credential_services
-from remit.services.decisions.assembly import decision_services
+from remit.services.decisions.assembly import DecisionServices, decision_services
 from remit.services.endings.assembly import ending_services
 from remit.services.evidence.assembly import evidence_services
 from remit.services.findings.assembly import finding_services
@@ -28,7 +30,7 @@ from remit.services.policy.assembly import policies_of
 from remit.services.replicas.assembly import replica_services
 from remit.services.separation.second_person import SecondPerson
 from remit.services.separation.sign_in_methods import hands_of
-from remit.services.signals.assembly import signal_services
+from remit.services.signals.assembly import SignalSettings, signal_services
 from remit.services.tasks.assembly import task_services
 from remit.services.tools.assembly import tool_services
 
@@ -37,12 +39,10 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     """Build the services; start nothing and apply no policy bundle yet."""
     at = (adapters, deployment)
     resources, second = _resources(*at), _second_person(*at)
-    policies = policies_of(*at, _hands(*at))
-    findings = finding_services(*at)
+    policies, findings = policies_of(*at, _hands(*at)), finding_services(*at)
     tools = tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)
-    evidence = evidence_services(*at, findings)
-    replicas = replica_services(*at, settings.replicas.replica)
+    evidence, replicas = evidence_services(*at, findings), replica_services(*at, settings.replicas.replica)
     tasks = task_services(*at, settings.openings, resources, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
     flow = flow_services(*at, policies, tools, tasks)
@@ -58,9 +58,9 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     mediation = mediation_services(
         *(adapters, settings.calls, policies, tools, credentials, tasks, decisions, flow, endings, identity)
     )
-    points = frozenset(settings.evaluations.enforcement_points)
+    requests, told = _access_requests(*at, settings, decisions)
     oauth = authorization_server(
-        *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, points)
+        *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
     return Services(
         tenant=deployment.tenant,
@@ -87,13 +87,28 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
             *(*at, settings.identity, settings.decisions.unconstrained, policies, tools, credentials),
             *(replicas, tasks, decisions, endings, identity, evidence),
         ),
-        signals=signal_services(*at, settings.signals, findings, evidence, endings, identity),
+        signals=signal_services(*at, told, findings, evidence, decisions, endings, identity),
+        access_requests=requests,
         answers=answers_of(*at, settings.evaluations, mediation.parts),
         guard=guard_of(*at, settings.guard, tasks, endings, identity, mediation),
         people=people_services(
             *(*at, settings.people, policies, tools, findings, evidence, tasks, endings, identity, oauth)
         ),
     )
+
+
+def _points(settings: Settings) -> frozenset[str]:
+    """Return the names of the enforcement points."""
+    return frozenset(settings.evaluations.enforcement_points)
+
+
+def _access_requests(
+    adapters: Adapters, deployment: Deployment, settings: Settings, decisions: DecisionServices
+) -> tuple[AccessRequests, SignalSettings]:
+    """Return the access requests, and who is told of events: also the enforcement points that wait."""
+    requests = access_requests_of(adapters, deployment, decisions)
+    waiting = requests.targets(settings.evaluations.enforcement_points, settings.evaluations.deliveries)
+    return requests, replace(settings.signals, addressees={**settings.signals.addressees, **waiting})
 
 
 def _resources(adapters: Adapters, deployment: Deployment) -> Resources:

@@ -10,6 +10,7 @@ from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
+from remit.services.authzen.access_requests import AccessRequests
 from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.credentials.assembly import CredentialServices
 from remit.services.decisions.assembly import DecisionServices
@@ -57,5 +58,6 @@ class Services:
     inspection: InspectionServices
     signals: SignalServices
     answers: AuthzenEvaluations
+    access_requests: AccessRequests
     guard: CodingGuard
     people: PeopleServices

@@ -56,7 +56,8 @@ class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
     `resources` are what it guards: upstreams, or its own types of resources. `agents` are the agents about
     whose tasks it may ask: names, `group:name`, or `*`. `vouches` is the assurance with which it
     authenticates its callers; `None` if it must present their tokens. `constrained` states whether its own
-    token must be bound to a key for permits of tier operator and above.
+    token must be bound to a key for permits of tier operator and above. `callbacks` are the addresses at
+    which it may be told of the end of an access request.
     """
 
     name: str
@@ -64,6 +65,7 @@ class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
     agents: frozenset[str]
     vouches: Assurance | None = None
     constrained: bool = True
+    callbacks: frozenset[str] = frozenset()
 
     def covers(self, agent: Agent) -> bool:
         """Return whether the enforcement point may ask about an agent's tasks."""

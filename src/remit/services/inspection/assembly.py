@@ -16,6 +16,7 @@ from remit.services.inspection.activity import Activity
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.grant_use import GrantedUseReports
+from remit.services.inspection.policy_suggestions import PolicySuggestions
 from remit.services.inspection.question_reports import QuestionHistory
 from remit.services.inspection.reach_surveys import ReachSurveys
 from remit.services.inspection.replica_status import ReplicaStatus
@@ -40,6 +41,7 @@ class InspectionServices:
     who: Who
     roster: ReplicaStatus
     simulations: Simulations
+    suggestions: PolicySuggestions
     explanations: Explanations
     who_can: WhoCanReports
     proofs: PolicyProofs
@@ -71,6 +73,7 @@ def inspection_services(
         policies=policies,
         reactions=endings.reactions,
     )
+    simulations = _simulations(adapters, deployment, policies, evidence)
     return InspectionServices(
         reports=CanReports(
             store=adapters.store,
@@ -99,7 +102,8 @@ def inspection_services(
         roster=roster,
         proofs=proofs_of(adapters, deployment, policies),
         questions=_questions(adapters, deployment, decisions, evidence),
-        simulations=_simulations(adapters, deployment, policies, evidence),
+        simulations=simulations,
+        suggestions=_suggestions(adapters, deployment, policies, evidence, simulations),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
         reach=ReachSurveys(
@@ -149,6 +153,34 @@ def _questions(
         store=adapters.store,
         authorizer=decisions.authorizer,
         approvals=decisions.approvals,
+        tenant=deployment.tenant,
+    )
+
+
+def _simulations(
+    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
+) -> Simulations:
+    return Simulations(
+        store=adapters.store,
+        log=evidence.log,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
+    )
+
+
+def _suggestions(
+    adapters: Adapters,
+    deployment: Deployment,
+    policies: Policies,
+    evidence: EvidenceServices,
+    simulations: Simulations,
+) -> PolicySuggestions:
+    return PolicySuggestions(
+        log=evidence.log,
+        store=adapters.store,
+        policies=policies,
+        simulations=simulations,
         tenant=deployment.tenant,
     )
 

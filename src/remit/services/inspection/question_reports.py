@@ -72,7 +72,7 @@ class QuestionHistory:
     async def figures(self, limit: int = USUAL) -> QuestionFigures:
         """Return the figures of the newest `limit` events about calls and questions."""
         count = QuestionCount()
-        found = [(entry.kind, record) async for entry, record in self._newest(limit, _KINDS)]
+        found = [(entry.kind, record) async for entry, record in newest(self._log, limit, _KINDS)]
         for kind, record in reversed(found):
             facts, at = record["facts"], datetime.fromisoformat(record["at"])
             match kind:
@@ -96,7 +96,7 @@ class QuestionHistory:
         wanted, rules = self._same(one, one.arguments), {(rule.id, rule.digest) for rule in one.rules}
         read = 0
         found: dict[str, str] = {}
-        async for entry, record in self._newest(limit, (EventKind.DECISION_MADE,)):
+        async for entry, record in newest(self._log, limit, (EventKind.DECISION_MADE,)):
             read += 1
             facts = record["facts"]
             asked = str(facts.get("approval", ""))
@@ -135,16 +135,17 @@ class QuestionHistory:
             return ""
         return "denied" if found.state.value == "denied" else "approved"
 
-    async def _newest(
-        self, limit: int, kinds: tuple[EventKind, ...]
-    ) -> AsyncIterator[tuple[Entry, dict[str, Any]]]:
-        """Yield the newest events of these kinds, as far as the store has not changed them."""
-        at, left = await self._log.size(), min(limit, MOST)
-        while left > 0 and at > 0:
-            page = await self._log.pages(before=at, limit=min(left, PAGE), kinds=kinds)
-            if not page:
-                return
-            at, left = page[0].index, left - len(page)
-            for entry in reversed(page):
-                if leaf_hash(entry.leaf) == entry.leaf_hash:
-                    yield entry, msgspec.json.decode(entry.leaf)
+
+async def newest(
+    log: Evidence, limit: int, kinds: tuple[EventKind, ...]
+) -> AsyncIterator[tuple[Entry, dict[str, Any]]]:
+    """Yield the newest events of these kinds, as far as the store has not changed them."""
+    at, left = await log.size(), min(limit, MOST)
+    while left > 0 and at > 0:
+        page = await log.pages(before=at, limit=min(left, PAGE), kinds=kinds)
+        if not page:
+            return
+        at, left = page[0].index, left - len(page)
+        for entry in reversed(page):
+            if leaf_hash(entry.leaf) == entry.leaf_hash:
+                yield entry, msgspec.json.decode(entry.leaf)

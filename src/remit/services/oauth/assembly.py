@@ -9,13 +9,13 @@ from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.attestation import Attestors
+from remit.services.identity.one_time_codes import OneTimeCodes
 from remit.services.oauth.access_tokens import AccessTokens
 from remit.services.oauth.client_authentication import Clients
 from remit.services.oauth.client_metadata import ClientDocuments
 from remit.services.oauth.dpop_replay import DpopReplay
 from remit.services.oauth.introspection import Introspection
 from remit.services.oauth.jwt_bearer import IdentityAssertions
-from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.oauth.presented_tokens import PresentedTokens
 from remit.services.oauth.refresh_tokens import RefreshTokens
 from remit.services.oauth.server import AuthorizationServer

@@ -31,9 +31,9 @@ from remit.ports.store.changes import Change, PutFamily, PutRefreshToken, UseRef
 from remit.ports.store.issued_tokens import IssuedTokenStore
 from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
+from remit.services.identity.one_time_codes import OneTimeCodes
 from remit.services.oauth.access_tokens import AccessTokens, IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
-from remit.services.oauth.one_time_codes import OneTimeCodes
 
 PREFIX = "rmr_"
 #: How long a token family that expires with its task is remembered after the task.

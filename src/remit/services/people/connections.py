@@ -43,7 +43,7 @@ from remit.ports.store.changes import Change, PutValue, UseAssertion
 from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 from remit.services.identity.authenticator import secret_digest
-from remit.services.oauth.one_time_codes import OneTimeCodes
+from remit.services.identity.one_time_codes import OneTimeCodes
 from remit.services.oauth.refresh_tokens import challenge_of
 
 T = TypeVar("T")

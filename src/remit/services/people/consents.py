@@ -37,8 +37,8 @@ from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.endings.ending import Endings
 from remit.services.identity.directory import Directory, NewAgent
+from remit.services.identity.one_time_codes import OneTimeCodes
 from remit.services.oauth.client_metadata import ClientDocuments
-from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.people.offers import Offer, offer_of
 from remit.services.people.sessions import BrowserSeat
 from remit.services.policy.bundle import Policies

@@ -39,7 +39,7 @@ from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.identity.directory import Directory, NewPerson
-from remit.services.oauth.one_time_codes import OneTimeCodes
+from remit.services.identity.one_time_codes import OneTimeCodes
 from remit.services.oauth.refresh_tokens import challenge_of
 from remit.services.separation.last_administrators import keep_administrators
 

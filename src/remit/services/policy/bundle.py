@@ -22,7 +22,8 @@ from remit.core.errors import Busy, ConfigInvalid, Conflict, Forbidden, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.system import BundleApplied, BundleProposed
 from remit.core.identity.principals import Agent, Memberships, Role
-from remit.core.policy.bundle import Bundle
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.policy.rule_exception import RuleException
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem, ServedPolicy
@@ -137,6 +138,12 @@ class Policies:
                 remediation="set `policy.kind: rego`: remit then evaluates the same policies itself",
             )
         return loaded
+
+    def with_exception(
+        self, bundle: Bundle, rule_text: str, exception: RuleException
+    ) -> tuple[PolicySource, ...]:
+        """Return a bundle's policies with an exception in one rule; raises `Malformed` and `NotFound`."""
+        return self._engine.excepted(bundle.policies, rule_text, exception)
 
     @asynccontextmanager
     async def _turn(self, by: str) -> AsyncIterator[None]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
+from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.signals.notifications import Notifications, NotificationTarget
 from remit.services.signals.polling import PolledSource, Polling
+from remit.services.signals.question_links import QuestionLinks
 from remit.services.signals.reactions import SignalReactions
 from remit.services.signals.receiver import HeardSignals, Transmitter
 from remit.services.signals.silence import TransmitterSilence, WatchedTransmitter
@@ -44,6 +46,7 @@ class SignalServices:
     streams: Streams
     transmitter: SignalTransmitter
     notifications: Notifications
+    links: QuestionLinks
 
 
 def signal_services(
@@ -52,11 +55,20 @@ def signal_services(
     settings: SignalSettings,
     findings: FindingServices,
     evidence: EvidenceServices,
+    decisions: DecisionServices,
     endings: EndingServices,
     identity: IdentityServices,
 ) -> SignalServices:
     """Put them together."""
     heard = _heard(adapters, deployment, settings, endings, identity)
+    links = QuestionLinks(
+        store=adapters.store,
+        clock=adapters.clock,
+        entropy=adapters.entropy,
+        tenant=deployment.tenant,
+        public_url=deployment.public_url,
+        approvals=decisions.approvals,
+    )
     streams = Streams(
         store=adapters.store,
         clock=adapters.clock,
@@ -85,7 +97,9 @@ def signal_services(
             tenant=deployment.tenant,
             origin=deployment.origin,
             addressees=settings.addressees,
+            links=links,
         ),
+        links=links,
     )
 
 

@@ -26,6 +26,7 @@ from remit.ports.runtime import Clock
 from remit.ports.store.log import Entry, LogStore
 from remit.ports.store.units import Unit
 from remit.services.evidence.followers import Followers
+from remit.services.signals.question_links import QuestionLinks
 
 log = logging.getLogger("remit.notify")
 
@@ -39,11 +40,15 @@ _RECORD: Final = msgspec.json.Decoder(dict[str, Json])
 
 
 class NotificationTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """An addressee: who is notified, of which events, and how."""
+    """An addressee: who is notified, of which events, and how.
+
+    A person (`person`) is not notified of a question that is over; a program is, so that it misses no event.
+    """
 
     name: str
     notifier: Notifier
     kinds: tuple[EventKind, ...] = USUAL_KINDS
+    person: bool = False
 
 
 class Notifications:
@@ -58,6 +63,7 @@ class Notifications:
         tenant: str,
         origin: str,
         addressees: Mapping[str, NotificationTarget],
+        links: QuestionLinks,
     ) -> None:
         """Take the dependencies."""
         self._store = store
@@ -66,6 +72,7 @@ class Notifications:
         self._tenant = tenant
         self._origin = origin
         self.addressees = addressees
+        self._links = links
         self._due_s: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
         self._refused: dict[str, int] = {}
@@ -116,11 +123,18 @@ class Notifications:
         if entry.kind == EventKind.NOTIFICATION_DUE.value and record["facts"].get("addressee") != one.name:
             return 0  # a rule names another addressee
         known: dict[str, Json] = {name: record[name] for name in ("task", "agent") if record.get(name)}
+        question = None
+        if entry.kind == EventKind.APPROVAL_REQUESTED.value:
+            question = await self._links.open_question(str(record["facts"]["approval"]))
+            if question is None and one.person:
+                return 0
         notification = Notification(
             id=f"msg_{notice_id(self._origin, f'notify/{one.name}', entry.index)}",
             kind=entry.kind,
             at=datetime.fromisoformat(record["at"]),
             facts={**known, **record["facts"]},
+            until=question.expires if question else None,
+            link=await self._links.link_to(question) if question else "",
         )
         try:
             await one.notifier.notify(notification)

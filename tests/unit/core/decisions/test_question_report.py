@@ -14,7 +14,11 @@ def counted(*ends: tuple[str, float], calls: int = 10, rules: tuple[str, ...] = 
     """Return the figures of questions that ended so, each after so many seconds."""
     count = QuestionCount()
     for number, (state, seconds) in enumerate(ends):
-        facts = {"approval": f"apr_{number}", "rules": [[rule, "sha256:0"] for rule in rules]}
+        facts = {
+            "approval": f"apr_{number}",
+            "call": str(number),
+            "rules": [[rule, "sha256:0"] for rule in rules],
+        }
         count.asked(facts, START)
         if state:
             count.ended(facts | {"state": state}, START + timedelta(seconds=seconds))
@@ -45,9 +49,9 @@ def test_an_answer_that_was_withdrawn_stays_an_answer() -> None:
     count = QuestionCount()
     for number in range(3):
         count.asked({"approval": f"apr_{number}", "rules": []}, START)
-    count.ended({"approval": "apr_0", "state": "approved"}, START + timedelta(seconds=5))
-    count.ended({"approval": "apr_0", "state": "withdrawn"}, START + timedelta(seconds=9))
-    count.ended({"approval": "apr_1", "state": "withdrawn"}, START + timedelta(seconds=9))
+    count.ended({"approval": "apr_0", "call": "0", "state": "approved"}, START + timedelta(seconds=5))
+    count.ended({"approval": "apr_0", "call": "0", "state": "withdrawn"}, START + timedelta(seconds=9))
+    count.ended({"approval": "apr_1", "call": "1", "state": "withdrawn"}, START + timedelta(seconds=9))
     found = count.figures()
     assert (found.answered, found.approved, found.withdrawn, found.open) == (1, 1, 2, 1)
 
@@ -56,7 +60,11 @@ def test_each_rule_that_asks_is_counted_by_itself() -> None:
     """Per 100 decided calls, refusals that were only counted included; the one that asks most comes first."""
     count = QuestionCount()
     for number, rules in enumerate((["a", "b"], ["b"], ["b", "b"])):
-        facts = {"approval": f"apr_{number}", "rules": [[one, "sha256:0"] for one in rules]}
+        facts = {
+            "approval": f"apr_{number}",
+            "call": str(number),
+            "rules": [[one, "sha256:0"] for one in rules],
+        }
         count.asked(facts, START)
         count.ended(facts | {"state": "denied" if number else "approved"}, START + timedelta(seconds=5))
     count.decided({})
@@ -68,5 +76,5 @@ def test_each_rule_that_asks_is_counted_by_itself() -> None:
 def test_an_answer_whose_question_was_not_read_counts_nothing() -> None:
     """It lies before the part of the log that was read."""
     count = QuestionCount()
-    count.ended({"approval": "apr_0", "state": "approved"}, START)
+    count.ended({"approval": "apr_0", "call": "0", "state": "approved"}, START)
     assert count.figures().answered == 0

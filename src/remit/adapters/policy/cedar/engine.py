@@ -22,6 +22,7 @@ from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined,
 from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.policy_text import with_exception
 from remit.adapters.policy.cedar.proof import CedarProver
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
@@ -58,6 +59,7 @@ from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
+from remit.core.policy.rule_exception import RuleException
 from remit.core.policy.vocabulary import DeclaredNames, vocabulary
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
@@ -137,6 +139,12 @@ class CedarPolicies:
         return CheckInput(
             known, params, self._classes, agents, records, words, groups, history, self._posture
         )
+
+    def excepted(
+        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+    ) -> tuple[PolicySource, ...]:
+        """Return the sources with an exception in one rule; see the port."""
+        return with_exception(sources, rule_text, exception)
 
     def prover(self) -> CedarProver:
         """Return what proves statements about policies for these data classes and names."""

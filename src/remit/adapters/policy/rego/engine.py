@@ -32,10 +32,11 @@ from remit.adapters.policy.rego.rules import RegoRule
 from remit.adapters.policy.rule_report import refused
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
-from remit.core.errors import ConfigInvalid
+from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes
+from remit.core.policy.rule_exception import RuleException
 from remit.core.policy.vocabulary import DeclaredNames, vocabulary
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
@@ -117,6 +118,16 @@ class RegoPolicies:
             return [*found.problems, *unmet, *problems_of_counters(counters, tools)]
         except ConfigInvalid as fault:
             return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
+
+    def excepted(
+        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+    ) -> tuple[PolicySource, ...]:
+        """Refuse: a rule in Rego can have any form."""
+        raise NotFound(
+            "exceptions are suggested for policies in Cedar alone",
+            code="no-exceptions",
+            remediation="see in `remit approvals stats` which rules ask, and write the exception by hand",
+        )
 
     def load(
         self,
