@@ -35,7 +35,7 @@ class ConsoleGateway(CallWorld):
 
     async def browse(self, person: str) -> Browsing:
         """Return a browser in which a person is signed in."""
-        browser = Browsing(self)  # type: ignore[arg-type]
+        browser = Browsing(self)
         await browser.sign_in(person)
         return browser
 

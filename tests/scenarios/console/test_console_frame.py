@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[ConsoleGateway]:
 
 async def test_a_stranger_signs_in_and_comes_back(world: ConsoleGateway) -> None:
     """To exactly the page that was asked for; a part of a page has the whole page loaded again."""
-    browser = Browsing(world)  # type: ignore[arg-type]
+    browser = Browsing(world)
     page = await browser.get("/console/stop?kind=tool")
     assert (page.status, page.location) == (303, "/oauth/sign-in?then=%2Fconsole%2Fstop%3Fkind%3Dtool")
     part = await browser.get("/console", **{"hx-request": "true"})
@@ -59,7 +59,7 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(world
     for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
         assert address.startswith(("/", "#", "data:image/svg+xml", "?")), address
     for address in re.findall(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"', page.text):
-        assert (await Browsing(world).get(address)).status == 200  # type: ignore[arg-type]
+        assert (await Browsing(world).get(address)).status == 200
 
 
 async def test_now_says_who_works_for_which_person_and_until_when(world: ConsoleGateway) -> None:

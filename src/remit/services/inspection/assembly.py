@@ -157,18 +157,6 @@ def _questions(
     )
 
 
-def _simulations(
-    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
-) -> Simulations:
-    return Simulations(
-        store=adapters.store,
-        log=evidence.log,
-        policies=policies,
-        members=deployment.members,
-        tenant=deployment.tenant,
-    )
-
-
 def _suggestions(
     adapters: Adapters,
     deployment: Deployment,

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.compose.signals import signal_settings
-from remit.config import Config, load_config
-from remit.config.load import CONFIG_NAME
+from remit.config import CONFIG_NAME, Config, load_config
 from remit.core.errors import ConfigInvalid
 from tests.samples.tool_files import CONFIG
 
