@@ -66,6 +66,7 @@ async def test_approvals_are_found_by_task_call_and_state(store: Store) -> None:
             )
         )
     assert [a.id for a in await store.approvals(TENANT, limit=2)] == ["approval_2", "approval_1"]
+    assert [a.id for a in await store.approvals(TENANT, limit=2, skip=1)] == ["approval_1", "approval_0"]
     assert [a.id for a in await store.approvals(TENANT, call="call-0")] == ["approval_0"]
     assert await store.approvals(TENANT, task="task_two") == []
     assert len(await store.approvals(TENANT, task="task_one", state=ApprovalState.PENDING)) == 3

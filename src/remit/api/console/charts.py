@@ -34,3 +34,12 @@ def call_bars(minutes: Sequence[CallMinute]) -> Markup:
         f'<svg class="bars" {size} role="img" aria-label="{says}">'
         f'<rect class="base" y="{_HEIGHT - 1}" width="{width}" height="1"/>{"".join(parts)}</svg>'
     )
+
+
+def share_bar(part: float, whole: float) -> Markup:
+    """Return a bar of a part of the largest value."""
+    width = round(100 * part / whole, 1) if whole > 0 else 0
+    return Markup(  # noqa: S704 - a number alone
+        f'<svg class="bar-of" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect class="base" width="100" height="6"/><rect class="asked" width="{width}" height="6"/></svg>'
+    )

@@ -18,6 +18,7 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.console.formats import FILTERS, shown
+from remit.api.console.questions import state_word
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser import sign_in
 from remit.api.oauth.browser.rendering import PageRequest, Serve, paged_as
@@ -26,9 +27,12 @@ from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import Busy
 from remit.core.identity.principals import Person
 from remit.core.tasks.task import Task
+from remit.services.decisions.approvals import MAX_LISTED
 from remit.services.identity.permissions import Duty, may, own_task, require, see_approval
 
 ROOT: Final = "/console"
+#: Waiting questions that each page counts.
+MOST_WAITING: Final = 99
 
 
 class NavigationEntry(msgspec.Struct, frozen=True):
@@ -75,7 +79,7 @@ _TEMPLATES: Final = jinja2.Environment(
     # INVARIANT: no text, of any author, moves, reorders or hides what stands around it.
     finalize=shown,
 )
-_TEMPLATES.filters |= FILTERS
+_TEMPLATES.filters |= FILTERS | {"state_word": state_word}
 _TEMPLATES.globals |= {"root": ROOT}
 
 
@@ -120,12 +124,22 @@ class ConsoleRequest(PageRequest):
 
     async def questions(self, state: ApprovalState | None = ApprovalState.PENDING) -> list[Approval]:
         """Return the questions that the person may see, newest first."""
-        found = await self.rooms.decisions.approvals.listed(state, "")
+        return await self.visible(await self.rooms.decisions.approvals.listed(state, ""))
+
+    async def visible(self, found: list[Approval]) -> list[Approval]:
+        """Return those of some approvals that the person may see."""
         if may(self.someone, Duty.APPROVE) or may(self.someone, Duty.AUDIT):
             return found
         tasks = {one.task for one in found}
         known = {task: await self.rooms.tasks.tasks.find(task) for task in tasks}
         return [one for one in found if see_approval(one, known[one.task], self.someone)]
+
+    async def _waiting(self) -> int:
+        """Return how many questions wait that the person may see; the count stops after `MOST_WAITING`."""
+        newest = self.rooms.decisions.approvals.newest
+        all_seen = may(self.someone, Duty.APPROVE) or may(self.someone, Duty.AUDIT)
+        found = await newest(ApprovalState.PENDING, limit=MOST_WAITING + 1 if all_seen else MAX_LISTED)
+        return len(await self.visible([one for one in found if one.state is ApprovalState.PENDING]))
 
     async def act(self) -> Form:
         """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many."""
@@ -136,7 +150,7 @@ class ConsoleRequest(PageRequest):
 
     async def show(self, template: str, **values: Any) -> Response:
         """Return a page of the console, with its navigation."""
-        waiting = len(await self.questions()) if self.seat is not None else 0
+        waiting = await self._waiting() if self.seat is not None else 0
         return self.draw(
             template,
             script=True,

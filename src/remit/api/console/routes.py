@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from remit.api.console.live import live
 from remit.api.console.page import ROOT, Page, console_page
-from remit.api.console.pages import endings, now, onboard, tasks
+from remit.api.console.pages import approvals, endings, now, onboard, tasks
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser.rendering import Serve
 from remit.core.errors import NotFound
@@ -22,6 +22,12 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("", "now", Duty.OWN, now.show, None),
     ("/tasks/{task}", "now", Duty.OWN, tasks.show, None),
     ("/tasks/{task}/end", "now", Duty.OWN, None, tasks.end),
+    ("/approvals", "approvals", Duty.OWN, approvals.listed, None),
+    ("/approvals/figures", "approvals", Duty.OVERSEE, approvals.figures, None),
+    ("/approvals/{approval}", "approvals", Duty.OWN, approvals.show, approvals.answer),
+    ("/approvals/{approval}/alike", "approvals", Duty.APPROVE, approvals.alike, None),
+    ("/approvals/{approval}/chain", "approvals", Duty.OWN, approvals.chain, None),
+    ("/approvals/{approval}/withdraw", "approvals", Duty.APPROVE, None, approvals.withdraw),
     ("/stop", "now", Duty.END, endings.stop, endings.stopped),
     ("/unlock", "now", Duty.ADMINISTER, None, endings.unlock),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),

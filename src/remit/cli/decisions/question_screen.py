@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from rich.panel import Panel
 from rich.text import Text
 
 from remit.cli.output import terminal
+from remit.core.decisions.question import QuestionedValue, told
 from remit.core.flow.justification import bare
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
@@ -172,43 +174,6 @@ def _by_source(one: Json) -> list[tuple[Json, list[str]]]:
 
 
 def _told(value: Json, shown: str) -> Text:
-    source = value["source"]
-    lines = [_words(value), *([_place(source), _trust(source)] if source else ())]
+    lines = told(msgspec.convert(value, QuestionedValue))
     head = Text.assemble((plain(value["argument"]), "bold"), f": {shown}" if shown else "")
     return Text("\n").join([head, *map(Text, lines)])
-
-
-def _words(value: Json) -> str:
-    """Say whether the person's words name the value, and the words by which they lead to its source."""
-    source = value["source"]
-    if source is None and not value["stated"]:
-        return "Neither the person's words nor the data that this task has read contain it."
-    if value["stated"]:
-        return "The person's words contain it, but not for this call."
-    if not source["leads"]:
-        return "The person's words lead neither to it nor to its source."
-    words = ", ".join(f"`{plain(one)}`" for one in source["words"])
-    verb = "name" if source["leads"] == "named" else "lead to"
-    return (
-        f"The person's words {verb} its source" + (f" ({words})" if words else "") + ", not the value itself."
-    )
-
-
-def _place(source: Json) -> str:
-    """Say where the value stood, and how many others like it stood there."""
-    where = f"Call {source['call']}, `{plain(source['tool'])}`"
-    where += f", field `{plain(source['field'])}`" if source["field"] else ""
-    alike, elsewhere = source["alike"], source["elsewhere"]
-    if source["stood"] == "text":
-        beside = {None: "", 0: ", the only one like it"}.get(
-            alike, f", with {alike} more like it in the source"
-        )
-        return f"{where}: in the middle of a text{beside}."
-    beside = {None: "", 0: ", the only value there"}.get(alike, f", one of {(alike or 0) + 1} values there")
-    more = f"; {elsewhere} more like it elsewhere in the source" if elsewhere else ""
-    return f"{where}: a field for itself{beside}{more}."
-
-
-def _trust(source: Json) -> str:
-    wrote = f" That call read {plain(source['wrote'])}." if source["wrote"] else ""
-    return ("Others can have written it." if source["by_others"] else "Outsiders cannot write it.") + wrote

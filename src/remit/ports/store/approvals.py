@@ -24,8 +24,9 @@ class ApprovalStore(UnitStore, Protocol):
         call: str = "",
         state: ApprovalState | None = None,
         limit: int = 100,
+        skip: int = 0,
     ) -> list[Approval]:
-        """Return approvals, newest first."""
+        """Return approvals, newest first, after the first `skip`."""
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
         """Return the approvals of some tasks that were not answered, or whose answer was not used."""

@@ -294,6 +294,11 @@ class Approvals:
         found = await self._store.approvals(self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED)
         return sum(now < one.expires for one in found)
 
+    async def newest(self, state: ApprovalState, *, limit: int = MAX_LISTED, skip: int = 0) -> list[Approval]:
+        """Return a part of the approvals that are stored in a state, newest first, each as it stands now."""
+        found = await self._store.approvals(self._tenant, state=state, limit=limit, skip=skip)
+        return [self._current(one) for one in found]
+
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
         """Return approvals, newest first: all pending ones, and the newest of the others."""
         found = await self._store.approvals(self._tenant, task=task)
@@ -345,7 +350,7 @@ class Approvals:
             )
         else:
             answered = found.answered(person, approve, now, comment, most=most, until=until)
-        if approve and found.step_up and not _signed_in_just_now(session, now):
+        if approve and found.step_up and not signed_in_just_now(session, now):
             raise Forbidden(
                 "this approval needs a sign-in with a passkey in the last five minutes",
                 code="step-up",
@@ -453,7 +458,7 @@ def _check_granted(narrower: Approval, task: Task | None) -> None:
         )
 
 
-def _signed_in_just_now(session: Credential | None, now: datetime) -> bool:
+def signed_in_just_now(session: Credential | None, now: datetime) -> bool:
     """Return whether a session comes from a fresh sign-in with a passkey."""
     if session is None or session.method != STRONG:
         return False

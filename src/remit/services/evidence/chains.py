@@ -17,6 +17,14 @@ MOST_DECISIONS = 50_000
 #: Events of one task that a chain reads.
 MOST_EVENTS = 100_000
 
+#: Kinds of events that a trace reads.
+_TRACED = (
+    EventKind.TASK_OPENED.value,
+    EventKind.DECISION_MADE.value,
+    EventKind.APPROVAL_DECIDED.value,
+    EventKind.DATA_READ.value,
+    EventKind.ACTION_EXECUTED.value,
+)
 _WAY_OUT = "give a task, the id of a decision (`dec_...`), or the index of its event (`remit audit log`)"
 
 
@@ -69,7 +77,7 @@ class Chains:
         found: list[Mapping[str, Json]] = []
         start = 0
         while len(found) < MOST_EVENTS:
-            page = await self._evidence.pages(start=start, limit=PAGE, task=task)
+            page = await self._evidence.pages(start=start, limit=PAGE, task=task, kinds=_TRACED)
             found += [readable(entry) for entry in page]
             if len(page) < PAGE:
                 break

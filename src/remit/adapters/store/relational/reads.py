@@ -100,12 +100,13 @@ def newest(
 
 
 def _newest(
-    what: str, table: str, order: str, tenant: str, limit: int, wanted: Mapping[str, str]
+    what: str, table: str, order: str, tenant: str, limit: int, wanted: Mapping[str, str], skip: int = 0
 ) -> tuple[str, tuple[object, ...]]:
     columns = {column: value for column, value in wanted.items() if value}
     where = "".join(f" and {column} = ?" for column in columns)
-    query = f"select {what} from {table} where tenant = ?{where} order by {order} desc limit ?"  # noqa: S608
-    return query, (tenant, *columns.values(), limit)
+    query = f"select {what} from {table} where tenant = ?{where}"  # noqa: S608
+    query += f" order by {order} desc limit ? offset ?"
+    return query, (tenant, *columns.values(), limit, skip)
 
 
 def pins(connection: Sql, tenant: str) -> list[Pin]:
@@ -204,10 +205,18 @@ def said(connection: Sql, opener: SealOpener, kind: type[R], tenant: str, id: st
 
 
 def all_said(
-    connection: Sql, opener: SealOpener, kind: type[R], order: str, tenant: str, limit: int, /, **wanted: str
+    connection: Sql,
+    opener: SealOpener,
+    kind: type[R],
+    order: str,
+    tenant: str,
+    limit: int,
+    skip: int = 0,
+    /,
+    **wanted: str,
 ) -> list[R]:
-    """Return the newest approvals or delegations whose columns equal `wanted`."""
-    query, values = _newest("body, sealed", TABLES[kind], order, tenant, limit, wanted)
+    """Return the newest approvals or delegations whose columns equal `wanted`, after those to `skip`."""
+    query, values = _newest("body, sealed", TABLES[kind], order, tenant, limit, wanted, skip)
     return _said(kind, connection.execute(query, values), Opened(connection, opener))
 
 

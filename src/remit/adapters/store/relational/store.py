@@ -209,11 +209,12 @@ class RelationalStore:
         call: str = "",
         state: ApprovalState | None = None,
         limit: int = 100,
+        skip: int = 0,
     ) -> list[Approval]:
-        """Return approvals, newest first."""
+        """Return approvals, newest first, after the first `skip`."""
         wanted = {"task": task, "call": call, "state": state.value if state else ""}
         return await self._pool.run(
-            reads.all_said, self._opener, Approval, "requested", tenant, limit, **wanted
+            reads.all_said, self._opener, Approval, "requested", tenant, limit, skip, **wanted
         )
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:

@@ -2,10 +2,14 @@
 // Keeps live parts calm: a part in which a person is writing or has opened something is not replaced.
 (() => {
   "use strict";
+  const changed = (field) => field.matches("select")
+    ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((one) => one.defaultSelected))
+    : field.value !== field.defaultValue || field.checked !== field.defaultChecked;
   const busy = (part) =>
     part.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)
     || part.querySelector("details[open]:not([data-calm])") !== null
-    || part.querySelector("dialog[open]") !== null;
+    || part.querySelector("dialog[open]") !== null
+    || [...part.querySelectorAll("input, textarea, select")].some(changed);
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     const part = event.detail.elt;
