@@ -38,7 +38,10 @@ def demand_fault(notes: Mapping[str, Json], *, permits: bool) -> tuple[str, str]
         return f"`{COUNT}` is not a number from 1 to {MAX_APPROVERS}", f"write how many people, `{COUNT}` 2"
     group = notes.get(GROUP, "any")
     if not isinstance(group, str) or not _GROUP.match(group):
-        return f"`{GROUP}` is not the name of a group", "name one group of people, of a-z, 0-9, `.`, `_` and `-`"
+        return (
+            f"`{GROUP}` is not the name of a group",
+            "name one group of people, of a-z, 0-9, `.`, `_` and `-`",
+        )
     return None
 
 
