@@ -40,7 +40,7 @@ def demand_fault(notes: Mapping[str, Json], *, permits: bool) -> tuple[str, str]
     if not isinstance(group, str) or not _GROUP.match(group):
         return (
             f"`{GROUP}` is not the name of a group",
-            "name one group of people: a-z, 0-9, `.`, `_`, `-`",
+            "name one group of people, of a-z, 0-9, `.`, `_` and `-`",
         )
     return None
 
