@@ -2,6 +2,7 @@
 """Services that reach people: taken is taken, later is later, and what agents write is literal everywhere."""
 
 import logging
+import logging.config
 from collections.abc import AsyncIterator
 
 import pytest
@@ -115,7 +116,8 @@ async def test_a_silent_service_holds_one_thread_and_no_caller(server: MessageSe
 async def test_an_unusable_address_is_refused_without_being_shown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Neither the error nor a log has it."""
+    """Neither the error nor a log has it, also after a server has configured logging."""
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "incremental": False})
     caplog.set_level(logging.DEBUG)
     for address in ("nothing", "mailto://", "slack://T/secret-of-acme", "unknown://secret-of-acme"):
         with pytest.raises(ConfigInvalid) as refused:

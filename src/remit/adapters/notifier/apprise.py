@@ -29,9 +29,10 @@ _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
 #: A redirect could lead the message to another receiver.
 _ASSET: Final = AppriseAsset(app_id="remit", app_desc="remit", http_redirects=False)
 
-# What they log can contain addresses, which are secrets.
+# What they log can contain addresses, which are secrets. A server that configures logging enables disabled
+# loggers again, and leaves filters as they are.
 for _name in ("apprise", "urllib3.connectionpool"):
-    logging.getLogger(_name).disabled = True
+    logging.getLogger(_name).addFilter(lambda _: False)
 
 
 class AppriseService:

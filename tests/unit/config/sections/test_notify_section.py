@@ -58,3 +58,26 @@ def test_an_address_that_apprise_does_not_know_stops_the_start(
     monkeypatch.setenv("CHAT", "unknown://place")
     with pytest.raises(ConfigInvalid, match="apprise"):
         signal_settings(configured(tmp_path, "apprise: env:CHAT"), "http://localhost:8700")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "callbacks: ['https://records.example/x']",
+        "callbacks: ['http://records.example/x'], callback_secret: env:S",
+        "callbacks: ['https://records.example/x'], callback_secret: whsec_AAAA",
+    ],
+)
+def test_callbacks_are_secure_addresses_and_signed(tmp_path: Path, lines: str) -> None:
+    """An enforcement point without them needs no secret."""
+    (tmp_path / CONFIG_NAME).write_text(
+        f"{CONFIG}enforcement_points:\n  records-api: {{resources: [record], agents: ['*'], {lines}}}\n"
+    )
+    with pytest.raises(ConfigInvalid) as refused:
+        load_config(tmp_path / CONFIG_NAME)
+    assert refused.value.remediation
+    fine = "callbacks: ['https://records.example/x'], callback_secret: env:S"
+    (tmp_path / CONFIG_NAME).write_text(
+        f"{CONFIG}enforcement_points:\n  records-api: {{resources: [record], agents: ['*'], {fine}}}\n"
+    )
+    assert load_config(tmp_path / CONFIG_NAME).enforcement_points["records-api"].callbacks
