@@ -64,10 +64,7 @@ def inspection_services(
 ) -> InspectionServices:
     """Put them together."""
     roster = ReplicaStatus(
-        fleet=adapters.fleet,
-        replicas=among.membership,
-        policies=policies,
-        reactions=endings.reactions,
+        fleet=adapters.fleet, replicas=among.membership, policies=policies, reactions=endings.reactions
     )
     return InspectionServices(
         reports=CanReports(
@@ -106,12 +103,16 @@ def inspection_services(
         ),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
-        reach=ReachSurveys(
-            policies=policies,
-            groups=deployment.members.groups,
-            observed=lambda: decisions.authorizer.observed,
-        ),
+        reach=_reach(deployment, policies, decisions),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
+    )
+
+
+def _reach(deployment: Deployment, policies: Policies, decisions: DecisionServices) -> ReachSurveys:
+    return ReachSurveys(
+        policies=policies,
+        groups=deployment.members.groups,
+        observed=lambda: decisions.authorizer.observed,
     )
 
 

@@ -37,7 +37,7 @@ STEPS: Final = {
 }
 
 
-class StepResult(msgspec.Struct, frozen=True):
+class CallStep(msgspec.Struct, frozen=True):
     """One of the nine steps of a call: `result` is `done`, `refused`, `asked`, `open` or empty."""
 
     step: Step
@@ -141,7 +141,7 @@ def _sources(flow: Any) -> dict[str, dict[str, Any]]:
     return {str(one.get("argument", "")): one for one in flow}
 
 
-def _steps(facts: dict[str, Any], end: EventRow | None) -> list[StepResult]:
+def _steps(facts: dict[str, Any], end: EventRow | None) -> list[CallStep]:
     outcome = facts["outcome"]
     if outcome != "permit" and not facts.get("observed"):
         decided = "asked" if outcome == "defer" else "refused"
@@ -160,4 +160,4 @@ def _steps(facts: dict[str, Any], end: EventRow | None) -> list[StepResult]:
             results |= {Step.LEASE: "refused", Step.CLOSE: "done"}
         if outcome != "permit":
             results[Step.DECIDE] = "observed"
-    return [StepResult(step, words, results.get(step, "")) for step, words in STEPS.items()]
+    return [CallStep(step, words, results.get(step, "")) for step, words in STEPS.items()]
