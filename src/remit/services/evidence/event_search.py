@@ -58,10 +58,10 @@ class EventSearches:
         parts = found if before is None else reversed(found)
         return FoundEvents(entries=[entry for part in parts for entry in part.entries], reached=at)
 
-    async def tally(self, wanted: EventSearch, *, zone: timedelta) -> TalliedCalls:
-        """Count the sought calls; `reached` is where a count that is too long has stopped."""
+    async def tally(self, wanted: EventSearch, *, zone: timedelta, start: int = 0) -> TalliedCalls:
+        """Count the sought calls from index `start` on; `reached` is where a too long count has stopped."""
         sums: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
-        at: int | None = 0
+        at: int | None = start
         for _ in range(MOST_TALLIED // PART):
             part = await self._store.tally(self._tenant, wanted, zone=zone, start=at or 0, most=PART)
             for one in part.tallies:
