@@ -51,7 +51,7 @@ WORDS = {
         routing row rule run running runtime safe scaffold schema screen scripted sdk search second section
         server service setting shell silence simplify slice socket source ssrf stand state static status
         stdio step store structure subscription subset supervisor survey system table target template
-        terminal time timestamp tracing transport tree under unit up upkeep user validator walk web
+        terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,

@@ -35,8 +35,8 @@ class Chains:
         """Take the evidence log."""
         self._evidence = evidence
 
-    async def of(self, name: str) -> Chain:
-        """Return what led to a call; raise `NotFound`.
+    async def of(self, name: str, *, most: int = MOST_EVENTS) -> Chain:
+        """Return what led to a call; raise `NotFound`, also for one after `most` events of its task.
 
         The call is named by the id of its decision, by the index of the decision's event, or by a task, whose
         last refused call is meant.
@@ -46,7 +46,7 @@ class Chains:
         try:
             wanted = next(tracing)
             while True:
-                wanted = tracing.send(await self._events(wanted))
+                wanted = tracing.send(await self._events(wanted, most))
         except StopIteration as stop:
             chain: Chain = stop.value
             return chain
@@ -73,10 +73,10 @@ class Chains:
             before = page[0].index if page else None
         raise NotFound(f"decision `{name[:80]}` does not exist", remediation=_WAY_OUT)
 
-    async def _events(self, task: str) -> Sequence[Mapping[str, Json]]:
+    async def _events(self, task: str, most: int) -> Sequence[Mapping[str, Json]]:
         found: list[Mapping[str, Json]] = []
         start = 0
-        while len(found) < MOST_EVENTS:
+        while len(found) < most:
             page = await self._evidence.pages(start=start, limit=PAGE, task=task, kinds=_TRACED)
             found += [readable(entry) for entry in page]
             if len(page) < PAGE:

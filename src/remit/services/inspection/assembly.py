@@ -68,10 +68,7 @@ def inspection_services(
 ) -> InspectionServices:
     """Put them together."""
     roster = ReplicaStatus(
-        fleet=adapters.fleet,
-        replicas=among.membership,
-        policies=policies,
-        reactions=endings.reactions,
+        fleet=adapters.fleet, replicas=among.membership, policies=policies, reactions=endings.reactions
     )
     simulations = _simulations(adapters, deployment, policies, evidence)
     return InspectionServices(
@@ -106,11 +103,7 @@ def inspection_services(
         suggestions=_suggestions(adapters, deployment, policies, evidence, simulations),
         who_can=_who_can(adapters, deployment, policies, tools),
         explanations=_explanations(adapters, deployment, policies, evidence),
-        reach=ReachSurveys(
-            policies=policies,
-            groups=deployment.members.groups,
-            observed=lambda: decisions.authorizer.observed,
-        ),
+        reach=_reach(deployment, policies, decisions),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
         granted_use=_granted_use(adapters, deployment, policies, tools, evidence),
     )
@@ -142,6 +135,14 @@ def _simulations(
         policies=policies,
         members=deployment.members,
         tenant=deployment.tenant,
+    )
+
+
+def _reach(deployment: Deployment, policies: Policies, decisions: DecisionServices) -> ReachSurveys:
+    return ReachSurveys(
+        policies=policies,
+        groups=deployment.members.groups,
+        observed=lambda: decisions.authorizer.observed,
     )
 
 

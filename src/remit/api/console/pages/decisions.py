@@ -21,6 +21,8 @@ from remit.services.identity.permissions import Duty, own_task
 
 #: Events of the log that are looked at for a decision of which the id alone is known.
 LOOKED_AT: Final = 200_000
+#: Events of one task that are read for the chain; a later call of it has none here.
+CHAINED: Final = 2_000
 #: Events of one call that the page shows.
 EVENTS: Final = 40
 #: What the steps do, in words for people.
@@ -37,7 +39,7 @@ STEPS: Final = {
 }
 
 
-class StepResult(msgspec.Struct, frozen=True):
+class CallStep(msgspec.Struct, frozen=True):
     """One of the nine steps of a call: `result` is `done`, `refused`, `asked`, `open` or empty."""
 
     step: Step
@@ -69,7 +71,7 @@ async def show(visit: ConsoleRequest) -> Response:
         steps=_steps(row.facts, end),
         end=end,
         events=[(one, sentence_of(one)) for one in events if one.index != row.index] if audits else [],
-        explained=f"{ROOT}/decisions/{row.call}/explanation",
+        explained=f"{ROOT}/decisions/{row.call}/explanation?at={row.index}",
     )
 
 
@@ -82,7 +84,7 @@ async def explanation(visit: ConsoleRequest) -> Response:
     except Busy as fault:
         missing = f"{fault.message}: {fault.remediation}"
     try:
-        chain = await rooms.evidence.chains.of(str(row.index)) if row.task else None
+        chain = await rooms.evidence.chains.of(str(row.index), most=CHAINED) if row.task else None
     except NotFound:
         chain = None
     return await visit.show(
@@ -105,9 +107,12 @@ async def _decision(visit: ConsoleRequest) -> tuple[EventRow, Task | None]:
     )
     if not name.startswith("dec_") or len(name) > 80:
         raise gone
+    at = visit.asked("at")
+    # A link from its event says where to look; without that the log is searched backwards.
+    hinted = at.isascii() and at.isdigit() and len(at) < 16
     found = await rooms.evidence.searches.search(
         EventSearch(call=name, kinds=(EventKind.DECISION_MADE,)),
-        before=await rooms.evidence.log.size(),
+        before=int(at) + 1 if hinted else await rooms.evidence.log.size(),
         limit=1,
         most=LOOKED_AT,
     )
@@ -141,7 +146,7 @@ def _sources(flow: Any) -> dict[str, dict[str, Any]]:
     return {str(one.get("argument", "")): one for one in flow}
 
 
-def _steps(facts: dict[str, Any], end: EventRow | None) -> list[StepResult]:
+def _steps(facts: dict[str, Any], end: EventRow | None) -> list[CallStep]:
     outcome = facts["outcome"]
     if outcome != "permit" and not facts.get("observed"):
         decided = "asked" if outcome == "defer" else "refused"
@@ -160,4 +165,4 @@ def _steps(facts: dict[str, Any], end: EventRow | None) -> list[StepResult]:
             results |= {Step.LEASE: "refused", Step.CLOSE: "done"}
         if outcome != "permit":
             results[Step.DECIDE] = "observed"
-    return [StepResult(step, words, results.get(step, "")) for step, words in STEPS.items()]
+    return [CallStep(step, words, results.get(step, "")) for step, words in STEPS.items()]

@@ -27,7 +27,9 @@ from remit.services.evidence.event_search import EventSearch
 #: Events of one page.
 SHOWN: Final = 50
 #: Events that the search of one page looks at.
-LOOKED_AT: Final = 20_000
+LOOKED_AT: Final = 10_000
+#: Events that are looked at to count calls, the last ones.
+TALLIED: Final = 50_000
 #: Days that are counted where a search names no beginning, and tools that the count names.
 COUNTED: Final = timedelta(days=14)
 TOOLS: Final = 12
@@ -159,7 +161,8 @@ async def calls(visit: ConsoleRequest) -> Response:
         person=sought.person,
         tool=sought.tool,
     )
-    found = await visit.rooms.evidence.searches.tally(wanted, zone=timedelta())
+    start = max(0, await visit.rooms.evidence.log.size() - TALLIED)
+    found = await visit.rooms.evidence.searches.tally(wanted, zone=timedelta(), start=start)
     days: dict[str, Counter[str]] = {}
     tools: dict[str, Counter[str]] = {}
     for one in found.tallies:
@@ -175,7 +178,7 @@ async def calls(visit: ConsoleRequest) -> Response:
         total=sum(counts.total() for counts in tools.values()),
         since=wanted.since,
         assumed=sought.since is None,
-        complete=found.reached is None,
+        looked=TALLIED if start else 0,
         given=urlencode({name: value for name, value in fields.items() if value and name != "tool"}),
         back=f"{ROOT}/evidence?" + urlencode({name: value for name, value in fields.items() if value}),
     )

@@ -127,7 +127,7 @@ def _call(made: EventRow, end: EventRow | None, until: datetime) -> TimelineRow:
         start=made.at,
         end=ended if goes_on else None,
         look=_OUTCOMES.get(made.facts["outcome"], "moment"),
-        link=f"{ROOT}/decisions/{made.call}",
+        link=f"{ROOT}/decisions/{made.call}?at={made.index}",
         takes=_took(made.at, ended) if goes_on and ended is not None else "",
         open=open_,
     )
