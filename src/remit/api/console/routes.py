@@ -55,6 +55,7 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/approvals/{approval}/alike", "approvals", Duty.APPROVE, approvals.alike, None),
     ("/approvals/{approval}/chain", "approvals", Duty.OWN, approvals.chain, None),
     ("/approvals/{approval}/withdraw", "approvals", Duty.APPROVE, None, approvals.withdraw),
+    ("/approvals/{approval}/review", "approvals", Duty.OVERSEE, None, approvals.review),
     ("/stop", "now", Duty.END, endings.stop, endings.stopped),
     ("/unlock", "now", Duty.ADMINISTER, None, endings.unlock),
     ("/evidence", "evidence", Duty.AUDIT, evidence.show, None),
