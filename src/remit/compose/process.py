@@ -332,7 +332,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     for name in services.signals.notifications.addressees:
         upkeep.every(
             f"notify {name}",
-            0.5,
+            0.05,
             tended(services.endings.remains, partial(services.signals.notifications.turn_of, name)),
         )
     for name in (name for name, one in services.signals.streams.receivers.items() if one.push):
