@@ -17,7 +17,15 @@ from bench.governed import Governed
 from bench.hindsight import MEMORY, SECONDS, hindsight
 from bench.hooks import HOOK_P99, RESULT_P99, hooks
 from bench.issuers import UNKNOWN, issuers
-from bench.policy_engines import FEW, MANY, P50_OF_1_000, P50_OF_10_000, policy_engines
+from bench.policy_engines import (
+    FEW,
+    MANY,
+    P50_OF_1_000,
+    P50_OF_10_000,
+    REGO_OF_1_000,
+    REGO_OF_10_000,
+    policy_engines,
+)
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -89,6 +97,8 @@ GOALS = [
     Goal(name=STREAM_CPU, at_most=5),
     Goal(name=P50_OF_1_000, at_most=120),
     Goal(name=P50_OF_10_000, at_most=300),
+    Goal(name=REGO_OF_1_000, at_most=120),
+    Goal(name=REGO_OF_10_000, at_most=300),
     Goal(name=DECISIONS, at_least=5_000),
     Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),
