@@ -7,7 +7,7 @@ A new target is a class with the members of `bench.target.Target` and one line i
 
 from collections.abc import Callable
 
-from bench.console import SLOWEST, STREAM_CPU, STREAM_MEMORY, console
+from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -93,6 +93,7 @@ RATIOS = {
 GOALS = [
     Goal(name=CALLS, at_least=1_000),
     Goal(name=SLOWEST, at_most=300),
+    Goal(name=ROUND_TRIP, at_most=200),
     Goal(name=STREAM_MEMORY, at_most=50),
     Goal(name=STREAM_CPU, at_most=5),
     Goal(name=P50_OF_1_000, at_most=120),
