@@ -91,7 +91,7 @@ async def test_a_newcomer_sees_who_works_approves_and_ends_one(tmp_path: Path) -
         await page.get_by_text("End", exact=True).click()
         await page.get_by_label("Reason").fill("no more triage today")
         await page.get_by_role("button", name="End it now").click()
-        await expect(page.get_by_role("heading", name=re.compile("ended"))).to_be_visible()
+        await expect(page.get_by_role("heading", name=re.compile("^Ended: "))).to_be_visible()
         await expect(page.get_by_text("until nothing that came from it worked")).to_be_visible()
 
     await walk(tmp_path, steps)
