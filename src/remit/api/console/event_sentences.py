@@ -56,6 +56,12 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.MODEL_USED: "[{agent}] used model {model}[, {input_tokens} tokens in][, {output_tokens} out]",
     EventKind.DECISION_MADE: "[{agent}] {outcome} {tool}",
     EventKind.REFUSALS_COUNTED: "{count} more refusals were counted[: {codes}]",
+    EventKind.APPROVAL_ANSWERED: "[{by}[ for {instead_of}]: ]A call of {tool} was approved by {given} "
+    "of {needed}[: {comment}]",
+    EventKind.APPROVAL_ESCALATED: "The question about {tool} goes to group {to}, too",
+    EventKind.GLASS_BROKEN: "[{by}: ]A call of {tool} was approved in place of {missing}[: {reason}]",
+    EventKind.APPROVER_AWAY: "[{person}] is away until {ends}[, and {substitute} may answer]",
+    EventKind.APPROVER_BACK: "[{person}] is back[, and {substitute} answers no more]",
     EventKind.NOTIFICATION_DUE: "{addressee} is told of a call of {tool}",
     EventKind.TOOL_CALLED: "{tool} {outcome}[, with {result_bytes} bytes]",
     EventKind.CALL_CANCELLED: "The call of {tool} was cancelled by {by}",
