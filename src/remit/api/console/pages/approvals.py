@@ -30,7 +30,8 @@ from remit.core.errors import Conflict, Forbidden, Malformed, NotFound, RemitErr
 from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import EventKind
 from remit.core.json_value import Json
-from remit.services.decisions.approvals import MAX_LISTED, signed_in_just_now
+from remit.services.decisions.approvals import MAX_LISTED
+from remit.services.decisions.approvers import signed_in_just_now
 from remit.services.evidence.event_search import EventSearch
 from remit.services.identity.permissions import Duty, see_approval
 from remit.services.inspection.question_reports import MOST
