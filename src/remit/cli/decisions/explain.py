@@ -55,6 +55,7 @@ def explain(decision: str, /, *, brief: Switch = False) -> None:
     show_explanation(found, text=not brief)
     terminal.say("")
     terminal.say(f"what led to it: remit audit chain {made['call']}", style="dim")
+    terminal.copyable(f"in the console: {terminal.page('decisions', made['call'])}", style="dim")
 
 
 def _events(client: Client, decision: str) -> list[Json]:

@@ -303,7 +303,7 @@ def _one(agent: Json) -> None:
         terminal.answer(agent)
         return
     pairs = [
-        ("agent", terminal.text(agent["name"], "bold")),
+        ("agent", terminal.linked("agents", agent["name"])),
         ("state", terminal.state(agent["state"])),
         ("owner", agent["owner"]),
         ("purpose", agent["purpose"]),

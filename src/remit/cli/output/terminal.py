@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -110,6 +112,16 @@ def picture(value: RenderableType) -> None:
 def text(value: object, style: str = "") -> Text:
     """Return a value as text that is safe to show."""
     return Text(plain(value), style=style)
+
+
+def page(kind: str, name: str) -> str:
+    """Return the address of a thing's page in the console, such as a task's."""
+    return f"{current().base_url()}/console/{kind}/{quote(name, safe='')}"
+
+
+def linked(kind: str, name: str) -> Text:
+    """Return a name that leads to its page in the console, where the terminal can follow links."""
+    return Text(plain(name), style=Style(bold=True, link=page(kind, name)))
 
 
 def state(word: str) -> Text:

@@ -300,7 +300,7 @@ def _one(task: Json) -> None:
     terminal.picture(
         terminal.facts(
             [
-                ("task", terminal.text(task["id"], "bold")),
+                ("task", terminal.linked("tasks", task["id"])),
                 ("type", task["type"]),
                 ("state", terminal.state(task["state"])),
                 ("agent", f"{task['agent']}, owned by {task['owner']}"),
