@@ -6,6 +6,7 @@ from datetime import timedelta
 from remit.core.decisions.approval import ApprovalState
 from remit.core.tasks.task import Ancestor, TaskState
 from remit.ports.store.changes import (
+    Change,
     Credential,
     PutApproval,
     PutCredential,
@@ -89,3 +90,20 @@ async def test_tasks_that_may_have_to_end_are_found(store: Store) -> None:
     assert await store.expiring("other", later) == []
     assert sorted(await store.watched(TENANT)) == ["idle", "leased"]
     assert await store.watched("other") == []
+
+
+async def test_open_questions_are_counted_by_agent(store: Store) -> None:
+    """Those of its tasks that wait for an answer, asked after a moment."""
+    put: list[Change] = [PutTask(a_task("a")), PutTask(a_task("b")), PutTask(a_task("c", agent="other"))]
+    put += [
+        PutApproval(an_approval(f"{task}-{state.value}", task=task, state=state))
+        for task in ("a", "b", "c")
+        for state in (ApprovalState.PENDING, ApprovalState.APPROVED, ApprovalState.DENIED)
+    ]
+    await store.commit(Unit(changes=tuple(put)))
+    asked = an_approval("x").requested
+    agent = a_task("a").agent
+    assert await store.open_questions(TENANT, agent, asked - timedelta(seconds=1)) == 2
+    assert await store.open_questions(TENANT, "other", asked - timedelta(seconds=1)) == 1
+    assert await store.open_questions(TENANT, agent, asked) == 0
+    assert await store.open_questions("other", agent, asked - timedelta(seconds=1)) == 0

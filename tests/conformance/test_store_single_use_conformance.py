@@ -28,6 +28,21 @@ from tests.worlds.values import START, TENANT, an_approval
 pytestmark = each_store
 
 
+def an_offer() -> BoundedOffer:
+    """Return what a question offers: three calls within an hour."""
+    return BoundedOffer(
+        most=3,
+        until=START + timedelta(hours=1),
+        same=("to",),
+        texts=("body",),
+        scope="sha256:scope",
+        label=Label(categories=frozenset({"pii"})),
+        content="unknown",
+        crossed=False,
+        crossings=0,
+    )
+
+
 async def test_an_approval_permits_one_call_once(store: Store) -> None:
     """It must be approved, for exactly this call, in time, and it is used up."""
     pending = an_approval()
@@ -135,17 +150,7 @@ async def test_credentials_that_ran_out_long_ago_are_dropped(store: Store) -> No
 
 async def test_a_bounded_approval_permits_so_many_calls_of_its_scope(store: Store) -> None:
     """Each use names the count that it saw; one that saw an older count, or another scope, is refused."""
-    offer = BoundedOffer(
-        most=3,
-        until=START + timedelta(hours=1),
-        same=("to",),
-        texts=("body",),
-        scope="sha256:scope",
-        label=Label(categories=frozenset({"pii"})),
-        content="unknown",
-        crossed=False,
-        crossings=0,
-    )
+    offer = an_offer()
     given = an_approval(
         state=ApprovalState.APPROVED,
         decided=START,
@@ -175,3 +180,23 @@ async def test_a_bounded_approval_permits_so_many_calls_of_its_scope(store: Stor
     with pytest.raises(Conflict):
         await store.commit(use(used=3))
     assert await store.open_approvals(TENANT, (given.task,)) == []
+
+
+async def test_an_approval_that_was_used_meanwhile_is_not_written_back(store: Store) -> None:
+    """Who withdraws one that permits several calls would undo the count of those that it has permitted."""
+    offer = an_offer()
+    read = msgspec.structs.replace(
+        an_approval(state=ApprovalState.APPROVED),
+        offer=offer,
+        bounds=Bounds(most=3, until=offer.until),
+        expires=offer.until,
+    )
+    await store.commit(Unit(changes=(PutApproval(read),)))
+    use = UseApproval(read.id, "sha256:other", START, scope=offer.scope)
+    await store.commit(Unit(changes=(use,), tenant=TENANT))
+    gone = PutApproval(read.expired(START), expected=read.state, revision=read.revision)
+    with pytest.raises(ChangedMeanwhile):
+        await store.commit(Unit(changes=(gone,)))
+    found = await store.approval(TENANT, read.id)
+    assert found is not None
+    assert (found.state, found.used) == (ApprovalState.APPROVED, 1)

@@ -14,6 +14,7 @@ import pytest
 from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import SignedPost
 from remit.core.policy.bundle import PolicySource
+from remit.services.authzen.access_requests import RequestCallback
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from tests.servers.hook_server import SECRET, HookServer, hook_server
 from tests.worlds.authzen import AuthzenWorld, asking, authzen_world
@@ -229,3 +230,19 @@ async def test_time_alone_makes_a_request_expire(world: AuthzenWorld) -> None:
     _, denial = await denied(world)
     world.clock.advance(901)
     assert await status(world, denial["evaluation_id"].partition("~")[2]) == "expired"
+
+
+async def test_another_enforcement_point_takes_no_callback_away(
+    world: AuthzenWorld, hook: HookServer
+) -> None:
+    """It may ask about the same denial; the one that asked before still hears of the end."""
+    body, denial = await denied(world)
+    told = await world.asks("requests", body | {"denial": denial, "callback": {"endpoint": hook.url}})
+    requests, decided = world.services.access_requests, world.services.decisions
+    approval = await decided.approvals.get(told.json["task"]["id"])
+    other = points(hook.url)["records-api"]
+    other = msgspec.structs.replace(other, name="todo-backend")
+    await requests.follow(approval, other, RequestCallback(endpoint=hook.url))
+    await answer(world, approval.id)
+    await world.services.signals.notifications.turn()
+    assert [one["task"]["status"] for one in hook.taken] == ["approved"]

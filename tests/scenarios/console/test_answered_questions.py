@@ -3,6 +3,7 @@
 approver; what agents and others wrote in it stays text.
 """
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.narrowing import NarrowedBy
 from remit.core.evidence.event import EventKind
@@ -239,6 +240,18 @@ async def test_the_bounded_answer_stands_beside_just_this_once(gateway: AskingOf
     assert gone.location.endswith("done=withdrawn")
     mails.append(await gateway.office.outcome("send_mail", to="tom@ext.example", body="Gladly"))
     assert mails == [Outcome.PERMIT, Outcome.DEFER]
+
+
+@pytest.mark.parametrize("why", list(OvertakenBy))
+async def test_a_question_that_was_withdrawn_says_why(
+    gateway: AskingOffice, ada: Browsing, why: OvertakenBy
+) -> None:
+    """Whatever it was, the page of it can be read."""
+    one = await gateway.asked("Gladly")
+    gone = await put(gateway, one, id="apr_gone", state=ApprovalState.EXPIRED, overtaken=why)
+    page = await ada.get(address(gone))
+    assert (page.status, answers(page)) == (200, set())
+    assert re.search(r"<dt>Answer</dt><dd>[^<]*: \w[^<]+</dd>", page.text)
 
 
 async def test_more_than_the_offer_is_never_approved(gateway: AskingOffice, ada: Browsing) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from remit.core.decisions.approval import Approval, ApprovalState
@@ -16,6 +17,8 @@ from remit.core.errors import Conflict
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import Role
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.decisions.approvers import FRESH
 from remit.services.decisions.break_glass import GlassRule
 from tests.worlds.approvers import (
@@ -187,3 +190,13 @@ async def test_a_broken_glass_goes_with_the_role_of_its_person(world: CallWorld)
     await broken(world, approval)
     await with_role(world, "gil", Role.AUDITOR)
     assert await world.asked(token, amount=1) != approval
+
+
+async def test_the_group_is_needed_when_the_call_is_made_too(world: CallWorld) -> None:
+    """Who was taken out of the group before that has broken no glass."""
+    omar = await world.person("omar")
+    await world.services.store.commit(Unit((PutPerson(msgspec.structs.replace(omar, groups=("leads",))),)))
+    approval, token = await asked(world)
+    await broken(world, approval, "omar")
+    await world.services.store.commit(Unit((PutPerson(omar),)))
+    assert await world.outcome(token, "pay", amount=1) is Outcome.DEFER

@@ -12,7 +12,11 @@ import pytest
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Outcome
 from remit.core.identity.principals import Role
+from remit.core.policy.bundle import PolicySource
+from remit.ports.store.changes import PutPerson
+from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
+from remit.services.inspection import policy_suggestions
 from remit.services.inspection.policy_suggestions import LEAST_ANSWERS, SuggestedException
 from tests.worlds.flow import FlowWorld, flow_world
 
@@ -75,6 +79,15 @@ async def adopt(world: FlowWorld, one: SuggestedException) -> None:
     )
     await world.services.policies.apply(
         msgspec.structs.replace(bundle, policies=policies, digest="sha256:adopted"), by="root"
+    )
+
+
+async def adopt_rule(world: FlowWorld, rule: str) -> None:
+    """Put one more rule in force."""
+    bundle = world.services.policies.applied.bundle
+    policies = (*bundle.policies, PolicySource("more.cedar", rule))
+    await world.services.policies.apply(
+        msgspec.structs.replace(bundle, policies=policies, digest="sha256:more"), by="root"
     )
 
 
@@ -148,6 +161,50 @@ async def test_one_refusal_outweighs_every_approval(world: FlowWorld) -> None:
     await worked(world)
     await world.open("Mail the report")
     await answer(world, await asked(world, to="eve@ext.example"), approve=False)
+    assert await suggested(world) == []
+
+
+async def test_a_refusal_of_a_question_by_several_rules_counts(world: FlowWorld) -> None:
+    """It is about the same agent and tool, whichever rules asked."""
+    await worked(world)
+    await adopt_rule(
+        world,
+        '@id("also")\n@otherwise("approval")\nforbid (principal, action, resource) '
+        'when { context.args has "cc" };\n',
+    )
+    await world.open("Mail the report")
+    one = await asked(world, cc="eve@ext.example")
+    assert len(one.rules) > 1
+    await answer(world, one, approve=False)
+    assert await suggested(world) == []
+
+
+async def test_a_refusal_is_not_pushed_out_of_view(world: FlowWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many questions the agent asks after it."""
+    await world.open("Mail the report")
+    await answer(world, await asked(world, to="eve@ext.example"), approve=False)
+    await worked(world)
+    monkeypatch.setattr(policy_suggestions, "MOST", 2 * (LEAST_ANSWERS + 2))
+    assert await suggested(world) == []
+
+
+async def test_a_rule_that_names_its_approvers_is_never_suggested_away(world: FlowWorld) -> None:
+    """Neither a number of people nor a group: who answered may be fewer, or one who broke the glass."""
+    bundle = world.services.policies.applied.bundle
+    policies = tuple(
+        msgspec.structs.replace(
+            one, text=one.text.replace("@bounded(", '@approver_group("staff")\n@bounded(')
+        )
+        for one in bundle.policies
+    )
+    await world.services.policies.apply(
+        msgspec.structs.replace(bundle, policies=policies, digest="sha256:grouped"), by="root"
+    )
+    for name in ("omar", "nora"):
+        person = await world.services.identity.directory.person(name)
+        grouped = msgspec.structs.replace(person, groups=("staff",))
+        await world.services.store.commit(Unit((PutPerson(grouped),)))
+    await worked(world)
     assert await suggested(world) == []
 
 

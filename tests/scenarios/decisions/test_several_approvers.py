@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.approval import ApprovalState, OvertakenBy
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import EventKind
@@ -19,6 +19,7 @@ from remit.core.identity.principals import Role
 from remit.core.tools.tool import ArgumentRole
 from remit.ports.store.changes import PutPerson, TakeCredential
 from remit.ports.store.units import Unit
+from remit.services.decisions import approvals
 from tests.worlds.approvers import (
     GROUPS,
     PAYMENTS,
@@ -346,3 +347,68 @@ async def test_an_unknown_approval_is_not_found(world: CallWorld) -> None:
     """As before."""
     with pytest.raises(NotFound):
         await yes(world, "apr_none", "omar")
+
+
+async def test_a_narrower_call_needs_the_people_of_its_own_rules(world: CallWorld) -> None:
+    """A rule about an amount that no person stated is answered by those who write it, if they are enough."""
+    origin = (
+        '@id("ask-origin")\n@reason("an amount that no one stated")\n{}@otherwise("approval")\n'
+        'forbid (principal, action, resource) when {{ context.flow.amount == "unknown" }};\n'
+    )
+    for demanded, outcome in (("", Outcome.PERMIT), ('@approvers("2")\n', Outcome.DEFER)):
+        await under(world, PERMIT + ASK + origin.format(demanded))
+        _, token = await world.open(goal="Pay the rent of 5000")
+        question = await world.asked(token, amount=5000)
+        await yes(world, question, "omar", narrow={"amount": 500})
+        assert await world.outcome(token, "pay", amount=500) is outcome
+
+
+async def test_what_its_approvers_may_not_give_any_more_is_withdrawn(world: CallWorld) -> None:
+    """With the next question about the call: it does not come back when they may approve again."""
+    _, token = await world.open()
+    old = await world.asked(token, amount=1)
+    await yes(world, old, "omar")
+    await yes(world, old, "ada")
+    await with_role(world, "ada", Role.AUDITOR)
+    new = await world.asked(token, amount=1)
+    assert new != old
+    await with_role(world, "ada", Role.APPROVER)
+    assert await world.asked(token, amount=1) == new
+    kept = await world.services.decisions.approvals.get(old)
+    assert (kept.state, kept.overtaken) == (ApprovalState.EXPIRED, OvertakenBy.APPROVERS)
+    (_, gone) = await world.facts(EventKind.APPROVAL_DECIDED)
+    assert (gone["approval"], gone["state"], gone["overtaken"]) == (old, "withdrawn", "approvers")
+
+
+async def test_no_question_is_asked_after_the_end_of_its_task(world: CallWorld) -> None:
+    """The end has withdrawn all of them; one that was under way is refused by the fence."""
+    task, token = await world.open()
+    store, commit = world.services.store, world.services.store.commit
+
+    async def late(unit: Unit, **how: bool) -> None:
+        if any(one.kind is EventKind.APPROVAL_REQUESTED for one in unit.events):
+            store.commit = commit
+            await world.services.endings.revocations.end_task(task.id, reason="done", by="root")
+        await commit(unit, **how)
+
+    store.commit = late
+    assert await code_of(world.call(token, "pay", amount=1)) == "fenced"
+    assert await world.facts(EventKind.APPROVAL_REQUESTED) == []
+    assert await world.services.decisions.approvals.listed(ApprovalState.PENDING) == []
+
+
+async def test_the_open_questions_of_an_agent_are_bounded(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many tasks it has; what is over, or answered, or another agent's, does not count."""
+    monkeypatch.setattr(approvals, "MAX_PENDING_OF_AGENT", 3)
+    opened = [await world.open() for _ in range(4)]
+    asked = [await world.asked(token, amount=1) for _, token in opened[:3]]
+    assert await code_of(world.call(opened[3][1], "pay", amount=1)) == "busy"
+    assert await world.asked(opened[0][1], amount=1) == asked[0]
+    await yes(world, asked[0], "ada", approve=False)
+    await world.asked(opened[3][1], amount=1)
+    assert await code_of(world.call(opened[3][1], "pay", amount=2)) == "busy"
+    world.clock.advance(901)
+    _, token = await world.open()
+    await world.asked(token, amount=1)

@@ -252,7 +252,8 @@ class ApprovalView(View, frozen=True, kw_only=True):
     with a passkey may approve. `narrowable` are the arguments that an answer may narrow: an amount by a
     `lower` one, a list by `fewer` elements, a path by one `below`. A narrowed question names the approval of
     the narrower call in `instead`; that approval names the question in `narrows`, and the changed arguments
-    in `narrowed`. `overtaken` (`rules`, `provenance`, `agent`) says why an expired one was withdrawn.
+    in `narrowed`. `overtaken` (`rules`, `provenance`, `approvers`, `agent`) says why an expired one was
+    withdrawn.
 
     `approvers` are the people that the rules demand, by `group` (empty: any approver) and `count`; an empty
     list means one approver. `needed` is their number, and `answers` are the yeses so far: all of them to at

@@ -144,6 +144,7 @@ def _less(one: Json) -> Iterator[Row]:
 _OVERTAKEN = {
     "rules": "by remit: the rules that ask are other ones now",
     "provenance": "by remit: other sources of its values are known now",
+    "approvers": "by remit: not all who gave it may still give it",
     "agent": "by its agent, which does not want the call any more",
 }
 

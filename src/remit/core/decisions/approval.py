@@ -44,11 +44,13 @@ class ApprovalState(enum.StrEnum):
 class OvertakenBy(enum.StrEnum):
     """What has changed since a person was shown a question, so that its answer counts no more.
 
-    `agent`: the agent does not want the call any more.
+    `approvers`: not all who gave the approval may still give it. `agent`: the agent does not want the call
+    any more.
     """
 
     RULES = "rules"
     PROVENANCE = "provenance"
+    APPROVERS = "approvers"
     AGENT = "agent"
 
 
@@ -70,7 +72,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     of them are about the same: up to `agreed_most` calls, with the values of `agreed_less` in place of the
     ones that were asked about. `escalated` are the groups that may answer, too, because the question was open
     for long. `broken_glass`: one person has approved it in place of those people. `revision`
-    rises with each answer and each escalation.
+    rises with each answer, each escalation and each use.
     """
 
     tenant: str
@@ -334,7 +336,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         used = self.used + 1
         last = self.bounds is None or used >= self.bounds.most
         return msgspec.structs.replace(
-            self, used=used, state=ApprovalState.CONSUMED if last else ApprovalState.APPROVED
+            self,
+            used=used,
+            state=ApprovalState.CONSUMED if last else ApprovalState.APPROVED,
+            revision=self.revision + 1,
         )
 
 

@@ -124,6 +124,17 @@ def narrowed(
     return {**arguments, **wanted}
 
 
+def check_granted(tool: str, arguments: dict[str, Json], grants: Iterable[Grant]) -> None:
+    """Refuse (`Malformed`) a narrower call that its task's grants would refuse: it is of no use."""
+    faults = [one.permits(arguments) for one in grants if one.tool == tool]
+    if faults and all(faults):
+        raise Malformed(
+            f"the task does not permit the narrower call: {faults[0][0].reason}",
+            code="not-granted",
+            remediation=faults[0][0].remediation or "narrow it otherwise, or refuse the call",
+        )
+
+
 def _number(value: Json) -> int | float:
     assert isinstance(value, int | float)
     return value

@@ -41,7 +41,7 @@ _USED: Final = ParkedEnd(
 )
 _OVERTAKEN: Final = ParkedEnd(
     "approval-withdrawn",
-    "the question about this call was withdrawn, because it rested on other rules or sources",
+    "the question about this call was withdrawn, because it rested on other rules, sources or approvers",
     "make the call again, which asks a person again",
 )
 _LAPSED: Final = ParkedEnd(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from remit.core.decisions.approval import Approval, ApprovalState
@@ -27,6 +28,9 @@ class ApprovalStore(UnitStore, Protocol):
         skip: int = 0,
     ) -> list[Approval]:
         """Return approvals, newest first, after the first `skip`."""
+
+    async def open_questions(self, tenant: str, agent: str, since: datetime) -> int:
+        """Return how many questions of an agent's tasks, asked after `since`, were not answered."""
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
         """Return the approvals of some tasks that were not answered, or whose answer was not used."""

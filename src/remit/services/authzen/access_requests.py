@@ -17,7 +17,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 
-from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.json_value import Json
@@ -109,8 +109,9 @@ class AccessRequests:
     async def state_of(self, approval: Approval) -> RequestState:
         """Return the state of the access request that an approval answers.
 
-        `failed`: the rules or the sources of its values are other ones now. `cancelled`: a person withdrew
-        the approval, or its task ended first. An approval that is used up has `expired`.
+        `failed`: the rules, the sources of its values or those who may approve are other ones now.
+        `cancelled`: a person or the agent withdrew it, or its task ended first. An approval that is used up
+        has `expired`.
         """
         match approval.state:
             case ApprovalState.PENDING:
@@ -124,7 +125,7 @@ class AccessRequests:
             case ApprovalState.CONSUMED:
                 return "expired"
         if approval.overtaken is not None:
-            return "failed"
+            return "cancelled" if approval.overtaken is OvertakenBy.AGENT else "failed"
         task = await self._store.task(self._tenant, approval.task)
         if task is None or (task.ended is not None and task.ended <= approval.expires):
             return "cancelled"
@@ -141,8 +142,8 @@ class AccessRequests:
                 code="callback",
                 remediation="add it under `enforcement_points.*.callbacks` in remit.yaml, or poll the status",
             )
-        kept = msgspec.to_builtins(callback) | {"point": point.name}
-        await self._store.commit(Unit((PutValue(self._tenant, _CALLBACKS + approval.id, kept),)))
+        kept = PutValue(self._tenant, _callback(approval.id, point.name), msgspec.to_builtins(callback))
+        await self._store.commit(Unit((kept,)))
 
     def targets(
         self, points: Mapping[str, EnforcementPoint], deliveries: Mapping[str, SignedDelivery]
@@ -163,8 +164,8 @@ class AccessRequests:
 
         None: this enforcement point waits for nothing of it.
         """
-        kept = await self._store.value(self._tenant, _CALLBACKS + approval_id)
-        if kept is None or kept.pop("point") != point:
+        kept = await self._store.value(self._tenant, _callback(approval_id, point))
+        if kept is None:
             return None
         callback = msgspec.convert(kept, RequestCallback)
         approval = await self._approvals.find(approval_id)
@@ -178,9 +179,14 @@ class AccessRequests:
         body = {"task": task} | ({"state": callback.state} if callback.state else {})
         return callback, msgspec.json.encode(body)
 
-    async def over(self, approval_id: str) -> None:
-        """Forget a callback that was sent, or that no event is left for."""
-        await self._store.commit(Unit((PutValue(self._tenant, _CALLBACKS + approval_id, None),)))
+    async def over(self, approval_id: str, point: str) -> None:
+        """Forget a callback that was sent."""
+        await self._store.commit(Unit((PutValue(self._tenant, _callback(approval_id, point), None),)))
+
+
+def _callback(approval_id: str, point: str) -> str:
+    """Return the key of a callback: several enforcement points may wait for one answer."""
+    return f"{_CALLBACKS}{approval_id}:{point}"
 
 
 class _CallbackNotifier:
@@ -198,4 +204,4 @@ class _CallbackNotifier:
             return
         callback, body = found
         await self._delivery.deliver(callback.endpoint, notification.id, body)
-        await self._requests.over(approval_id)
+        await self._requests.over(approval_id, self._point)

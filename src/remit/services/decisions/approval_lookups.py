@@ -64,6 +64,7 @@ class StandingAnswers:
         exact = [one for one in exact if one.id not in gone]
         if (given := await self._standing(exact, request, answer, rules)) is not NO_ANSWER:
             return given
+        overtaken += tuple((one, OvertakenBy.APPROVERS) for one in exact)
         # INVARIANT: who has answered this very call with no, or with less, is not overruled by a wider answer
         if (refused := await self._refused(request, rules)) is not NO_ANSWER:
             return refused
@@ -98,7 +99,7 @@ class StandingAnswers:
         wanted = frozenset(rules)
         for approval in found:
             waived = _waived(approval, request, answer)
-            if waived >= wanted and await self._approvers.stands(approval):
+            if waived >= wanted and await self._approvers.stands(approval, answer.approvers):
                 return StandingAnswer(approval=approval, waived=waived)
         return NO_ANSWER
 

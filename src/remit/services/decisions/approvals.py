@@ -23,7 +23,7 @@ from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.approvers import GivenAnswer
 from remit.core.decisions.bounded_approval import scope_of
 from remit.core.decisions.decision import Decision, Reason
-from remit.core.decisions.narrowing import narrowable
+from remit.core.decisions.narrowing import check_granted, narrowable
 from remit.core.decisions.obligations import STEP_UP
 from remit.core.decisions.value_sources import provenance_of
 from remit.core.errors import Busy, ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
@@ -32,7 +32,6 @@ from remit.core.evidence.events.decisions import ApprovalAnswered, ApprovalDecid
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
-from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Credential, PutApproval, UseApproval
@@ -51,6 +50,8 @@ from remit.services.decisions.call_events import unsensitive
 LOOK_S: Final = 2.0
 #: Limit of open questions of one task, so that people are not flooded.
 MAX_PENDING = 20
+#: Limit of open questions of one agent, however many tasks it has: a fifth of those that people are shown.
+MAX_PENDING_OF_AGENT = 200
 #: Limit of approvals in one state that are listed.
 MAX_LISTED = 1000
 #: Attempts at an answer when other people answer at the same moment.
@@ -83,6 +84,7 @@ _ANSWERED: Final = (ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.
 _CHANGED: Final = {
     OvertakenBy.RULES: "the rules that ask are other ones now",
     OvertakenBy.PROVENANCE: "other sources of its values are known now",
+    OvertakenBy.APPROVERS: "not all who gave it may still give it",
 }
 
 
@@ -195,6 +197,13 @@ class Approvals:
                     f"task `{request.task.id}` has {MAX_PENDING} pending approvals",
                     remediation="wait for answers",
                 )
+            since = request.now - timedelta(seconds=self._ttl_s)
+            many = await self._store.open_questions(self._tenant, request.agent.name, since)
+            if many >= MAX_PENDING_OF_AGENT:
+                raise Busy(
+                    f"agent `{request.agent.name}` has {many} pending approvals",
+                    remediation="wait for answers",
+                )
             same, asked = self._question(request, decision, provenance)
             unit = Unit((*unit.changes, *asked.changes), (*unit.events, *asked.events))
         return AskedQuestion(msgspec.structs.replace(decision, approval=same.id), unit, is_new)
@@ -213,7 +222,7 @@ class Approvals:
         reasons: list[Reason] = []
         for one, why in gone:
             over = msgspec.structs.replace(one.expired(request.now), overtaken=why)
-            changes.append(PutApproval(over, expected=one.state))
+            changes.append(PutApproval(over, expected=one.state, revision=one.revision))
             events.append(self._ended(over, "withdrawn", request))
             what = "answer" if one.state is ApprovalState.APPROVED else "question"
             reasons.append(
@@ -441,7 +450,7 @@ class Approvals:
         question, narrower = asked.answered_with_less(
             person, answer.narrow, now, id=made, comment=answer.comment, until=until
         )
-        _check_granted(narrower, task)
+        check_granted(narrower.tool, narrower.arguments, task.grants if task is not None else ())
         return await self._ended_by(question, seat, found, narrower)
 
     async def _joined(self, asked: Approval, seat: Seat, found: Approval) -> Approval:
@@ -488,7 +497,8 @@ class Approvals:
             found = await self.get(approval_id)
             gone = found.withdrawn(person, now, comment)
             event = self._decided(gone, "withdrawn", person, now)
-            await self._store.commit(Unit((PutApproval(gone, expected=ApprovalState.APPROVED),), (event,)))
+            change = PutApproval(gone, expected=ApprovalState.APPROVED, revision=found.revision)
+            await self._store.commit(Unit((change,), (event,)))
         return gone
 
     def _decided(
@@ -552,7 +562,7 @@ class Approvals:
         """
         now = self._clock.now()
         gone = [
-            PutApproval(one.expired(now), expected=one.state)
+            PutApproval(one.expired(now), expected=one.state, revision=one.revision)
             for one in await self._live(ApprovalState.APPROVED, now)
             if person == one.decided_by or any(person in each.people for each in one.answers)
         ]
@@ -571,18 +581,6 @@ class Approvals:
         if approval.state in open_states and self._clock.now() >= approval.expires:
             return approval.expired(approval.expires)
         return approval
-
-
-def _check_granted(narrower: Approval, task: Task | None) -> None:
-    """Refuse an answer that its task's grants would refuse; the agent could do nothing with it."""
-    grants = [one for one in task.grants if one.tool == narrower.tool] if task is not None else []
-    faults = [one.permits(narrower.arguments) for one in grants]
-    if faults and all(faults):
-        raise Malformed(
-            f"the task does not permit the narrower call: {faults[0][0].reason}",
-            code="not-granted",
-            remediation=faults[0][0].remediation or "narrow it otherwise, or refuse the call",
-        )
 
 
 def check_shown(found: Approval, call: str) -> None:

@@ -14,7 +14,15 @@ from typing import Final
 import msgspec
 
 from remit.core.decisions.approval import Approval, may_approve
-from remit.core.decisions.approvers import ANYONE, Absence, ApproverDemand, GivenAnswer, in_words, missing
+from remit.core.decisions.approvers import (
+    ANYONE,
+    Absence,
+    ApproverDemand,
+    GivenAnswer,
+    in_words,
+    joined,
+    missing,
+)
 from remit.core.errors import Conflict, Forbidden
 from remit.core.identity.principals import Memberships, Person, person_of
 from remit.core.tasks.task import Task
@@ -58,15 +66,24 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
 class Approvers:
     """Finds who may answer, and which answers count."""
 
-    def __init__(self, *, store: SignInStore, members: Memberships, tenant: str, second_person: bool) -> None:
+    def __init__(
+        self,
+        *,
+        store: SignInStore,
+        members: Memberships,
+        tenant: str,
+        second_person: bool,
+        glass: str | None = None,
+    ) -> None:
         """Take the dependencies.
 
         With `second_person`, two people count as one if the same administrator admitted both by sign-in
-        codes.
+        codes. `glass` is the group that may break the glass; None: no one may.
         """
         self._store = store
         self._members = members
         self._tenant = tenant
+        self._glass = glass
         self.second_person = second_person
 
     async def seat(self, found: Approval, person: Person, instead_of: str, now: datetime) -> Seat:
@@ -144,17 +161,21 @@ class Approvers:
                 out.append((one, self._members.of_person(authority).groups))
         return out
 
-    async def stands(self, approval: Approval) -> bool:
-        """Return whether the people who gave an approval may still give it."""
+    async def stands(self, approval: Approval, demands: Sequence[ApproverDemand]) -> bool:
+        """Return whether the people who gave an approval may still give it, and are all that is demanded now.
+
+        `demands` are those of the rules that ask about the call. A narrower call can meet other rules than
+        the question that its approval comes from.
+        """
         answers = approval.answers
         if not answers and approval.decided:
             # It was given when an approval had one answer.
             answers = (GivenAnswer(by=approval.decided_by, at=approval.decided),)
         counting = await self.counting(answers)
         if approval.broken_glass:
-            return any(one.by == approval.decided_by for one, _ in counting)
+            return any(one.by == approval.decided_by and self._glass in groups for one, groups in counting)
         groups = [groups for _, groups in counting]
-        return not missing(approval.approvers, groups, approval.escalated)
+        return not missing(joined((*approval.approvers, *demands)), groups, approval.escalated)
 
 
 def open_demands(

@@ -77,7 +77,7 @@ def decision_services(
 ) -> DecisionServices:
     """Put them together."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
-    approvers = _approvers(adapters, deployment)
+    approvers = _approvers(adapters, deployment, settings)
     authorizer = Authorizer(
         store=store,
         approvers=approvers,
@@ -139,12 +139,13 @@ def _modes(
     )
 
 
-def _approvers(adapters: Adapters, deployment: Deployment) -> Approvers:
+def _approvers(adapters: Adapters, deployment: Deployment, settings: DecisionSettings) -> Approvers:
     return Approvers(
         store=adapters.store,
         members=deployment.members,
         tenant=deployment.tenant,
         second_person=deployment.second_person,
+        glass=settings.break_glass.group if settings.break_glass is not None else None,
     )
 
 

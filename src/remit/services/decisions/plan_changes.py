@@ -41,7 +41,7 @@ from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Change, CheckFence, PutTask
 from remit.ports.store.units import Unit, UnitStore
-from remit.services.decisions.approvals import Approvals, use_of
+from remit.services.decisions.approvals import Approvals, AskedQuestion, use_of
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.circumstances import Surroundings
@@ -122,12 +122,18 @@ class Plans:
             request = self._request(live, entries_of(entries), claims, now, self._facts(live, entries, by))
             request = await self._surroundings.seen(request, live)
             clean = live.is_clean
-            ruling = await self._authorizer.decide(request, live)
+            ruling = await self._ruling(live, request)
+            asked = None
+            if ruling.decision.outcome is Outcome.DEFER:
+                asked = await self._asked(live, ruling)
+                if asked.is_new and await self._approvals.is_answered(request):
+                    # The answer came after the decision had looked for one.
+                    ruling = await self._ruling(live, request)
+                    again = ruling.decision.outcome is Outcome.DEFER
+                    asked = await self._asked(live, ruling) if again else None
             request = ruling.request
-            # The calls under an extension count against budgets, not the extension itself.
-            live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:
-                refused = await self._refuse(live, request, ruling)
+                refused = await self._refuse(live, request, ruling, asked)
                 self._shadow.offer(request, ruling.decision)
                 return refused
             extension = await self._extend(live, request, ruling, entries, by)
@@ -135,6 +141,20 @@ class Plans:
             if clean:
                 live.index.clean.plan(entries)
             return extension
+
+    async def _ruling(self, live: LiveTask, request: AccessRequest) -> Ruling:
+        """Step 2. The calls under an extension count against budgets, not the extension itself."""
+        ruling = await self._authorizer.decide(request, live)
+        live.settle(ruling.takes, taken=False)
+        return ruling
+
+    async def _asked(self, live: LiveTask, ruling: Ruling) -> AskedQuestion:
+        """Return the question to a person about an extension."""
+        # A rule's objection names only the first untrusted call; the approver of an extension sees all of
+        # them.
+        reasons = [one for one in ruling.decision.reasons if one.code != "flow"]
+        shown = msgspec.structs.replace(ruling.decision, reasons=(*reasons, *_what_was_read(live)))
+        return await self._approvals.asking(ruling.request, shown, ruling.overtaken)
 
     async def _wanted(self, live: LiveTask, wished: Sequence[PlanWish]) -> Plan:
         """Step 1."""
@@ -196,18 +216,19 @@ class Plans:
             id=make_id("dec", self._entropy.bytes(ID_BYTES)), outcome=Outcome.DENY, reasons=(reason,)
         )
 
-    async def _refuse(self, live: LiveTask, request: AccessRequest, refused: Ruling | Decision) -> Extension:
+    async def _refuse(
+        self,
+        live: LiveTask,
+        request: AccessRequest,
+        refused: Ruling | Decision,
+        asked: AskedQuestion | None = None,
+    ) -> Extension:
         ruling = refused if isinstance(refused, Ruling) else Ruling(refused, request)
-        decision, asking = ruling.decision, Unit()
+        decision, asking = (asked.decision, asked.unit) if asked is not None else (ruling.decision, Unit())
         if ruling.lapsed is not None:
             asking = self._approvals.lapsing(ruling.lapsed, request)
-        if decision.outcome is Outcome.DEFER:
-            # A rule's objection names only the first untrusted call; the approver of an extension sees all of
-            # them.
-            reasons = [one for one in decision.reasons if one.code != "flow"]
-            decision = msgspec.structs.replace(decision, reasons=(*reasons, *_what_was_read(live)))
-            asked = await self._approvals.asking(request, decision, ruling.overtaken)
-            decision, asking = asked.decision, asked.unit
+        if asking.changes:
+            asking = Unit((CheckFence(live.task.epochs, live.scopes), *asking.changes), asking.events)
         await self._refusals.record(decision_event(request, decision), asking)
         return Extension(live.task, decision)
 

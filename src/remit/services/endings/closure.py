@@ -118,7 +118,9 @@ class DerivedPermissions:
     async def _expired(self, before: ApprovalState, approval: Approval) -> bool:
         """Withdraw an approval; return `False` if it was answered or used in the meantime."""
         try:
-            await self._store.commit(Unit((PutApproval(approval, expected=before),)))
+            await self._store.commit(
+                Unit((PutApproval(approval, expected=before, revision=approval.revision),))
+            )
         except Conflict:
             return False
         return True

@@ -4,7 +4,7 @@
 INVARIANT: an agent cannot earn an exception by asking often. An exception is suggested only
 
 1. for a rule that is in force as it was shown, and whose author lets one answer permit several calls
-   (`@bounded`): all other rules are guardrails that a person decides call by call;
+   (`@bounded`) of any one approver: all other rules are guardrails that people decide call by call;
 2. for one agent, one tool and exactly the same arguments except for texts, in tasks that have read nothing
    that others may have written, and no data of a higher class than when people were asked;
 3. where no person has denied, narrowed or withdrawn any question of that agent about that tool;
@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from remit.core.decisions.approval import Approval
+from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.question_report import UNREAD
 from remit.core.errors import ConfigInvalid, Malformed
@@ -33,6 +33,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.policy.rule_exception import RuleException
 from remit.ports.policy import RuleInForce
 from remit.ports.store.approvals import ApprovalStore
+from remit.services.decisions.approvals import MAX_COUNTED
 from remit.services.evidence.log import Evidence
 from remit.services.inspection.question_reports import MOST, newest
 from remit.services.inspection.simulation import Simulations
@@ -118,13 +119,11 @@ class PolicySuggestions:
         bundle = self._policies.applied.bundle
         rules = {(one.id, one.digest): one for one in self._policies.applied.policy.rules()}
         groups: dict[str, list[_Answered]] = defaultdict(list)
-        refused: set[tuple[str, str, str]] = set()
+        refused = await self._refused()
         for one in await self._answered():
-            if len(one.approval.rules) != 1:
-                continue
             if one.state != _YES:  # 3
-                refused.add((one.approval.agent, one.approval.tool, one.approval.rules[0].id))
-            elif one.approval.offer is not None:  # 1
+                refused.add((one.approval.agent, one.approval.tool))
+            elif len(one.approval.rules) == 1 and one.approval.offer and not one.approval.approvers:  # 1
                 groups[_key(one.approval)].append(one)
         out: list[SuggestedException] = []
         for found in sorted(groups.values(), key=len, reverse=True):
@@ -132,7 +131,7 @@ class PolicySuggestions:
             rule = first.rules[0]
             in_force = rules.get((rule.id, rule.digest))
             evidence = _evidence(found)
-            if in_force is None or evidence is None or (first.agent, first.tool, rule.id) in refused:
+            if in_force is None or evidence is None or (first.agent, first.tool) in refused:
                 continue
             made = await self._made(bundle, in_force, found, evidence, limit, by)
             out += [made] if made is not None else []
@@ -140,11 +139,19 @@ class PolicySuggestions:
                 break
         return out
 
-    async def _answered(self) -> list[_Answered]:
-        """Return the questions that people answered, from the evidence, with what the store keeps of them.
+    async def _refused(self) -> set[tuple[str, str]]:
+        """Return about which agent and tool people have said no, or less, of what the store keeps.
 
-        However many are asked, a refusal is not pushed out of view.
+        An agent cannot add to these: however many questions it asks, none is pushed out of view.
         """
+        return {
+            (one.agent, one.tool)
+            for state in (ApprovalState.DENIED, ApprovalState.NARROWED)
+            for one in await self._store.approvals(self._tenant, state=state, limit=MAX_COUNTED)
+        }
+
+    async def _answered(self) -> list[_Answered]:
+        """Return the questions that people answered, from the evidence, with what the store keeps of them."""
         asked: dict[str, tuple[datetime, str]] = {}
         ended: list[tuple[str, str, datetime]] = []
         kinds = (EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_DECIDED)

@@ -207,7 +207,7 @@ class ParkedCalls:
         event = Event.of(
             decided, at=now, tenant=over.tenant, task=over.task, agent=over.agent, subject=over.subject
         )
-        return Unit((PutApproval(over, expected=found.state),), (event,))
+        return Unit((PutApproval(over, expected=found.state, revision=found.revision),), (event,))
 
     async def _check_pace(self, found: Approval) -> None:
         since = self._clock.now() - timedelta(seconds=WITHDRAWN_S)

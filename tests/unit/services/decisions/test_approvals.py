@@ -149,19 +149,22 @@ async def test_other_roles_leave_an_approval_as_it_is(world: CallWorld) -> None:
 async def test_an_approval_that_came_past_the_change_of_its_approver_permits_nothing(
     world: CallWorld,
 ) -> None:
-    """A person who is no approver when a call is made has permitted nothing, whatever the answer states."""
+    """A person who is no approver when a call is made has permitted nothing, whatever the answer states; nor
+    when they are one again.
+    """
     _, token = await world.open()
-    approval = await world.asked(token, amount=1)
     omar = await world.person("omar")
     for changed in (
         msgspec.structs.replace(omar, active=False),
         msgspec.structs.replace(omar, roles=frozenset()),
     ):
+        approval = await world.asked(token, amount=1)
         await world.services.store.commit(Unit((PutPerson(changed),)))
-        if (await world.services.decisions.approvals.get(approval)).state is ApprovalState.PENDING:
-            await world.services.decisions.approvals.answer(approval, omar, approve=True)
+        await world.services.decisions.approvals.answer(approval, omar, approve=True)
         assert await world.outcome(token, "pay", amount=1) is Outcome.DEFER
-    await world.services.store.commit(Unit((PutPerson(omar),)))
+        await world.services.store.commit(Unit((PutPerson(omar),)))
+        assert await world.outcome(token, "pay", amount=1) is Outcome.DEFER
+    await world.approve(await world.asked(token, amount=1))
     assert await world.outcome(token, "pay", amount=1) is Outcome.PERMIT
 
 

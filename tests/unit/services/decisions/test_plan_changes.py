@@ -294,3 +294,21 @@ async def test_without_a_plan_nothing_changes(world: CallWorld) -> None:
     _, token = await world.open()
     assert await world.outcome(token, "read") is Outcome.PERMIT
     assert await world.outcome(token, "write") is Outcome.PERMIT
+
+
+async def test_an_answer_that_comes_while_an_extension_is_decided_is_not_missed(world: CallWorld) -> None:
+    """No second question is asked, and the plan grows by the answer that was given."""
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
+    await world.call(token, "read")
+    approval = await question(world, task.id, "desk/write")
+    decide = world.services.decisions.authorizer.decide
+
+    async def answered_meanwhile(*asked: Any) -> Any:
+        ruling = await decide(*asked)
+        world.services.decisions.authorizer.decide = decide
+        await world.approve(approval)
+        return ruling
+
+    world.services.decisions.authorizer.decide = answered_meanwhile
+    assert (await extend(world, task.id, "desk/write")).holds
+    assert len(await world.facts(EventKind.APPROVAL_REQUESTED)) == 1

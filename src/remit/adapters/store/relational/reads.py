@@ -16,6 +16,7 @@ from remit.adapters.store.relational.sealed_values import TABLES, Opened
 from remit.adapters.store.relational.sql import Rows, Sql
 from remit.adapters.store.relational.subject_keys import SealOpener
 from remit.adapters.store.relational.tables import COMMON_KINDS, RARE
+from remit.adapters.store.relational.timestamps import micros
 from remit.core.decisions.approval import Approval
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import Malformed, VerificationFailed
@@ -222,6 +223,16 @@ def all_said(
 
 def _said(kind: type[R], rows: Rows, opened: Opened) -> list[R]:
     return [opened.whole(msgspec.json.decode(text, type=kind), sealed) for text, sealed in rows.fetchall()]
+
+
+def open_questions(connection: Sql, tenant: str, agent: str, since: datetime) -> int:
+    """Return how many questions of an agent's tasks, asked after `since`, were not answered."""
+    row = connection.execute(
+        "select count(*) from approvals where tenant = ? and state = 'pending' and requested > ?"
+        " and task in (select id from tasks where tenant = ? and agent = ?)",
+        (tenant, micros(since), tenant, agent),
+    ).fetchone()
+    return int(row[0])
 
 
 def open_approvals(

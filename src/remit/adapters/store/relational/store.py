@@ -222,6 +222,10 @@ class RelationalStore:
             reads.all_said, self._opener, Approval, "requested", tenant, limit, skip, **wanted
         )
 
+    async def open_questions(self, tenant: str, agent: str, since: datetime) -> int:
+        """Return how many questions of an agent's tasks, asked after `since`, were not answered."""
+        return await self._pool.run(reads.open_questions, tenant, agent, since)
+
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
         """Return the approvals of some tasks that were not answered, or whose answer was not used."""
         return await self._pool.run(reads.open_approvals, self._opener, tenant, tuple(tasks))

@@ -173,8 +173,8 @@ class ApprovalDecided(EventBody, kw_only=True):
     used: Annotated[int, "of a bounded approval: the calls that it has permitted so far"] = 0
     overtaken: Annotated[
         str,
-        "of one that was withdrawn: `rules` or `provenance`, which are not those that were shown, or by its "
-        "`agent`",
+        "of one that was withdrawn: `rules` or `provenance`, which are not those that were shown, "
+        "`approvers`, who may not approve any more, or by its `agent`",
     ] = ""
     instead: Annotated[str, "of a narrowed question: the approval of the narrower call"] = ""
     instead_call: Annotated[str, "of a narrowed question: the digest of the narrower call"] = ""

@@ -34,7 +34,12 @@ async def record_refusal(call: CallState, ruled: RuledCall) -> None:
     counted = tuple(one for one in ruled.takes if isinstance(one, CountHistory))
     if not counted and ruled.decision.outcome is _DENY:
         counted = call.deps.authorizer.histories.refused(ruled.request, ruled.live)
-    await call.deps.refusals.record(decision_event(ruled.request, ruled.decision), ruled.asking, counted)
+    asking = ruled.asking
+    if asking.changes:
+        # INVARIANT: an end has withdrawn all questions of its task, so none is asked after it.
+        fence = call.deps.live.checks(ruled.live, ruled.live.call_scopes(ruled.request.tool.id))
+        asking = Unit((*fence, *asking.changes), asking.events)
+    await call.deps.refusals.record(decision_event(ruled.request, ruled.decision), asking, counted)
     call.recorded = (ruled.request, ruled.decision)
     call.end_approval_turn()
     if ruled.takes:
