@@ -129,24 +129,22 @@ class ConsoleRequest(PageRequest):
         """Return whether the person may see a task."""
         return may(self.someone, Duty.OVERSEE) or own_task(task, self.someone)
 
-    async def questions(self, state: ApprovalState | None = ApprovalState.PENDING) -> list[Approval]:
-        """Return the questions that the person may see, newest first."""
-        return await self.visible(await self.rooms.decisions.approvals.listed(state, ""))
+    async def questions(self, task: str = "", limit: int = MAX_LISTED) -> list[Approval]:
+        """Return the open questions that the person may see, newest first, without their arguments."""
+        found = await self.rooms.decisions.approvals.newest(ApprovalState.PENDING, task=task, limit=limit)
+        return self.visible([one for one in found if one.state is ApprovalState.PENDING])
 
-    async def visible(self, found: list[Approval]) -> list[Approval]:
-        """Return those of some approvals that the person may see."""
-        if may(self.someone, Duty.APPROVE) or may(self.someone, Duty.AUDIT):
-            return found
-        tasks = {one.task for one in found}
-        known = {task: await self.rooms.tasks.tasks.find(task) for task in tasks}
-        return [one for one in found if see_approval(one, known[one.task], self.someone)]
+    def visible(self, found: list[Approval]) -> list[Approval]:
+        """Return those of some approvals that the person may see.
+
+        An approval names the people of its task: no task is read for it.
+        """
+        return [one for one in found if see_approval(one, None, self.someone)]
 
     async def _waiting(self) -> int:
         """Return how many questions wait that the person may see; the count stops after `MOST_WAITING`."""
-        newest = self.rooms.decisions.approvals.newest
         all_seen = may(self.someone, Duty.APPROVE) or may(self.someone, Duty.AUDIT)
-        found = await newest(ApprovalState.PENDING, limit=MOST_WAITING + 1 if all_seen else MAX_LISTED)
-        return len(await self.visible([one for one in found if one.state is ApprovalState.PENDING]))
+        return len(await self.questions(limit=MOST_WAITING + 1 if all_seen else MAX_LISTED))
 
     async def act(self) -> Form:
         """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many."""

@@ -338,12 +338,28 @@ class Approvals:
     async def waiting(self) -> int:
         """Return the number of pending approvals."""
         now = self._clock.now()
-        found = await self._store.approvals(self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED)
+        found = await self._store.approvals(
+            self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED, longest=0
+        )
         return sum(now < one.expires for one in found)
 
-    async def newest(self, state: ApprovalState, *, limit: int = MAX_LISTED, skip: int = 0) -> list[Approval]:
-        """Return a part of the approvals that are stored in a state, newest first, each as it stands now."""
-        found = await self._store.approvals(self._tenant, state=state, limit=limit, skip=skip)
+    async def newest(
+        self,
+        state: ApprovalState,
+        *,
+        task: str = "",
+        limit: int = MAX_LISTED,
+        skip: int = 0,
+        longest: int = 0,
+    ) -> list[Approval]:
+        """Return a part of the approvals that are stored in a state, newest first, each as it stands now.
+
+        Arguments, reasons and comments that take more than `longest` bytes are left out: an agent writes
+        them, and many long ones would be read for one list.
+        """
+        found = await self._store.approvals(
+            self._tenant, task=task, state=state, limit=limit, skip=skip, longest=longest
+        )
         return [self._current(one) for one in found]
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:

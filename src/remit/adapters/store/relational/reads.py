@@ -212,11 +212,16 @@ def all_said(
     tenant: str,
     limit: int,
     skip: int = 0,
+    longest: int | None = None,
     /,
     **wanted: str,
 ) -> list[R]:
-    """Return the newest approvals or delegations whose columns equal `wanted`, after those to `skip`."""
-    query, values = _newest("body, sealed", TABLES[kind], order, tenant, limit, wanted, skip)
+    """Return the newest approvals or delegations whose columns equal `wanted`, after those to `skip`.
+
+    Sealed values of more than `longest` bytes are not read: those rows have none.
+    """
+    sealed = "sealed" if longest is None else f"case when length(sealed) <= {longest:d} then sealed end"
+    query, values = _newest(f"body, {sealed}", TABLES[kind], order, tenant, limit, wanted, skip)
     return _said(kind, connection.execute(query, values), Opened(connection, opener))
 
 
