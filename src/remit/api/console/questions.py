@@ -24,6 +24,8 @@ from remit.core.tools.tool import LEADING, ArgumentRole, Effect, Tool, fill
 MAX_PLACE: Final = 200
 #: Arguments that one question shows one by one.
 MAX_ARGUMENTS: Final = 200
+#: Above the risk of every question whose arguments are known.
+UNKNOWN_RISK: Final = 1_000
 
 ToolNamed = Callable[[str], Tool]
 

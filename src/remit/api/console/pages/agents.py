@@ -197,9 +197,10 @@ async def show(visit: ConsoleRequest) -> Response:
 
 
 async def _agent(visit: ConsoleRequest) -> Agent:
-    agent = await visit.rooms.identity.directory.agent(visit.part("name"))
-    ask_about(visit.someone, agent.name, None, agent)
-    return agent
+    directory, name = visit.rooms.identity.directory, visit.part("name")
+    # Asked first, so that an agent of others reads like one that does not exist.
+    ask_about(visit.someone, name, None, await directory.find_agent(name))
+    return await directory.agent(name)
 
 
 async def _task(visit: ConsoleRequest, task: Task, *, explained: bool) -> dict[str, Any]:
