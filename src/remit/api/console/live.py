@@ -40,9 +40,7 @@ def live(rooms: ConsoleRooms) -> Serve:
         name = visit.seat.person.name
         if streams[name] >= PER_PERSON:
             raise Busy("too many open pages", code="too-many-streams", remediation="close some of them")
-        return StreamingResponse(
-            _told(visit.seat), media_type="text/event-stream", headers=HEADERS
-        )
+        return StreamingResponse(_told(visit.seat), media_type="text/event-stream", headers=HEADERS)
 
     async def _told(seat: BrowserSeat) -> AsyncIterator[bytes]:
         name = seat.person.name
@@ -52,7 +50,7 @@ def live(rooms: ConsoleRooms) -> Serve:
         try:
             looks = 0
             yield b"retry: 3000\n\n"
-            async for topics in rooms.inspection.activity.changes():
+            async for changed in rooms.inspection.activity.changes():
                 looks += 1
                 if looks % CHECKED == 0:
                     found = await rooms.people.browsers.seat(seat.secret)
@@ -60,8 +58,8 @@ def live(rooms: ConsoleRooms) -> Serve:
                         return
                     seat = found
                     yield b": still here\n\n"
-                if not may(seat.person, Duty.OVERSEE):
-                    topics = () if looks % BEAT else TOPICS
+                beat = () if looks % BEAT else TOPICS
+                topics = changed if may(seat.person, Duty.OVERSEE) else beat
                 if topics:
                     yield b"".join(b"event: %s\ndata: 1\n\n" % one.encode() for one in topics)
         finally:

@@ -174,9 +174,10 @@ class RelationalStore:
         on_behalf_of: str = "",
         state: TaskState | None = None,
         limit: int = 100,
+        texts: bool = True,
     ) -> list[Task]:
         """Return tasks, newest first."""
-        wanted = (agent, on_behalf_of, state or "", limit)
+        wanted = (agent, on_behalf_of, state or "", limit, texts)
         return await self._pool.run(reads.tasks, self._opener, tenant, *wanted)
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:

@@ -208,9 +208,7 @@ async def _used(visit: ConsoleRequest, approval: Approval) -> UsedAnswer:
     found = await evidence.log.pages(before=size, limit=EVENTS, kinds=_CALLS, task=approval.task)
     asked = _asking(found, approval)
     if asked is None and len(found) == EVENTS:
-        wanted = EventSearch(
-            task=approval.task, tool=approval.tool, kinds=_CALLS, since=approval.requested
-        )
+        wanted = EventSearch(task=approval.task, tool=approval.tool, kinds=_CALLS, since=approval.requested)
         found = (await evidence.searches.search(wanted, limit=EVENTS, most=LOOKED_AT)).entries
         asked = _asking(found, approval)
     calls = [

@@ -111,29 +111,39 @@ async def _decision(visit: ConsoleRequest) -> tuple[EventRow, Task | None]:
     )
     if not name.startswith("dec_") or len(name) > 80:
         raise gone
-    at = visit.asked("at")
-    # A link from its event says where it is; without that the log is searched backwards.
-    if at.isascii() and at.isdigit() and len(at) < 16:
-        try:
-            entries = [await rooms.evidence.log.entry(int(at))]
-        except NotFound:
-            raise gone from None
-    else:
+    row = await _hinted(visit, name)
+    if row is None:
+        # A link from its event says where it is; without that the log is searched backwards.
         found = await rooms.evidence.searches.search(
             EventSearch(call=name, kinds=(EventKind.DECISION_MADE,)),
             before=await rooms.evidence.log.size(),
             limit=1,
             most=LOOKED_AT if visit.may(Duty.OVERSEE) else FEWER,
         )
-        entries = found.entries
-    rows = [checked_row(rooms.evidence.log_reading.shown(one)) for one in entries]
-    row = next((one for one in rows if (one.call, one.kind) == (name, EventKind.DECISION_MADE)), None)
+        row = _named(name, [checked_row(rooms.evidence.log_reading.shown(one)) for one in found.entries])
     if row is None:
         raise gone
     task = await rooms.tasks.tasks.find(row.task)
     if not visit.may(Duty.OVERSEE) and not (task is not None and own_task(task, visit.someone)):
         raise gone
     return row, task
+
+
+async def _hinted(visit: ConsoleRequest, name: str) -> EventRow | None:
+    """Return the event of a decision where the address says that it is, if it is there."""
+    at = visit.asked("at")
+    if not (at.isascii() and at.isdigit() and len(at) < 16):
+        return None
+    evidence = visit.rooms.evidence
+    try:
+        entry = await evidence.log.entry(int(at))
+    except NotFound:
+        return None
+    return _named(name, [checked_row(evidence.log_reading.shown(entry))])
+
+
+def _named(name: str, rows: list[EventRow]) -> EventRow | None:
+    return next((one for one in rows if (one.call, one.kind) == (name, EventKind.DECISION_MADE)), None)
 
 
 def _reasons(row: EventRow, *, audits: bool) -> list[dict[str, str]]:
