@@ -11,8 +11,8 @@ import unicodedata
 #: Control, format (bidirectional overrides, zero-width), surrogate, private and unassigned characters, and
 #: separators that break a line.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-#: Letters and marks without a shape (Unicode `Default_Ignorable_Code_Point`), and the empty Braille pattern. The
-#: two variation selectors of emoji stay: without them common text would be unreadable.
+#: Letters and marks without a shape (Unicode `Default_Ignorable_Code_Point`), and the empty Braille pattern.
+#: The two variation selectors of emoji stay: without them common text would be unreadable.
 _SHAPELESS = frozenset(
     map(
         chr,

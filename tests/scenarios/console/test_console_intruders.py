@@ -20,6 +20,7 @@ from remit.core.identity.principals import Role
 from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
+from remit.services.identity.permissions import ROLES, Duty
 from tests.gateways.console_gateway import ConsoleGateway, console_gateway
 
 Json = Any
@@ -144,6 +145,25 @@ async def test_who_asked_does_not_use_up_the_link_for_approvers(world: ConsoleGa
     link = urlsplit(await world.services.signals.links.link_to(own)).path
     for name, place in (("ada", "/apr_own"), ("ben", "/apr_own"), ("omar", "")):
         assert (await (await world.browse(name)).get(link)).location == f"/console/approvals{place}"
+
+
+async def test_who_lost_a_role_while_a_form_arrived_does_nothing_with_it(world: ConsoleGateway) -> None:
+    """The sender decides how long the body of a form takes: the duty counts when it has arrived."""
+    directory = world.services.identity.directory
+    for name, (path, _, duty, _, acts) in ((f"otto{at}", one) for at, one in enumerate(routes.PAGES)):
+        if acts is None or duty is Duty.OWN:
+            continue
+        roles = tuple(sorted(ROLES[duty] - {Role.VIEWER}))[:1]
+        await directory.add_person(NewPerson(name=name, roles=roles), by="remit")
+        browser = await world.browse(name)
+        form = (await browser.get("/console")).form("sign-out")["fields"]
+
+        async def demoted(name: str = name) -> None:
+            await world.services.identity.personnel.change_roles(name, frozenset(), by="root")
+
+        browser.before_body = demoted
+        told = await browser.post(page.ROOT + re.sub(r"\{[^}]*\}", "desk", path), form | {"reason": "x"})
+        assert told.status in (401, 403), (path, told.text)
 
 
 # Who makes pages slow.

@@ -65,8 +65,8 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.LABEL_LOWERED: "[{by}: ]The label of {what} was lowered to {class}, {trust}[: {reason}]",
     EventKind.APPROVAL_REQUESTED: "A person was asked whether {tool} may be called",
     EventKind.APPROVAL_DECIDED: "The question about {tool} was {state}[ by {by}][: {comment}]",
-    EventKind.APPROVAL_ANSWERED: "[{by}: ]A yes to the call of {tool}, {given} of {needed}[, in place of {instead_of}]"
-    "[: {comment}]",
+    EventKind.APPROVAL_ANSWERED: "[{by}: ]A yes to the call of {tool}, {given} of {needed}"
+    "[, in place of {instead_of}][: {comment}]",
     EventKind.APPROVAL_ESCALATED: "The question about {tool} was open for long: {to} may answer it, too",
     EventKind.GLASS_BROKEN: "[{by}: ]The call of {tool} was approved by one person alone[: {reason}]",
     EventKind.APPROVER_AWAY: "[{person} ]is away[ until {ends}][, and {substitute} answers instead]",

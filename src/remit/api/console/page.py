@@ -95,8 +95,9 @@ class ConsoleRequest(PageRequest):
 
     templates = _TEMPLATES
     rooms: ConsoleRooms
-    #: The entry of the navigation that the page belongs to.
+    #: The entry of the navigation that the page belongs to, and the duty that it needs.
     at: str = ""
+    duty: Duty = Duty.OWN
 
     @property
     def someone(self) -> Person:
@@ -147,8 +148,12 @@ class ConsoleRequest(PageRequest):
         return len(await self.questions(limit=MOST_WAITING + 1 if all_seen else MAX_LISTED))
 
     async def act(self) -> Form:
-        """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many."""
+        """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many.
+
+        The duty counts when the form has arrived: its sender decides how long that takes.
+        """
         form = await self.form()
+        self.require(self.duty)
         if not self.rooms.acts.keeps(self.someone.name, self.rooms.clock.boot_s()):
             raise Busy("too many changes in one minute", code="too-many-acts", remediation="wait a minute")
         return form
@@ -186,7 +191,7 @@ def console_page(serve: Page, rooms: ConsoleRooms, *, at: str, duty: Duty) -> Se
     """
 
     async def page(visit: ConsoleRequest) -> Response:
-        visit.at = at
+        visit.at, visit.duty = at, duty
         if visit.seat is None:
             if "hx-request" in visit.request.headers:
                 # A part of a page was asked for: the whole page goes to sign in.
