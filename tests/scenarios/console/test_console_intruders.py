@@ -176,7 +176,7 @@ async def test_long_arguments_are_read_on_their_own_page_alone(world: ConsoleGat
     for name in ("apr_long1", "apr_long2"):
         await put(world, one, id=name, call=f"sha256:{name}", arguments=long)
     listed = world.services.decisions.approvals.newest
-    assert {one.id: len(one.arguments) for one in await listed(ApprovalState.PENDING, longest=16_384)} == {
+    assert {one.id: len(one.arguments) for one in await listed(ApprovalState.PENDING, length=16_384)} == {
         one.id: 1, "apr_long1": 0, "apr_long2": 0,
     }  # fmt: skip
     assert all(not one.arguments for one in await listed(ApprovalState.PENDING))

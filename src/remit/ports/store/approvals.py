@@ -25,11 +25,11 @@ class ApprovalStore(UnitStore, Protocol):
         state: ApprovalState | None = None,
         limit: int = 100,
         skip: int = 0,
-        longest: int | None = None,
+        length: int | None = None,
     ) -> list[Approval]:
         """Return approvals, newest first, after the first `skip`.
 
-        Arguments, reasons and comments that take more than `longest` bytes are left out; None: never.
+        Arguments, reasons and comments that take more than `length` bytes are left out; None: never.
         """
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:

@@ -21,12 +21,11 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.approvers import GivenAnswer
-from remit.core.decisions.bounded_approval import scope_of
 from remit.core.decisions.decision import Decision, Reason
 from remit.core.decisions.narrowing import narrowable
 from remit.core.decisions.obligations import STEP_UP
 from remit.core.decisions.value_sources import provenance_of
-from remit.core.errors import Busy, ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
+from remit.core.errors import Busy, ChangedMeanwhile, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.decisions import ApprovalAnswered, ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
@@ -35,10 +34,10 @@ from remit.core.json_value import Json
 from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.approvals import ApprovalStore
-from remit.ports.store.changes import Credential, PutApproval, UseApproval
+from remit.ports.store.changes import Credential, PutApproval
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
-from remit.services.decisions.approvers import Approvers, Seat, check_group, open_demands
+from remit.services.decisions.approvers import Approvers, Seat, check_group, check_shown, open_demands
 from remit.services.decisions.call_events import unsensitive
 
 #: The sign-in method that shows that the person is there (WebAuthn with user verification), and its age.
@@ -54,14 +53,6 @@ MAX_LISTED = 1000
 TRIES = 5
 #: Limit of approvals that are counted, or searched for those of a person.
 MAX_COUNTED = 10_000
-
-
-def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseApproval:
-    """Return the change that uses an approval for a call that it permits."""
-    call = request.call_digest
-    if approval.usable_for(call, now):
-        return UseApproval(approval.id, call, now)
-    return UseApproval(approval.id, call, now, scope=scope_of(request), used=approval.used)
 
 
 class AskedQuestion(NamedTuple):
@@ -337,28 +328,18 @@ class Approvals:
 
     async def waiting(self) -> int:
         """Return the number of pending approvals."""
-        now = self._clock.now()
-        found = await self._store.approvals(
-            self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED, longest=0
-        )
-        return sum(now < one.expires for one in found)
+        found = await self.newest(ApprovalState.PENDING, limit=MAX_COUNTED)
+        return sum(one.state is ApprovalState.PENDING for one in found)
 
     async def newest(
-        self,
-        state: ApprovalState,
-        *,
-        task: str = "",
-        limit: int = MAX_LISTED,
-        skip: int = 0,
-        longest: int = 0,
+        self, state: ApprovalState, *, task: str = "", limit: int = MAX_LISTED, skip: int = 0, length: int = 0
     ) -> list[Approval]:
-        """Return a part of the approvals that are stored in a state, newest first, each as it stands now.
+        """Return approvals that are stored in a state, newest first, each as it stands now.
 
-        Arguments, reasons and comments that take more than `longest` bytes are left out: an agent writes
-        them, and many long ones would be read for one list.
+        Texts of more than `length` bytes are left out: agents write them, and one list would read many.
         """
         found = await self._store.approvals(
-            self._tenant, task=task, state=state, limit=limit, skip=skip, longest=longest
+            self._tenant, task=task, state=state, limit=limit, skip=skip, length=length
         )
         return [self._current(one) for one in found]
 
@@ -595,14 +576,6 @@ def _check_granted(narrower: Approval, task: Task | None) -> None:
             f"the task does not permit the narrower call: {faults[0][0].reason}",
             code="not-granted",
             remediation=faults[0][0].remediation or "narrow it otherwise, or refuse the call",
-        )
-
-
-def check_shown(found: Approval, call: str) -> None:
-    """Refuse an answer to another call than the one that waits; an empty digest states none."""
-    if call and call != found.call:
-        raise Conflict(
-            "the digest does not match the call", code="digest-mismatch", remediation="review it again"
         )
 
 

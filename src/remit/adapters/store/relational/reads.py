@@ -222,18 +222,18 @@ def all_said(
     tenant: str,
     limit: int,
     skip: int = 0,
-    longest: int | None = None,
+    length: int | None = None,
     /,
     **wanted: str,
 ) -> list[R]:
     """Return the newest approvals or delegations whose columns equal `wanted`, after those to `skip`.
 
-    Sealed values of more than `longest` bytes are not read: those rows have none.
+    Sealed values of more than `length` bytes are not read: those rows have none.
     """
     sealed = "sealed"
-    if longest is not None:
+    if length is not None:
         # Without a look at the column, a long row costs no more than a short one.
-        sealed = f"case when length(sealed) <= {longest:d} then sealed end" if longest else "null"
+        sealed = f"case when length(sealed) <= {length:d} then sealed end" if length else "null"
     query, values = _newest(f"body, {sealed}", TABLES[kind], order, tenant, limit, wanted, skip)
     return _said(kind, connection.execute(query, values), Opened(connection, opener))
 

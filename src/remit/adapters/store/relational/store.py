@@ -216,12 +216,12 @@ class RelationalStore:
         state: ApprovalState | None = None,
         limit: int = 100,
         skip: int = 0,
-        longest: int | None = None,
+        length: int | None = None,
     ) -> list[Approval]:
         """Return approvals, newest first, after the first `skip`; of long ones only what is short."""
         wanted = {"task": task, "call": call, "state": state.value if state else ""}
         return await self._pool.run(
-            reads.all_said, self._opener, Approval, "requested", tenant, limit, skip, longest, **wanted
+            reads.all_said, self._opener, Approval, "requested", tenant, limit, skip, length, **wanted
         )
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:

@@ -88,7 +88,7 @@ async def listed(visit: ConsoleRequest) -> Response:
     page = _number(visit.asked("page"), 1, 10_000)
     state = visit.asked("state")
     wanted = ApprovalState(state) if state in set(ApprovalState) else None
-    found = await rooms.decisions.approvals.newest(ApprovalState.PENDING, skip=skip, longest=LONGEST)
+    found = await rooms.decisions.approvals.newest(ApprovalState.PENDING, skip=skip, length=LONGEST)
     seen = visit.visible([one for one in found if one.state is ApprovalState.PENDING])
     about = [one for one in seen if _about(visit, one)] if wanted in (None, ApprovalState.PENDING) else []
     groups = grouped(about, rooms.decisions.authorizer.tool)
