@@ -3,7 +3,7 @@
 
 Run by `bench.console` as `python -m bench.serve_console CONFIG EVENTS`.
 
-It writes one line of JSON (the cookie of the session, and names of things to look at), and serves until it is
+It writes one line of JSON (cookies, a token, and names of things to look at), and serves until it is
 stopped. From then on the log grows like that of a remit with 100 calls a second.
 """
 
@@ -23,14 +23,14 @@ from remit.compose import open_services
 from remit.config import load_config
 from remit.core.evidence.event import CallOutcome, Event, EventBody
 from remit.core.evidence.events.decisions import DataRead, DecisionMade, ToolCalled
-from remit.core.identity.principals import AgentState
+from remit.core.identity.principals import AgentState, Person, Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.label import Trust
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Effect
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
-from remit.services.identity.directory import NewAgent
+from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
 
 AGENTS: Final = 200
@@ -73,9 +73,8 @@ def events_of(task: Task, number: int, at: datetime, tenant: str) -> tuple[Event
     )
 
 
-async def staffed(services: Services) -> list[Task]:
+async def staffed(services: Services, desk: Desk) -> list[Task]:
     """Register the agents, and open a task for each."""
-    desk = await Desk.arrange(services)
     tasks = []
     for number in range(AGENTS):
         name = f"clerk-{number:03d}"
@@ -118,16 +117,24 @@ async def go_on(services: Services, tasks: list[Task], number: int) -> None:
         await asyncio.sleep(0.1)
 
 
+async def _signed_in(services: Services, person: Person) -> str:
+    secret = await services.people.browsers.open(person, method="code", place="a bench")
+    return f"remit-session={secret}"
+
+
 async def serve(config_path: Path, events: int) -> None:
     """Serve until stopped."""
     config = load_config(config_path)
     async with open_services(config) as services:
-        tasks = await staffed(services)
+        desk = await Desk.arrange(services)
+        tasks = await staffed(services, desk)
         calls = await grow(services, tasks, events)
-        person = await services.identity.directory.person("ana")
-        secret = await services.people.browsers.open(person, method="code", place="a bench")
+        new = NewPerson(name="omar", roles=(Role.APPROVER,))
+        approver = await services.identity.directory.add_person(new, by="bench")
         told = {
-            "cookie": f"remit-session={secret}",
+            "cookie": await _signed_in(services, desk.person),
+            "approver": await _signed_in(services, approver),
+            "token": (await desk.open())[1],
             "task": tasks[0].id,
             "agent": tasks[0].agent,
             "decision": f"dec_{calls - 1:016d}",

@@ -7,7 +7,7 @@ A new target is a class with the members of `bench.target.Target` and one line i
 
 from collections.abc import Callable
 
-from bench.console import SLOWEST, STREAM_CPU, STREAM_MEMORY, console
+from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -17,7 +17,15 @@ from bench.governed import Governed
 from bench.hindsight import MEMORY, SECONDS, hindsight
 from bench.hooks import HOOK_P99, RESULT_P99, hooks
 from bench.issuers import UNKNOWN, issuers
-from bench.policy_engines import FEW, MANY, P50_OF_1_000, P50_OF_10_000, policy_engines
+from bench.policy_engines import (
+    FEW,
+    MANY,
+    P50_OF_1_000,
+    P50_OF_10_000,
+    REGO_OF_1_000,
+    REGO_OF_10_000,
+    policy_engines,
+)
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -85,10 +93,13 @@ RATIOS = {
 GOALS = [
     Goal(name=CALLS, at_least=1_000),
     Goal(name=SLOWEST, at_most=300),
+    Goal(name=ROUND_TRIP, at_most=200),
     Goal(name=STREAM_MEMORY, at_most=50),
     Goal(name=STREAM_CPU, at_most=5),
     Goal(name=P50_OF_1_000, at_most=120),
     Goal(name=P50_OF_10_000, at_most=300),
+    Goal(name=REGO_OF_1_000, at_most=120),
+    Goal(name=REGO_OF_10_000, at_most=300),
     Goal(name=DECISIONS, at_least=5_000),
     Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),

@@ -29,7 +29,7 @@ WORDS = {
         console exception link watch
     """,
     "terms of language and information flow": """
-        amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
+        amount clause condition date echo encoding escape gloss inference intake kind language lookup
         mark name naming noun note number object participant phrase proposal quantity quotation reading
         representation strict suggestion superlative text untainted verb verbatim vocabulary
     """,

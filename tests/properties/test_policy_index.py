@@ -23,9 +23,8 @@ from remit.core.identity.workload import Assurance
 from remit.core.label import Classes, Label, Trust
 from remit.core.tools.tool import Tool
 from tests.examples import FEWER
-from tests.samples.policy_requests import DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, agent, request, source
-
-AGENTS = (agent("clerk", "legal"), agent("legal", "bots"), agent("lone"), agent("both", "legal", "bots"))
+from tests.samples.drawn_requests import AGENTS, requests
+from tests.samples.policy_requests import PAY, SUMMARISE, TOOLS, request, source
 
 principals = st.sampled_from(
     [
@@ -102,27 +101,6 @@ def policies(draw: st.DrawFn) -> str:
     problems = CedarPolicies().check(source("\n".join(lines)), TOOLS, [SUMMARISE])
     refused = {problem.rule for problem in problems if problem.severity == "error"}
     return "\n".join(line for number, line in enumerate(lines) if f"r{number}" not in refused)
-
-
-@st.composite
-def requests(draw: st.DrawFn) -> AccessRequest:
-    """A request that fits the schema."""
-    calls: list[tuple[Tool, dict[str, Any]]] = [
-        (READ, {"path": "C-42"}),
-        (READ, {"path": "D-1", "lines": 7}),
-        (DRAFT, {"title": "x", "body": "y"}),
-        (DEPLOY, {"change": "c"}),
-        (PAY, {"to": "z", "amount": 10.75, "tags": ["x"]}),
-        (PAY, {"to": "z", "amount": 2}),
-    ]
-    tool, arguments = draw(st.sampled_from(calls))
-    label = Label(
-        categories=frozenset(draw(st.sets(st.sampled_from(["pii", "secret"])))),
-        trust=draw(st.sampled_from(Trust)),
-    )
-    params = draw(st.sampled_from([{}, {"contract": "C-42"}]))
-    by = draw(st.sampled_from(AGENTS))
-    return request(tool, arguments, by, label=label, cleared=draw(st.booleans()), params=params)
 
 
 def everything(tools: tuple[Tool, ...]) -> list[dict[str, Any]]:

@@ -303,6 +303,22 @@ def _files_now(running: Config) -> FilesNow:
     return FilesNow(bundle=load_bundle(now), observed=now.observed, waiting=now.waiting(running))
 
 
+def _keep_telling(services: Services, upkeep: Upkeep) -> None:
+    """Start what notifies people and sends events to receivers."""
+    for name in services.signals.notifications.addressees:
+        upkeep.every(
+            f"notify {name}",
+            0.05,
+            tended(services.endings.remains, partial(services.signals.notifications.turn_of, name)),
+        )
+    for name in (name for name, one in services.signals.streams.receivers.items() if one.push):
+        upkeep.every(
+            f"send events to {name}",
+            0.5,
+            tended(services.endings.remains, partial(services.signals.transmitter.turn_of, name)),
+        )
+
+
 def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     """Start all background work."""
     upkeep.every("sign the log", 1.0, services.evidence.log.checkpoint)
@@ -329,18 +345,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
             1.0,
             tended(services.endings.remains, services.signals.silence.turn),
         )
-    for name in services.signals.notifications.addressees:
-        upkeep.every(
-            f"notify {name}",
-            0.5,
-            tended(services.endings.remains, partial(services.signals.notifications.turn_of, name)),
-        )
-    for name in (name for name, one in services.signals.streams.receivers.items() if one.push):
-        upkeep.every(
-            f"send events to {name}",
-            0.5,
-            tended(services.endings.remains, partial(services.signals.transmitter.turn_of, name)),
-        )
+    _keep_telling(services, upkeep)
     upkeep.every("check open sinks", 1.0, services.credentials.sink_alarms.look)
     upkeep.every("close unreported calls", 1.0, services.answers.sweep)
     upkeep.every("end sessions of clients that are gone", 5.0, services.guard.sessions.sweep)

@@ -31,7 +31,7 @@ from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn
 from remit.services.assembly.services import Services
-from remit.services.decisions.approvals import STRONG
+from remit.services.decisions.approvers import STRONG
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.call import RequestedCall

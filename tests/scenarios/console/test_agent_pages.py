@@ -198,7 +198,7 @@ async def test_ending_everything_leads_to_its_closure(world: ConsoleWorld) -> No
     done = await act(otto, CLERK, "/console/stop", kind="agent", name="clerk", reason="stop")
     assert done.status == 303
     closure = await otto.get(done.location)
-    assert "agent clerk ended" in closure.text
+    assert "Agent clerk ended" in closure.text
     assert "1 task" in closure.text
     assert (await world.services.tasks.tasks.get(task.id)).state is TaskState.REVOKED
     assert await state_of(world) is AgentState.ACTIVE

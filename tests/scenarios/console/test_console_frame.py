@@ -107,7 +107,7 @@ async def test_a_task_is_ended_where_it_is_seen(world: ConsoleGateway) -> None:
     done = await lena.fill(page, "/end", reason="enough")
     assert done.status == 303
     closure = await lena.get(done.location)
-    assert "ended" in closure.text
+    assert "Ended: " in closure.text
     assert "enough" in closure.text
     found = await world.services.tasks.tasks.get(task.id)
     assert (found.state, found.end_reason) == (TaskState.REVOKED, "enough")

@@ -16,7 +16,7 @@ from remit.core.errors import Conflict
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import Role
-from remit.services.decisions.approvals import FRESH
+from remit.services.decisions.approvers import FRESH
 from remit.services.decisions.break_glass import GlassRule
 from tests.worlds.approvers import (
     TWO,

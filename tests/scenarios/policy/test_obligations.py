@@ -22,7 +22,7 @@ from remit.core.label import Label
 from remit.core.policy.bundle import PolicySource
 from remit.core.tools.tool import FieldLabel, WithheldBy
 from remit.ports.store.changes import Credential
-from remit.services.decisions.approvals import FRESH
+from remit.services.decisions.approvers import FRESH
 from remit.services.decisions.obligations import STATE_A_REASON
 from remit.services.mediation.mediator import RequestedCall
 from remit.services.signals.notifications import NotificationTarget

@@ -336,4 +336,6 @@ async def test_discovery(world: AuthzenWorld) -> None:
     assert metadata.pop("capabilities") == ["urn:openid:authzen:capability:access-request"]
     assert metadata.pop("obligations_supported") == ["custom"]
     assert base == world.services.public_url
+    # The keys of binding tokens are those of the authorization server.
+    assert metadata.pop("jwks_uri") == f"{base}/oauth/jwks"
     assert all(url.startswith(f"{base}/access/v1/") for url in metadata.values())

@@ -63,6 +63,8 @@ DONE: Final = {
     "unlocked": "Unlocked. New tasks may open again.",
     "approved": "Approved. The agent has the answer.",
     "refused": "Refused. The agent has the answer.",
+    "counted": "Your approval counts. The agent waits until further people have approved the same.",
+    "reviewed": "Reviewed. The finding is resolved.",
     "narrowed": "Narrowed. The agent may make the smaller call.",
     "withdrawn": "Withdrawn. It permits nothing any more.",
     "suspended": "Suspended. The agent opens no task until someone activates it.",

@@ -22,13 +22,13 @@ from remit.api.console.pages import (
     evidence,
     findings,
     now,
-    onboard,
     paths,
     people,
     policies,
     tasks,
     timelines,
     tools,
+    upstreams,
 )
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser.rendering import Serve, paged
@@ -55,6 +55,7 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/approvals/{approval}/alike", "approvals", Duty.APPROVE, approvals.alike, None),
     ("/approvals/{approval}/chain", "approvals", Duty.OWN, approvals.chain, None),
     ("/approvals/{approval}/withdraw", "approvals", Duty.APPROVE, None, approvals.withdraw),
+    ("/approvals/{approval}/review", "approvals", Duty.OVERSEE, None, approvals.review),
     ("/stop", "now", Duty.END, endings.stop, endings.stopped),
     ("/unlock", "now", Duty.ADMINISTER, None, endings.unlock),
     ("/evidence", "evidence", Duty.AUDIT, evidence.show, None),
@@ -75,10 +76,10 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/policies/freeze", "policies", Duty.END, None, policies.freeze),
     ("/policies/lift", "policies", Duty.ADMINISTER, None, policies.lift),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),
-    ("/onboard", "onboard", Duty.OVERSEE, onboard.listed, None),
-    ("/onboard/accept", "onboard", Duty.ADMINISTER, None, onboard.accept),
-    ("/onboard/{upstream}", "onboard", Duty.OVERSEE, onboard.show, None),
-    ("/onboard/{upstream}/mode", "onboard", Duty.ADMINISTER, None, onboard.change_mode),
+    ("/onboard", "onboard", Duty.OVERSEE, upstreams.listed, None),
+    ("/onboard/accept", "onboard", Duty.ADMINISTER, None, upstreams.accept),
+    ("/onboard/{upstream}", "onboard", Duty.OVERSEE, upstreams.show, None),
+    ("/onboard/{upstream}/mode", "onboard", Duty.ADMINISTER, None, upstreams.change_mode),
 )
 
 _MEDIA: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}

@@ -45,16 +45,14 @@ async def working_day(folder: Path, *, ready: Callable[[Stage], Awaitable[None]]
             await made.enrol(name, purpose, owner=owner)
         state = {"state": "suspended", "reason": "the trial is over"}
         await made.ask("POST", "/api/v1/agents/trial-bot/state", state, by="admin")
-        async with asyncio.TaskGroup() as group:
-            for begun in _shifts(made):
-                group.create_task(begun)
+        shifts = [asyncio.create_task(begun) for begun in _shifts(made)]
+        try:
             await asyncio.sleep(2 * PAUSE_S)
             await ready(made)
-            raise _Over
-
-
-class _Over(Exception):
-    """The day is over."""
+        finally:
+            for one in shifts:
+                one.cancel()
+            await asyncio.gather(*shifts, return_exceptions=True)
 
 
 def _shifts(made: Stage) -> list[Coroutine[None, None, None]]:

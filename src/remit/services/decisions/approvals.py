@@ -37,12 +37,16 @@ from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Credential, PutApproval
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
-from remit.services.decisions.approvers import Approvers, Seat, check_group, check_shown, open_demands
+from remit.services.decisions.approvers import (
+    Approvers,
+    Seat,
+    check_group,
+    check_shown,
+    open_demands,
+    signed_in_just_now,
+)
 from remit.services.decisions.call_events import unsensitive
 
-#: The sign-in method that shows that the person is there (WebAuthn with user verification), and its age.
-STRONG: Final = "passkey"
-FRESH: Final = timedelta(minutes=5)
 #: Seconds between two looks at a question whose answer another process may record.
 LOOK_S: Final = 2.0
 #: Limit of open questions of one task, so that people are not flooded.
@@ -582,10 +586,3 @@ def _check_granted(narrower: Approval, task: Task | None) -> None:
 def _own(asked: Approval, seat: Seat) -> tuple[GivenAnswer, tuple[str, ...]]:
     """Return the newest answer, with the groups of its authority."""
     return asked.answers[-1], seat.authority.groups
-
-
-def signed_in_just_now(session: Credential | None, now: datetime, *, strong: bool = True) -> bool:
-    """Return whether a session comes from a fresh sign-in; `strong`: with a passkey."""
-    if session is None or (strong and session.method != STRONG):
-        return False
-    return timedelta(0) <= now - (session.authenticated or session.created) <= FRESH

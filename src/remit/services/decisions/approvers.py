@@ -8,7 +8,8 @@ the completing answer, and when the approval is used. What an answer once rested
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -17,9 +18,14 @@ from remit.core.decisions.approvers import ANYONE, Absence, ApproverDemand, Give
 from remit.core.errors import Conflict, Forbidden
 from remit.core.identity.principals import Memberships, Person, person_of
 from remit.core.tasks.task import Task
+from remit.ports.store.changes import Credential
 from remit.ports.store.sign_in import SignInStore
 from remit.services.decisions.absences import absence_of
 from remit.services.separation.sign_in_methods import hands_of, is_behind
+
+#: The sign-in method that shows that the person is there (WebAuthn with user verification), and its age.
+STRONG: Final = "passkey"
+FRESH: Final = timedelta(minutes=5)
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,3 +190,10 @@ def check_group(
             code="group-answered",
             remediation=f"it still needs {in_words(left, found.escalated)}",
         )
+
+
+def signed_in_just_now(session: Credential | None, now: datetime, *, strong: bool = True) -> bool:
+    """Return whether a session comes from a fresh sign-in; `strong`: with a passkey."""
+    if session is None or (strong and session.method != STRONG):
+        return False
+    return timedelta(0) <= now - (session.authenticated or session.created) <= FRESH

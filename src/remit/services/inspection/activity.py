@@ -104,13 +104,13 @@ class Activity:
             size = await self._store.size(self._tenant)
             if self._next < 0 or size - self._next > BEHIND:
                 await self._begin(size)
-            while self._next < size:
+            page: list[Entry] | None = None
+            while page is None or len(page) == PAGE:
+                # Not as far as `size`: that may not include yet what another replica has written.
                 page = await self._store.entries(self._tenant, start=self._next, limit=PAGE)
-                if not page:
-                    break
                 for entry in page:
                     self._take(entry)
-                self._next = page[-1].index + 1
+                    self._next = entry.index + 1
             self._looked_s = now_s
 
     async def _begin(self, size: int) -> None:

@@ -33,6 +33,8 @@ log = logging.getLogger("remit.notify")
 
 #: Pauses between failing attempts: the first one, doubled up to the second one.
 PAUSE_S: Final = (1.0, 300.0)
+#: How often the log is looked at although this process has written nothing, in seconds.
+LOOK_S: Final = 0.5
 #: Number of refusals by an addressee after which a notification is skipped.
 REFUSALS: Final = 3
 
@@ -76,6 +78,8 @@ class Notifications:
         self._due_s: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
         self._refused: dict[str, int] = {}
+        #: By addressee: the size of the log at the last look, and its time.
+        self._looked: dict[str, tuple[int, float]] = {}
         #: Why notification fails, by addressee.
         self.failing: dict[str, str] = {}
 
@@ -89,9 +93,17 @@ class Notifications:
         return sum(await asyncio.gather(*map(self.turn_of, self.addressees)))
 
     async def turn_of(self, name: str) -> int:
-        """Notify one addressee if it is due; for a separate background loop."""
-        due = self._clock.boot_s() >= self._due_s.get(name, 0.0)
-        return await self._tell(self.addressees[name]) if due else 0
+        """Notify one addressee if it is due; for a separate background loop.
+
+        A question waits for a person: what this process has written itself is looked at in each turn, what
+        other replicas have written every `LOOK_S` seconds.
+        """
+        now_s, size = self._clock.boot_s(), await self._store.size(self._tenant)
+        seen, looked_s = self._looked.get(name, (-1, 0.0))
+        if now_s < self._due_s.get(name, 0.0) or (size == seen and now_s - looked_s < LOOK_S):
+            return 0
+        self._looked[name] = (size, now_s)
+        return await self._tell(self.addressees[name])
 
     async def _tell(self, one: NotificationTarget) -> int:
         cursor, told = f"notify/{one.name}", 0

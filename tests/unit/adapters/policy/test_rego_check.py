@@ -191,6 +191,23 @@ def test_a_helper_is_not_extended_from_another_file() -> None:
     assert problem.remediation
 
 
+@pytest.mark.parametrize(
+    ("file", "library", "line"),
+    [
+        ("package remit\n\nequal(x, y) if x != y\n", "package lib\n", 3),
+        ("package remit\n\ninternal.member_2(x, y) if x != y\n", "package lib\n", 3),
+        ("package remit\n\nimport data.lib.differ as equal\n", "package lib\n\ndiffer(x, y) if x != y\n", 3),
+    ],
+)
+def test_an_operator_keeps_its_meaning(file: str, library: str, line: int) -> None:
+    """OPA would call such a function for `==` or `in`, and a rule would be for other tools than it says."""
+    rule = 'permit contains "all" if input.action.id == "contracts/read"\n'
+    (problem, *_) = problems(f"{file}\n{rule}", PolicySource("policies/lib.rego", library))
+    assert (problem.severity, problem.file, problem.line) == ("error", FILE, line)
+    assert "operator" in problem.text
+    assert "another name" in problem.remediation
+
+
 def test_tests_beside_the_policies_do_not_decide() -> None:
     """A `_test.rego` is for `opa test`; it may use any function, and forbids nothing."""
     beside = PolicySource(
@@ -223,6 +240,18 @@ def test_a_rule_for_one_tool_can_match_no_other() -> None:
     assert isinstance(policy, RegoLoaded)
     assert {ref.id for ref in policy.applicable(READ, CLERK)} == {"all", "it"}
     assert {ref.id for ref in policy.applicable(PAY, CLERK)} == {"all"}
+
+
+def test_a_rule_for_one_upstream_can_match_no_other() -> None:
+    """Whatever it reads; a variable that is called like a fact is none."""
+    policy = load(
+        written(
+            'IT input.resource.upstream in {"contracts", "changes"}\n\n'
+            'forbid contains "any" if { some resource in ["resource"]; input[resource].upstream == "bank" }'
+        )
+    )
+    assert {ref.id for ref in policy.applicable(READ, CLERK)} == {"all", "it", "any"}
+    assert {ref.id for ref in policy.applicable(PAY, CLERK)} == {"all", "any"}
 
 
 def test_a_tool_that_changes_its_types_is_refused() -> None:

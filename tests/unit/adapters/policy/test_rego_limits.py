@@ -8,6 +8,7 @@ import gc
 import io
 import stat
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -61,6 +62,14 @@ def test_an_exponential_rule_refuses() -> None:
     policy = load(FOREVER, fuel=5_000_000)
     assert "too long" in refusal(policy.evaluate(request()))
     assert "too long" in refusal(policy.evaluate(request()))
+
+
+def test_a_rule_about_another_tool_costs_a_call_nothing() -> None:
+    """Not even where its costly part stands before the comparison with its tool."""
+    costly = FOREVER.replace("x0 + x8 > 100", 'x0 + x8 > 100; input.action.id == "bank/pay"')
+    policy = load(costly, fuel=5_000_000)
+    assert policy.evaluate(request()).permits
+    assert "too long" in refusal(policy.evaluate(request(PAY, {"to": "x", "amount": 1})))
 
 
 def test_a_rule_that_needs_too_much_memory_refuses_its_call_and_no_other() -> None:
@@ -125,25 +134,34 @@ INTERFACE = """
   (import "env" "memory" (memory 2))
   (func (export "opa_malloc") (param i32) (result i32) (i32.const 1024))
   (func (export "opa_json_parse") (param i32 i32) (result i32) (i32.const 1024))
-  (func (export "opa_json_dump") (param i32) (result i32) (i32.const 16))
+  (func (export "opa_json_dump") (param i32) (result i32) (local.get 0))
   (func (export "opa_heap_ptr_get") (result i32) (i32.const 4096))
-  (func (export "builtins") (result i32) (i32.const 0))
+  (func (export "builtins") (result i32) (i32.const 16))
+  (func (export "entrypoints") (result i32) (i32.const 256))
   (func (export "opa_eval") (param i32 i32 i32 i32 i32 i32 i32) (result i32) {body})
   (data (i32.const 16) "{builtins}\\00")
+  (data (i32.const 256) "{entries}\\00")
   (data (i32.const 512) "{answer}\\00")
 )
 """
 
 
-def program(answer: str = "", body: str = "(i32.const 512)", builtins: str = "{}") -> bytes:
+#: What the bundle of these tests promises: one group, of one rule.
+ENTRIES = '{"remit_decision/answer":0,"remit_decision/part0":1}'
+
+
+def program(
+    answer: str = "", body: str = "(i32.const 512)", builtins: str = "{}", entries: str = ENTRIES
+) -> bytes:
     """Return a program that looks like a policy."""
-    wasmtime = pytest.importorskip("wasmtime")
-    text = INTERFACE.replace("{body}", body).replace("{builtins}", builtins.replace('"', '\\"'))
-    return bytes(wasmtime.wat2wasm(text.replace("{answer}", answer.replace('"', '\\"'))))
+    text = INTERFACE.replace("{body}", body)
+    for place, json in (("{builtins}", builtins), ("{entries}", entries), ("{answer}", answer)):
+        text = text.replace(place, json.replace('"', '\\"'))
+    return bytes(wasmtime.wat2wasm(text))
 
 
-def bundle(wasm: bytes) -> PolicySource:
-    """Return a bundle that remit built, with another program in it."""
+def bundle(name: str, change: Callable[[bytes], bytes]) -> PolicySource:
+    """Return a bundle that remit built, with one of its files changed."""
     engine = RegoPolicies(program=opa_server.program())
     built = base64.b64decode(engine.bundle(source(ALL, FILE), TOOLS, [SUMMARISE]).text)
     out = io.BytesIO()
@@ -151,7 +169,7 @@ def bundle(wasm: bytes) -> PolicySource:
         for member in old:
             stream = old.extractfile(member)
             assert stream is not None
-            content = wasm if member.name == "/policy.wasm" else stream.read()
+            content = change(stream.read()) if member.name == name else stream.read()
             member.size = len(content)
             new.addfile(member, io.BytesIO(content))
     return PolicySource("policies/policies.tar.gz", base64.b64encode(out.getvalue()).decode())
@@ -159,7 +177,7 @@ def bundle(wasm: bytes) -> PolicySource:
 
 def loaded(wasm: bytes) -> LoadedPolicy:
     """Load a program in a bundle."""
-    policy = RegoPolicies().load([bundle(wasm)], TOOLS, [SUMMARISE], [CLERK])
+    policy = RegoPolicies().load([bundle("/policy.wasm", lambda _: wasm)], TOOLS, [SUMMARISE], [CLERK])
     assert not policy.served
     return policy
 
@@ -194,6 +212,13 @@ def test_nonsense_refuses(answer: str) -> None:
     refusal(loaded(program(answer)).evaluate(request()))
 
 
+def test_a_program_without_an_answer_that_its_bundle_promises_does_not_load() -> None:
+    """Else a call of some tool could not be decided."""
+    with pytest.raises(ConfigInvalid, match="lacks answers") as refused:
+        loaded(program(entries='{"remit_decision/answer":0}'))
+    assert "remit policy build" in refused.value.remediation
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -210,6 +235,26 @@ def test_a_program_that_fails_refuses(body: str) -> None:
     policy = loaded(program(body=body))
     refusal(policy.evaluate(request()))
     refusal(policy.evaluate(request()))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (b"remit-rego/3", b"remit-rego/2", "its format is `remit-rego/2`, and this one reads `remit-rego/3`"),
+        (b'"format"', b'"for"', "was not built by remit"),
+        (b'"groups":[{"rules":["all"]', b'"groups":[{"rules":["other"]', "was not built by remit"),
+    ],
+)
+def test_a_bundle_of_another_version_does_not_load(before: bytes, after: bytes, said: str) -> None:
+    """Nor one whose groups leave a rule out; `remit policy check` says so, too."""
+
+    def change(text: bytes) -> bytes:
+        assert before in text
+        return text.replace(before, after)
+
+    (problem,) = RegoPolicies().check([bundle("/.manifest", change)], TOOLS, [SUMMARISE])
+    assert said in problem.text
+    assert "remit policy build" in problem.remediation
 
 
 def test_an_answer_without_an_end_refuses() -> None:
@@ -234,7 +279,7 @@ def test_a_program_that_is_compiled_already_is_not_compiled_again(monkeypatch: p
     monkeypatch.setattr(wasmtime, "Module", compiled)
     first = Machine(wasm)
     second = Machine(wasm)
-    assert made == [wasm]
+    assert made.count(wasm) == 1
     del first
     gc.collect()
     assert second.evaluate(b"{}") == msgspec.json.encode([{"result": "compiled once"}])

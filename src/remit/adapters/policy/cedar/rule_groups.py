@@ -15,7 +15,7 @@ bytes. Rules that read arguments or the time are evaluated on each call.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import cedarpy
@@ -24,37 +24,13 @@ import msgspec
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.flat_arguments import with_flat
 from remit.adapters.policy.cedar.rule import CedarRule
-from remit.adapters.policy.facts import Facts, high_risk_of, provenance_of, written
+from remit.adapters.policy.facts import Facts, written
+from remit.adapters.policy.steady_facts import STEADY, alike
 from remit.adapters.policy.types import Kind, Shape
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.json_value import Json
 
 _ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
-#: Facts that stay the same between calls: attributes of the context that the task, its label and the tool
-#: determine, and the few flow facts that are the same for most calls of a tool.
-STEADY = frozenset(
-    {
-        "tier",
-        "tier_level",
-        "effect",
-        "audience",
-        "audiences",
-        "cleared",
-        "assurance",
-        "assurance_level",
-        "label",
-        "task_label",
-        "sink_clearance",
-        "crossings",
-        "max_crossings",
-        "flow",
-        "destination_trust",
-        "provenance",
-        "task",
-        "scoped",
-        "high_risk",
-    }
-)
 #: Cached results of the steady part for one place: about one for each label and task type.
 KEPT = 64
 
@@ -105,29 +81,6 @@ class Last(msgspec.Struct, frozen=True):
     found: Found
     asked: dict[str, Json]
 
-    def like(self, other: AccessRequest, read: Collection[str]) -> bool:
-        """Return whether another request in this place has the same steady facts.
-
-        `read` names the facts that are read.
-
-        INVARIANT: compares everything in a request except what `STEADY` leaves out (arguments, time) and what
-        the place has compared already (agent, tool with effect and audience).
-        """
-        mine = self.request
-        return (
-            mine.task is other.task
-            and mine.label is other.label
-            and mine.cleared is other.cleared
-            and mine.tier is other.tier
-            and mine.principal == other.principal
-            and mine.crossings == other.crossings
-            and mine.max_crossings == other.max_crossings
-            and mine.unscoped == other.unscoped
-            and mine.flow.facts == other.flow.facts
-            and ("high_risk" not in read or high_risk_of(mine) == high_risk_of(other))
-            and ("provenance" not in read or provenance_of(mine) == provenance_of(other))
-        )
-
 
 class Kept:
     """The cached results of the steady part of a place."""
@@ -152,8 +105,9 @@ class Stand(msgspec.Struct, frozen=True):
     def ask(self, facts: Facts, request: AccessRequest) -> tuple[Found, dict[str, Json]]:
         """Return the rules' result for a request, and the Cedar request; raise `TypeMismatch`."""
         kept = self.kept
-        if kept is not None and kept.last is not None and kept.last.like(request, self.part.shape.fields):
-            return kept.last.found, kept.last.asked
+        last = None if kept is None else kept.last
+        if last is not None and alike(last.request, request, self.part.shape.fields):
+            return last.found, last.asked
         values = facts.context(self.part.shape, request, extension)
         context = written(with_flat(values) if self.part.flat else values)
         asked = {**self.head, "context": context.decode()}

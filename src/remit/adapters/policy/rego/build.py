@@ -8,11 +8,12 @@ from typing import Final, NamedTuple
 
 from remit.adapters.policy.cedar.conditions import Conditions
 from remit.adapters.policy.rego.builtins import problems_of_calls
-from remit.adapters.policy.rego.bundle import DECISION, DECISION_MODULE, manifest, revision_of
+from remit.adapters.policy.rego.bundle import manifest, revision_of
 from remit.adapters.policy.rego.program import UNREADABLE, OpaFailed, OpaFolder, OpaProgram
 from remit.adapters.policy.rego.reads import problems_of_reads
+from remit.adapters.policy.rego.rule_groups import GroupedPolicies, grouped
 from remit.adapters.policy.rego.rules import RegoRule, ids_of, rules_of
-from remit.adapters.policy.rego.syntax import Definition, ParsedFile, definitions
+from remit.adapters.policy.rego.syntax import Definition, ParsedFile, definitions, redefined
 from remit.adapters.policy.rego.words import bodies_that_never_hold, problems_of_words
 from remit.adapters.policy.types import Shape
 from remit.core.policy.vocabulary import Words
@@ -27,20 +28,23 @@ _TESTS: Final = "_test.rego"
 class KnownInputs(NamedTuple):
     """What rules can read: the type of `input` by tool, that of a call of no tool, and the schema as text.
 
-    `words` are the words of each fact that has a limited number of them.
+    `everywhere` is the type of a call of any tool, or of none: a tool whose arguments are not known yet has
+    the type of no tool. `words` are the words of each fact that has a limited number of them.
     """
 
     by_tool: Mapping[str, Shape]
     bare: Shape
+    everywhere: Shape
     schema: str
     tools: Sequence[Tool] = ()
     words: Mapping[str, Words] = {}
 
 
 class ExaminedRego(NamedTuple):
-    """The rules of some files, and their problems."""
+    """The rules of some files, all definitions there, and their problems."""
 
     rules: list[RegoRule]
+    known: list[Definition]
     problems: list[Problem]
 
 
@@ -58,7 +62,7 @@ def examined(
         with program.folder({one.file: one.text for one in sources}) as folder:
             return _examined(folder, sources, inputs, in_process=in_process)
     except OpaFailed as fault:
-        return ExaminedRego([], [_failure(fault)])
+        return ExaminedRego([], [], [_failure(fault)])
 
 
 def _examined(
@@ -77,9 +81,9 @@ def _examined(
         rules, found = rules_of(known)
     except (LookupError, TypeError, AttributeError, ValueError):
         raise OpaFailed(UNREADABLE) from None
-    problems += found
+    problems += [*_operators(files), *found]
     if not _wrong(problems):
-        problems += problems_of_reads(rules, inputs.by_tool, inputs.bare)
+        problems += problems_of_reads(rules, inputs.by_tool, inputs.everywhere)
     if not _wrong(problems):
         problems += _comparisons(known, rules, inputs)
     if in_process:
@@ -87,7 +91,13 @@ def _examined(
     if not _wrong(problems) and sources:
         folder.write(_SCHEMA, inputs.schema)
         problems += _named(folder.check("--schema", _SCHEMA, *(one.file for one in sources)), rules)
-    return ExaminedRego(rules, problems)
+    return ExaminedRego(rules, known, problems)
+
+
+def _operators(files: Sequence[ParsedFile]) -> Iterator[Problem]:
+    for name, file, line in redefined(files):
+        text = f"`{name}` is what an operator stands for, and this would give it another meaning"
+        yield Problem("error", text, file, line, remediation="give it another name")
 
 
 def _comparisons(
@@ -101,19 +111,22 @@ def _comparisons(
         yield from bodies_that_never_hold(known, ids, Conditions(inputs.words))
 
 
-def built(
-    program: OpaProgram, sources: Sequence[PolicySource], rules: Sequence[RegoRule], *, wasm: bool
-) -> bytes:
-    """Return the bundle of policies that were examined; raise `OpaFailed`."""
+def built(program: OpaProgram, sources: Sequence[PolicySource], found: ExaminedRego, *, wasm: bool) -> bytes:
+    """Return the bundle of policies that were examined; raise `OpaFailed`.
+
+    A server looks up the rules of a tool by itself, so it gets the policies as they are.
+    """
     sources = policies_in(sources)
+    made = grouped(sources, found.rules, found.known) if wasm else GroupedPolicies(sources)
     files = {
-        ".manifest": manifest(rules, revision_of(sources)),
-        "remit_decision.rego": DECISION_MODULE,
-        **{one.file: one.text for one in sources},
+        ".manifest": manifest(found.rules, made.divided, revision_of(sources)),
+        "remit_decision.rego": made.module,
+        **{one.file: one.text for one in made.sources},
     }
+    entries = [word for name in sorted(made.divided.entries) for word in ("--entrypoint", name)]
     with program.folder({f"bundle/{name}": text for name, text in files.items()}) as folder:
         folder.build(
-            *("--bundle", "bundle", "--entrypoint", DECISION, "--output", _BUNDLE),
+            *("--bundle", "bundle", *entries, "--output", _BUNDLE),
             *("--target", "wasm" if wasm else "rego"),
         )
         return folder.read(_BUNDLE)

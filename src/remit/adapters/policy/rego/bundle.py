@@ -13,27 +13,17 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.adapters.policy.rego.rule_groups import DECISION_PACKAGE, WHOLE, DividedRules
 from remit.adapters.policy.rego.rules import RegoRule
 from remit.core.canonical import digest
 from remit.core.errors import ConfigInvalid
 from remit.ports.policy import PolicySource
 
-FORMAT: Final = "remit-rego/2"
+FORMAT: Final = "remit-rego/3"
 ENDING: Final = ".tar.gz"
 WASM: Final = "/policy.wasm"
 MAX_BYTES: Final = 64 << 20
-#: The decision that remit asks for; `opa build` and a policy server know it by its path.
-DECISION_PACKAGE: Final = "remit_decision"
-DECISION: Final = f"{DECISION_PACKAGE}/answer"
-DECISION_MODULE: Final = f"""\
-# Made by `remit policy build`: what remit asks for.
-package {DECISION_PACKAGE}
-
-answer := {{
-	"permit": {{id | some id in data.remit.permit}},
-	"forbid": {{id | some id in data.remit.forbid}},
-}}
-"""
+_FOREIGN: Final = "was not built by remit"
 _REBUILD: Final = "build it again with `remit policy build`"
 
 
@@ -43,6 +33,7 @@ class BuiltPolicies(msgspec.Struct, frozen=True):
     rules: tuple[RegoRule, ...]
     revision: str
     wasm: bytes = b""
+    divided: DividedRules = WHOLE
 
 
 class RegoRuleIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +41,15 @@ class RegoRuleIndex(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str = FORMAT
     rules: tuple[RegoRule, ...] = ()
+    divided: DividedRules = WHOLE
+
+
+class _Form(msgspec.Struct):
+    format: str
 
 
 class _Metadata(msgspec.Struct):
-    remit: RegoRuleIndex | None = None
+    remit: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Manifest(msgspec.Struct):
@@ -66,13 +62,13 @@ def revision_of(sources: Sequence[PolicySource]) -> str:
     return digest({"format": FORMAT, "files": {one.file: _sha256(one.text.encode()) for one in sources}})
 
 
-def manifest(rules: Sequence[RegoRule], revision: str) -> str:
+def manifest(rules: Sequence[RegoRule], divided: DividedRules, revision: str) -> str:
     """Return the manifest of a bundle that is to be built."""
     document: dict[str, Any] = {
         "revision": revision,
         "roots": ["remit", DECISION_PACKAGE],
         "rego_version": 1,
-        "metadata": {"remit": RegoRuleIndex(rules=tuple(rules))},
+        "metadata": {"remit": RegoRuleIndex(rules=tuple(rules), divided=divided)},
     }
     return msgspec.json.encode(document).decode()
 
@@ -84,10 +80,22 @@ def opened(source: PolicySource) -> BuiltPolicies:
         head = msgspec.json.decode(found["/.manifest"], type=_Manifest)
     except (binascii.Error, tarfile.TarError, OSError, EOFError, KeyError, msgspec.DecodeError):
         raise ConfigInvalid("is not a bundle of OPA", file=source.file, remediation=_REBUILD) from None
-    index = head.metadata.remit if head.metadata else None
-    if index is None or index.format != FORMAT or not head.revision:
-        raise ConfigInvalid("was not built by remit", file=source.file, remediation=_REBUILD)
-    return BuiltPolicies(index.rules, head.revision, found.get(WASM, b""))
+    index = _index(head.metadata.remit if head.metadata else msgspec.Raw(b"null"), source.file)
+    covered = {one for group in index.divided.groups for one in group.rules}
+    if not head.revision or (covered and covered != {rule.ref.id for rule in index.rules}):
+        raise ConfigInvalid(_FOREIGN, file=source.file, remediation=_REBUILD)
+    return BuiltPolicies(index.rules, head.revision, found.get(WASM, b""), index.divided)
+
+
+def _index(text: msgspec.Raw, file: str) -> RegoRuleIndex:
+    try:
+        form = msgspec.json.decode(text, type=_Form).format
+        if form == FORMAT:
+            return msgspec.json.decode(text, type=RegoRuleIndex)
+    except msgspec.DecodeError:
+        raise ConfigInvalid(_FOREIGN, file=file, remediation=_REBUILD) from None
+    said = f"was built by another version of remit: its format is `{form}`, and this one reads `{FORMAT}`"
+    raise ConfigInvalid(said, file=file, remediation=_REBUILD)
 
 
 def _files(content: bytes) -> dict[str, bytes]:

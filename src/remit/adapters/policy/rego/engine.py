@@ -21,13 +21,13 @@ from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import Facts, history_shape, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.obligation_notes import unredactable
-from remit.adapters.policy.rego.build import KnownInputs, built, examined
+from remit.adapters.policy.rego.build import ExaminedRego, KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
-from remit.adapters.policy.rego.input_schema import input_shape, schema_text
+from remit.adapters.policy.rego.input_schema import input_shape, joined, schema_text
 from remit.adapters.policy.rego.machine import MAX_FUEL, Machine, Trapped
 from remit.adapters.policy.rego.program import OpaFailed, OpaProgram
 from remit.adapters.policy.rego.reads import problems_of_reads
-from remit.adapters.policy.rego.request_input import RegoAnswer, RegoQuestions
+from remit.adapters.policy.rego.request_input import CallQuestions, LastAnswer, RegoAnswer, RegoQuestions
 from remit.adapters.policy.rego.rules import RegoRule
 from remit.adapters.policy.rule_report import refused
 from remit.core.decisions.access_request import AccessRequest
@@ -149,7 +149,8 @@ class RegoPolicies:
         known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
         facts = Facts(self._classes, task_types, self._text_limit, counters)
-        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records, self._posture)
+        read = (params, records, self._posture, policies.divided)
+        questions = RegoQuestions(policies.rules, known, inputs, facts, *read)
         return self._loaded(policies, questions, inputs.schema)
 
     def bundle(
@@ -163,11 +164,11 @@ class RegoPolicies:
         inputs = self._inputs(tools, task_types, counters)
         found = examined(self._program, sources, inputs, in_process=self.in_process)
         raise_first(found.problems)
-        return self._bundle(sources, found.rules)
+        return self._bundle(sources, found)
 
-    def _bundle(self, sources: Sequence[PolicySource], rules: Sequence[RegoRule]) -> PolicySource:
+    def _bundle(self, sources: Sequence[PolicySource], found: ExaminedRego) -> PolicySource:
         try:
-            content = built(self._program, sources, rules, wasm=self.in_process)
+            content = built(self._program, sources, found, wasm=self.in_process)
         except OpaFailed as fault:
             raise ConfigInvalid(f"the policies cannot be built: {fault}", remediation=_SIMPLER) from None
         return PolicySource("policies" + ENDING, base64.b64encode(content).decode())
@@ -185,7 +186,7 @@ class RegoPolicies:
         else:
             found = examined(self._program, sources, inputs, in_process=self.in_process)
             raise_first(found.problems)
-            policies = opened(self._bundle(sources, found.rules))
+            policies = opened(self._bundle(sources, found))
         with self._lock:
             return self._built.put(key, policies)
 
@@ -205,14 +206,20 @@ class RegoPolicies:
                 file=bundles[0].file,
                 remediation="build it with `policy.kind: rego`, or set `policy.kind: opa` here",
             )
-        raise_first(list(problems_of_reads(policies.rules, inputs.by_tool, inputs.bare)))
+        raise_first(list(problems_of_reads(policies.rules, inputs.by_tool, inputs.everywhere)))
         return policies
 
     def _loaded(
         self, policies: BuiltPolicies, questions: RegoQuestions, schema: str
     ) -> LoadedPolicy | ServedPolicy:
         key = hashlib.sha256(policies.wasm).hexdigest()
-        return RegoLoaded(questions, Machine(policies.wasm, fuel=self._fuel), _digest(policies, schema, key))
+        machine = Machine(policies.wasm, fuel=self._fuel)
+        if not machine.entries.keys() >= policies.divided.entries:
+            raise ConfigInvalid(
+                "the Wasm program lacks answers that its bundle promises",
+                remediation="build the bundle again with `remit policy build`",
+            )
+        return RegoLoaded(questions, machine, _digest(policies, schema, key))
 
     def _inputs(
         self,
@@ -223,9 +230,12 @@ class RegoPolicies:
     ) -> KnownInputs:
         known, history = with_plan(tools), history_shape(counters)
         read = (parameters(task_types), record_facts(known), history, self._posture)
+        by_tool = {tool.id: input_shape(tool, *read) for tool in known}
+        bare = input_shape(Tool(upstream="", name=""), *read)
         return KnownInputs(
-            {tool.id: input_shape(tool, *read) for tool in known},
-            input_shape(Tool(upstream="", name=""), *read),
+            by_tool,
+            bare,
+            joined([*by_tool.values(), bare]),
             schema_text(known, *read),
             known,
             vocabulary(
@@ -251,7 +261,7 @@ class RegoLoaded:
         self._left_out = left_out
         self._questions = questions
         self._machine = machine
-        self._known: RecentAnswers[bytes, RegoAnswer] = RecentAnswers(KEPT)
+        self._known: RecentAnswers[tuple[str, bytes], RegoAnswer] = RecentAnswers(KEPT)
         self.history = questions.history
         self.digest = digest
 
@@ -279,24 +289,41 @@ class RegoLoaded:
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request without I/O; see the port."""
-        document = self._questions.document(request)
+        place = self._questions.place(request)
+        if isinstance(place, PolicyAnswer):
+            return place
+        permit: frozenset[str] = frozenset()
+        forbid: frozenset[str] = frozenset()
+        for number in range(len(place.questions)):
+            found = place.known(number, request) or self._asked(place, number, request)
+            if isinstance(found, PolicyAnswer):
+                return found
+            permit |= found.permit
+            forbid |= found.forbid
+        return self._questions.answer(
+            request.tool, RegoAnswer(permit - self._left_out, forbid - self._left_out)
+        )
+
+    def _asked(self, place: CallQuestions, number: int, request: AccessRequest) -> RegoAnswer | PolicyAnswer:
+        """Return the answer to one of the questions about a request, or why there is none."""
+        question = place.questions[number]
+        document = self._questions.document(place, number, request)
         if isinstance(document, PolicyAnswer):
             return document
-        known = self._known.get(document)
-        if known is not None:
-            return self._questions.answer(request.tool, known)
-        try:
-            (found,) = _DECODE(self._machine.evaluate(document))
-        except Trapped as fault:
-            return refused(f"the policies could not be evaluated: {fault}", _SIMPLER)
-        except (msgspec.DecodeError, ValueError):
-            return refused("the policies gave no complete answer", "check them with `remit policy check`")
-        result = found.result
-        if self._left_out:
-            result = RegoAnswer(result.permit - self._left_out, result.forbid - self._left_out)
-        if len(document) <= MAX_KEPT_BYTES:
-            self._known.put(document, result)
-        return self._questions.answer(request.tool, result)
+        found = self._known.get((question.entry, document))
+        if found is None:
+            try:
+                (result,) = _DECODE(self._machine.evaluate(document, self._machine.entries[question.entry]))
+            except Trapped as fault:
+                return refused(f"the policies could not be evaluated: {fault}", _SIMPLER)
+            except (msgspec.DecodeError, ValueError):
+                return refused("the policies gave no complete answer", "check them with `remit policy check`")
+            found = result.result
+            if len(document) <= MAX_KEPT_BYTES:
+                self._known.put((question.entry, document), found)
+        if question.steady:
+            place.last[number] = LastAnswer(request, found)
+        return found
 
 
 def _unredactable(rules: Sequence[RegoRule], tools: Sequence[Tool]) -> Iterator[Problem]:

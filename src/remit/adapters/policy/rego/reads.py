@@ -18,13 +18,9 @@ _OWN = (ARGUMENTS, ("context", "provenance"))
 
 
 def problems_of_reads(
-    rules: Sequence[RegoRule], inputs: Mapping[str, Shape], bare: Shape
+    rules: Sequence[RegoRule], inputs: Mapping[str, Shape], everywhere: Shape
 ) -> Iterator[Problem]:
-    """Yield the problems; `inputs` are the types of `input` by tool, `bare` that of a call of no tool.
-
-    A tool whose arguments are not known yet has the type of no tool.
-    """
-    everywhere = joined([*inputs.values(), bare])
+    """Yield the problems; `inputs` are the types of `input` by tool, `everywhere` that for any tool."""
     for rule in rules:
         for name in sorted((rule.tools or frozenset()) - inputs.keys()):
             yield rule.problem(f"tool `{name}` does not exist", remediation=nearest(name, inputs))

@@ -16,12 +16,14 @@ from remit.adapters.policy.approver_notes import APPROVERS, demand_fault, demand
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import MAX_BOUNDED
 from remit.adapters.policy.obligation_notes import OBLIGATIONS, obligation_fault, obligations_in
-from remit.adapters.policy.rego.syntax import Definition, FunctionCall, Names, called, closure
+from remit.adapters.policy.rego.rule_scope import scope_of
+from remit.adapters.policy.rego.syntax import Definition, Definitions, FunctionCall, Names
 from remit.adapters.policy.rego.words import literals_compared
 from remit.core.canonical import digest
 from remit.core.decisions.approvers import ApproverDemand
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
+from remit.core.tools.tool import Tool
 from remit.ports.policy import Problem
 
 PACKAGE: Names = ("remit",)
@@ -43,8 +45,8 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     of those with a high risk; 0: just the one. `obligations` are what a permit demands, `approvers` the
     people that a rule that asks demands. `reads` are the paths below `input`, of the helpers, too, each with
     the file and line of its first mention, and `compared` the literals that facts are compared with. `tools`
-    are the tools that the rule is for, or `None` if it compares no tool in each of its bodies. `body` is the
-    digest of its bodies and helpers, without notes.
+    and `upstreams` are those that the rule is for, or `None` if it does not compare them in each of its
+    bodies. `body` is the digest of its bodies and helpers, without notes.
     """
 
     ref: RuleRef
@@ -62,7 +64,14 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     reads: tuple[tuple[Names, str, int], ...]
     compared: tuple[tuple[str, Json], ...] = ()
     tools: frozenset[str] | None
+    upstreams: frozenset[str] | None
     body: str
+
+    def concerns(self, tool: Tool) -> bool:
+        """Return whether the rule can match a call of a tool."""
+        return (self.tools is None or tool.id in self.tools) and (
+            self.upstreams is None or tool.upstream in self.upstreams
+        )
 
     def problem(
         self, text: str, *, file: str = "", line: int = 0, severity: str = "error", remediation: str = ""
@@ -96,9 +105,10 @@ def rules_of(known: Sequence[Definition]) -> tuple[list[RegoRule], list[Problem]
         else:
             bodies[rule_id].append(one)
     rules = []
+    every = Definitions(known)
     for rule_id, ones in bodies.items():
         problems += _notes(rule_id, ones[0])
-        rules.append(_rule(rule_id, ones, known))
+        rules.append(_rule(rule_id, ones, every))
     return rules, problems
 
 
@@ -152,12 +162,9 @@ def _notes(rule_id: str, one: Definition) -> Iterator[Problem]:
             yield Problem("error", demanding[0], one.file, one.line, rule_id, demanding[1])
 
 
-def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition]) -> RegoRule:
+def _rule(rule_id: str, bodies: Sequence[Definition], every: Definitions) -> RegoRule:
     first = bodies[0]
-    helpers: dict[int, Definition] = {}
-    for body in bodies:
-        helpers |= {id(one): one for one in closure(body, known)}
-    used = [one for one in known if id(one) in helpers and not any(one is body for body in bodies)]
+    used = every.closure(bodies)
     reads: dict[Names, tuple[str, int]] = {}
     for one in (*bodies, *used):
         for path, line in one.reads.items():
@@ -165,7 +172,7 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
     notes = {name: first.facts[name] for name in ANNOTATIONS if name in first.facts}
     trees = sorted(digest(_plain([one.package, one.tree])) for one in (*bodies, *used))
     whole = {"id": rule_id, "effect": first.name, "notes": _plain(notes), "rules": trees}
-    scopes = [_tools(body) for body in bodies]
+    tools, upstreams = scope_of(bodies)
     return RegoRule(
         ref=RuleRef(rule_id, digest(whole)),
         text="\n\n".join((*_imports((*bodies, *used)), *(one.text for one in (*bodies, *used)))),
@@ -187,7 +194,8 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
                 for each in literals_compared(one)
             )
         ),
-        tools=frozenset().union(*(one for one in scopes if one)) if None not in scopes else None,
+        tools=tools,
+        upstreams=upstreams,
         body=digest(trees),
     )
 
@@ -209,33 +217,6 @@ def _plain(node: Json) -> Json:
     if isinstance(node, list | tuple):
         return [_plain(below) for below in node]
     return repr(node) if isinstance(node, float) or type(node) is int else node
-
-
-def _tools(body: Definition) -> frozenset[str] | None:
-    """Return the tools that a body is for: it compares `input.action.id` with literals, in every case."""
-    if "else" in body.tree:
-        return None
-    for expression in body.tree["body"]:
-        terms = expression.get("terms")
-        if expression.get("negated") or expression.get("with") or not isinstance(terms, list):
-            continue
-        name, operands = called(terms[0]), terms[1:]
-        if name in ("equal", "eq") and len(operands) == 2:
-            sides = operands if _is_tool(operands[0]) else operands[::-1]
-            if _is_tool(sides[0]) and sides[1].get("type") == "string":
-                return frozenset({str(sides[1]["value"])})
-        if name == "internal.member_2" and len(operands) == 2 and _is_tool(operands[0]):
-            among = operands[1]
-            if among.get("type") in ("set", "array") and all(
-                one.get("type") == "string" for one in among["value"]
-            ):
-                return frozenset(str(one["value"]) for one in among["value"])
-    return None
-
-
-def _is_tool(term: Json) -> bool:
-    names = [part.get("value") for part in term["value"]] if term.get("type") == "ref" else []
-    return names in (["input", "action", "id"], ["input", "resource", "id"])
 
 
 def ids_of(known: Sequence[Definition]) -> dict[int, str]:

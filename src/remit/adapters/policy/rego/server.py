@@ -15,10 +15,11 @@ from typing import ClassVar, Final, Literal
 import aiohttp
 import msgspec
 
-from remit.adapters.policy.rego.bundle import DECISION, BuiltPolicies
+from remit.adapters.policy.rego.bundle import BuiltPolicies
 from remit.adapters.policy.rego.engine import RegoPolicies
 from remit.adapters.policy.rego.program import OpaProgram
 from remit.adapters.policy.rego.request_input import RegoAnswer, RegoQuestions
+from remit.adapters.policy.rego.rule_groups import DECISION
 from remit.adapters.policy.rule_report import refused
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer
@@ -173,7 +174,10 @@ class RegoServed:
 
     async def ask(self, request: AccessRequest) -> PolicyAnswer:
         """Have the server decide one request; see the port."""
-        document = self._questions.document(request)
+        place = self._questions.place(request)
+        if isinstance(place, PolicyAnswer):
+            return place
+        document = self._questions.document(place, 0, request)
         if isinstance(document, PolicyAnswer):
             return document
         try:

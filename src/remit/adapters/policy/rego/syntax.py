@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -15,21 +16,29 @@ from remit.core.json_value import Json
 
 Names = tuple[str, ...]
 """A path of names, below `input` or below `data`."""
+#: What operators stand for in the syntax tree: `==`, `in`, `<`, `+` and the others.
+OPERATORS: Final = frozenset(
+    (
+        *("assign", "eq", "equal", "neq", "lt", "lte", "gt", "gte", "internal"),
+        *("and", "or", "plus", "minus", "mul", "div", "rem"),
+    )
+)
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """One rule or function of a Rego file.
 
-    `imports` are the statements that its names come from. `reads` are the paths below `input`, each with the
-    line of its first mention; `uses` are the paths below `data`. `calls` are the built-in functions and user
-    functions that it calls, with their operands. `facts` are the annotations below `custom`. `tree` is the
-    syntax tree without places.
+    `line` and `column` are its place, from 1. `imports` are the statements that its names come from. `reads`
+    are the paths below `input`, each with the line of its first mention; `uses` are the paths below `data`.
+    `calls` are the built-in functions and user functions that it calls, with their operands. `facts` are the
+    annotations below `custom`. `tree` is the syntax tree without places.
     """
 
     package: Names
     name: str
     file: str
     line: int
+    column: int
     text: str
     imports: tuple[str, ...]
     tree: Json
@@ -70,6 +79,16 @@ class ParsedFile(msgspec.Struct, frozen=True):
         """The syntax trees of its rules and functions."""
         return self.tree.get("rules") or ()
 
+    @property
+    def aliases(self) -> dict[str, list[Json]]:
+        """The names that its imports give, each with the path that it stands for."""
+        return {_alias(each): each["path"]["value"] for each in self.imports}
+
+    @property
+    def imports(self) -> Sequence[Json]:
+        """The syntax trees of its imports."""
+        return self.tree.get("imports") or ()
+
 
 def definitions(files: Sequence[ParsedFile]) -> list[Definition]:
     """Return the definitions of all files, in their order."""
@@ -78,11 +97,7 @@ def definitions(files: Sequence[ParsedFile]) -> list[Definition]:
         own.setdefault(one.package, set()).update(_name(rule) for rule in one.rules)
     found: list[Definition] = []
     for one in files:
-        aliases = {
-            each.get("alias") or str(each["path"]["value"][-1]["value"]): each["path"]["value"]
-            for each in one.tree.get("imports") or ()
-        }
-        scope = _Scope(one.package, aliases, frozenset(own[one.package]))
+        scope = _Scope(one.package, one.aliases, frozenset(own[one.package]))
         lines = one.text.splitlines()
         found += [_definition(rule, one.package, scope, one.file, lines) for rule in one.rules]
     return found
@@ -94,6 +109,10 @@ class _Scope(msgspec.Struct, frozen=True):
     package: Names
     aliases: Mapping[str, list[Json]]
     own: frozenset[str]
+
+
+def _alias(imported: Json) -> str:
+    return imported.get("alias") or str(imported["path"]["value"][-1]["value"])
 
 
 def _name(rule: Json) -> str:
@@ -121,6 +140,7 @@ def _definition(rule: Json, package: Names, scope: _Scope, file: str, lines: Seq
         name=_name(rule),
         file=file,
         line=line,
+        column=int(rule["location"]["col"]),
         text="\n".join(shown),
         imports=tuple(sorted(imports)),
         tree=_bare(_without_notes(rule)),
@@ -231,6 +251,16 @@ def _leading(parts: Sequence[Json]) -> Iterator[str]:
         yield str(part["value"])
 
 
+def fact_named(term: Json) -> Names:
+    """Return the path of a reference below `input`; empty for anything else."""
+    if not isinstance(term, dict) or term.get("type") != "ref":
+        return ()
+    head, *parts = term["value"]
+    if head.get("value") != "input" or not parts or any(part.get("type") != "string" for part in parts):
+        return ()
+    return tuple(str(part["value"]) for part in parts)
+
+
 def called(term: Json) -> str:
     """Return the dotted name of a function in the position of an operator, or nothing."""
     if not isinstance(term, dict) or term.get("type") != "ref":
@@ -238,21 +268,48 @@ def called(term: Json) -> str:
     return ".".join(str(part.get("value")) for part in term["value"])
 
 
-def closure(first: Definition, known: Sequence[Definition]) -> list[Definition]:
-    """Return the definitions that a definition depends on, directly or not, without itself."""
-    found: dict[int, Definition] = {}
-    waiting = [first]
-    while waiting:
-        uses = waiting.pop().uses
+class Definitions:
+    """Definitions by their places below `data`, to find what a reference can lead to."""
+
+    def __init__(self, known: Sequence[Definition]) -> None:
+        """Take all definitions."""
+        self.known = known
+        self._at: dict[Names, list[int]] = {}
+        self._below: dict[Names, list[int]] = {}
         for number, one in enumerate(known):
-            if number in found or one is first or not any(_touch(path, one.path) for path in uses):
-                continue
-            found[number] = one
-            waiting.append(one)
-    return [found[number] for number in sorted(found)]
+            self._at.setdefault(one.path, []).append(number)
+            for length in range(len(one.path) + 1):
+                self._below.setdefault(one.path[:length], []).append(number)
+
+    def reached(self, used: Names) -> Iterator[int]:
+        """Yield the numbers of the definitions that a reference can lead to, or to something inside them."""
+        yield from self._below.get(used, ())
+        for length in range(len(used)):
+            yield from self._at.get(used[:length], ())
+
+    def closure(self, bodies: Sequence[Definition]) -> list[Definition]:
+        """Return what definitions depend on, directly or not, without themselves."""
+        own = {id(one) for one in bodies}
+        found: set[int] = set()
+        waiting = list(bodies)
+        while waiting:
+            for used in waiting.pop().uses:
+                for number in self.reached(used):
+                    if number not in found and id(self.known[number]) not in own:
+                        found.add(number)
+                        waiting.append(self.known[number])
+        return [self.known[number] for number in sorted(found)]
 
 
-def _touch(used: Names, path: Names) -> bool:
-    """Return whether a reference can lead to a definition, or to something inside it."""
-    length = min(len(used), len(path))
-    return used[:length] == path[:length]
+def redefined(files: Sequence[ParsedFile]) -> Iterator[tuple[str, str, int]]:
+    """Yield each name that gives an operator another meaning in a file, with file and line.
+
+    OPA reads `a == b` as a call of `equal`, and finds a rule or an import of that name before its own.
+    """
+    for one in files:
+        for rule in one.rules:
+            if _name(rule) in OPERATORS:
+                yield _name(rule), one.file, int(rule["location"]["row"])
+        for each in one.imports:
+            if _alias(each) in OPERATORS:
+                yield _alias(each), one.file, int(each["location"]["row"])

@@ -14,7 +14,7 @@ from remit.adapters.policy.cedar.conditions import Conditions
 from remit.adapters.policy.cedar.expressions import Comparison
 from remit.adapters.policy.cedar.rule_reachability import contradicted
 from remit.adapters.policy.cedar.words import verdict_on, words_of
-from remit.adapters.policy.rego.syntax import Definition, Names, called
+from remit.adapters.policy.rego.syntax import Definition, Names, called, fact_named
 from remit.core.json_value import Json
 from remit.core.policy.vocabulary import Words
 from remit.core.tools.tool import Tool
@@ -48,7 +48,7 @@ def literals_compared(one: Definition) -> Iterator[LiteralCompared]:
         if (call.name not in _CEDAR and call.name != MEMBER) or len(call.operands) != 2:
             continue
         for fact, other in (call.operands, call.operands[::-1]):
-            for value in _values(other) if (path := _fact(fact)) else ():
+            for value in _values(other) if (path := fact_named(fact)) else ():
                 yield LiteralCompared(path, value, call.line)
 
 
@@ -112,22 +112,25 @@ def _expression(terms: Json, at: int) -> Json:
     if isinstance(terms, dict):
         if terms.get("type") == "boolean":
             return {"Value": terms["value"]}
-        return _path(_fact(terms)) if _fact(terms) else unknown
+        return _path(fact_named(terms)) if fact_named(terms) else unknown
     if not isinstance(terms, list) or len(terms) != 3:
         return unknown
     name, left, right = called(terms[0]), terms[1], terms[2]
     if name == MEMBER:
         values = list(_values(right)) if right.get("type") in _SETS else []
-        if not _fact(left) or not values or len(values) != len(right["value"]):
+        if not fact_named(left) or not values or len(values) != len(right["value"]):
             return unknown
         return {
-            "contains": {"left": {"Set": [{"Value": one} for one in values]}, "right": _path(_fact(left))}
+            "contains": {
+                "left": {"Set": [{"Value": one} for one in values]},
+                "right": _path(fact_named(left)),
+            }
         }
     if name not in _CEDAR:
         return unknown
     sides = [
-        _path(_fact(side))
-        if _fact(side)
+        _path(fact_named(side))
+        if fact_named(side)
         else {"Value": value}
         if (value := _single(side)) is not None
         else None
@@ -141,16 +144,6 @@ def _path(fact: Names) -> Json:
     for name in fact[1:]:
         node = {".": {"left": node, "attr": name}}
     return node
-
-
-def _fact(term: Json) -> Names:
-    """Return the path of a reference below `input`; empty for anything else."""
-    if not isinstance(term, dict) or term.get("type") != "ref":
-        return ()
-    head, *parts = term["value"]
-    if head.get("value") != "input" or not parts or any(part.get("type") != "string" for part in parts):
-        return ()
-    return tuple(str(part["value"]) for part in parts)
 
 
 def _single(term: Json) -> Json:

@@ -24,12 +24,14 @@ from remit.api.console.questions import arguments, card, grouped, person_behind,
 from remit.api.oauth.browser import sign_in
 from remit.api.oauth.forms import Form
 from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approvers import in_words
 from remit.core.decisions.narrowing import NarrowedBy
 from remit.core.errors import Conflict, Forbidden, Malformed, NotFound, RemitError
 from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import EventKind
 from remit.core.json_value import Json
-from remit.services.decisions.approvals import MAX_LISTED, signed_in_just_now
+from remit.services.decisions.approvals import MAX_LISTED
+from remit.services.decisions.approvers import signed_in_just_now
 from remit.services.evidence.event_search import EventSearch
 from remit.services.identity.permissions import Duty, see_approval, see_data
 from remit.services.inspection.question_reports import MOST
@@ -52,7 +54,11 @@ FIGURES: Final = 2_000
 #: For how long several calls may be permitted, in seconds; beside these until the end of the offer.
 SPANS: Final = (300, 900, 3600, 14_400, 86_400)
 _CALLS: Final = (EventKind.DECISION_MADE, EventKind.TOOL_CALLED)
-_TOLD: Final = {ApprovalState.APPROVED: "approved", ApprovalState.DENIED: "refused"}
+_TOLD: Final = {
+    ApprovalState.APPROVED: "approved",
+    ApprovalState.DENIED: "refused",
+    ApprovalState.PENDING: "counted",
+}
 _ENDED: Final = tuple(one for one in ApprovalState if one is not ApprovalState.PENDING)
 
 
@@ -180,7 +186,28 @@ async def _drawn(
         strong=not approval.step_up or signed_in_just_now(seat.session if seat else None, visit.now),
         controls=_controls(approval),
         spans=_spans(approval, visit.now),
+        demand=in_words(approval.approvers, approval.escalated),
+        people=approval.needed,
+        absent=await _absent(visit) if pending and visit.may(Duty.APPROVE) else [],
+        glass=pending and _may_break_glass(visit, approval),
+        reviewable=approval.broken_glass and visit.someone.name != approval.decided_by,
         withdrawable=approval.is_live(visit.now) and visit.may(Duty.APPROVE),
+    )
+
+
+async def _absent(visit: ConsoleRequest) -> list[str]:
+    """Return the absent approvers in whose place the person may answer now."""
+    found = await visit.rooms.decisions.absences.all()
+    return [one.person for one in found if one.substitute == visit.someone.name and one.covers(visit.now)]
+
+
+def _may_break_glass(visit: ConsoleRequest, approval: Approval) -> bool:
+    """Return whether the person may approve alone what needs further people or others."""
+    rule = visit.rooms.decisions.glass.rule
+    return (
+        rule is not None
+        and rule.group in visit.someone.groups
+        and (approval.needed > 1 or any(one.group for one in approval.approvers))
     )
 
 
@@ -281,22 +308,37 @@ async def answer(visit: ConsoleRequest) -> Response:
     approval = await _one(visit)
     address = address_of("approvals", approval.id)
     said, comment = form.get("answer"), form.get("comment")[:500]
+    session = visit.seat.session if visit.seat else None
     try:
-        given = await visit.rooms.decisions.approvals.answer(
-            approval.id,
-            visit.someone,
-            approve=said != "refuse",
-            comment=comment,
-            call=form.need("call"),
-            session=visit.seat.session if visit.seat else None,
-            **_terms(said, form, approval, visit.now),
-        )
+        if said == "glass":
+            given = await visit.rooms.decisions.glass.approve(
+                approval.id, visit.someone, comment, call=form.need("call"), session=session
+            )
+        else:
+            given = await visit.rooms.decisions.approvals.answer(
+                approval.id,
+                visit.someone,
+                approve=said != "refuse",
+                comment=comment,
+                call=form.need("call"),
+                session=session,
+                instead_of=form.get("for"),
+                **_terms(said, form, approval, visit.now),
+            )
     except (Conflict, Malformed, Forbidden) as fault:
         if fault.code == "step-up":
             return sign_in.first(visit, address, fresh=True)
         status = 403 if isinstance(fault, Forbidden) else 409 if isinstance(fault, Conflict) else 400
         return await _drawn(visit, await _one(visit), told=fault, status=status)
     return visit.then(address, "narrowed" if given.narrows else _TOLD.get(given.state, "saved"))
+
+
+async def review(visit: ConsoleRequest) -> Response:
+    """Record the after-review of an approval for which the glass was broken."""
+    form = await visit.act()
+    approval = await _one(visit)
+    await visit.rooms.decisions.glass.review(approval.id, visit.someone, form.get("comment")[:500])
+    return visit.then(address_of("approvals", approval.id), "reviewed")
 
 
 def _terms(said: str, form: Form, approval: Approval, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from remit.core.tools.suggestions import ToolDraft, UpstreamFacts
 from remit.core.tools.tool import (
     COMPLETION,
     PROMPT_GET,
-    RESERVED_OPERATIONS,
     RESOURCE_READ,
     RESOURCE_SUBSCRIBE,
     Tool,
@@ -34,13 +33,6 @@ BACK: Final = timedelta(days=7)
 DECISIONS: Final = 5_000
 #: Tools that one page shows.
 TOOLS: Final = 200
-#: The capability with which an upstream offers an operation of MCP.
-_CAPABILITY: Final = {
-    RESOURCE_READ: "resources",
-    RESOURCE_SUBSCRIBE: "resources",
-    PROMPT_GET: "prompts",
-    COMPLETION: "completions",
-}
 
 
 class RefusedTool(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,13 +84,19 @@ def _row(visit: ConsoleRequest, name: str) -> UpstreamRow:
 
 
 def _offered(visit: ConsoleRequest, name: str) -> list[Tool]:
-    """Return what an upstream offers: its tools, and the operations of MCP of which it has something."""
+    """Return what an upstream offers: its tools, and the operations of MCP for which it has something."""
     registry = visit.rooms.tools.registry
+    catalogue = registry.catalogue(name)
+    texts = bool(catalogue and (catalogue.resources or catalogue.resource_templates))
+    prompts = bool(catalogue and catalogue.prompts)
+    offered = {
+        RESOURCE_READ: texts,
+        RESOURCE_SUBSCRIBE: texts,
+        PROMPT_GET: prompts,
+        COMPLETION: texts or prompts,
+    }
     return [
-        one
-        for one in registry.seen(name)
-        if one.state is not ToolState.GONE
-        and (one.name not in RESERVED_OPERATIONS or registry.offers(name, _CAPABILITY[one.name]))
+        one for one in registry.seen(name) if one.state is not ToolState.GONE and offered.get(one.name, True)
     ]
 
 
