@@ -51,6 +51,16 @@ async def filled(store: Store) -> None:
     )
 
 
+async def test_a_list_can_be_read_without_what_was_said(store: Store) -> None:
+    """All that is sealed is left out then: of each task, or of each approval that is long."""
+    await filled(store)
+    bare = changed(TASK, intent=changed(TASK.intent, goal="", params={}, messages=()), grants=(), plan=None)
+    assert await store.tasks(TENANT, on_behalf_of="lena", texts=False) == [bare]
+    silent = changed(APPROVAL, arguments={}, reasons=())
+    for length, read in ((None, APPROVAL), (10_000, APPROVAL), (20, silent), (0, silent)):
+        assert await store.approvals(TENANT, task=TASK.id, length=length) == [read]
+
+
 async def test_what_was_said_comes_back_whole(store: Store) -> None:
     """As it was put, by each way of reading, and after each way of putting it back changed."""
     await filled(store)

@@ -148,7 +148,8 @@ def _serving(endpoint: Endpoint[Any], desk: RestServices, rooms: object) -> Serv
             if endpoint.lenient and error.code in ("content-type", "content-encoding"):
                 raise Malformed(error.message, remediation=error.remediation) from None
             raise
-        if endpoint.takes is not None:
+        if endpoint.method != "GET":
+            # An empty body, too, ends when its sender wants.
             given = await still(given, endpoint)
         result = await endpoint.serve(given)
         response = result if isinstance(result, Response) else answer(result, endpoint.status)

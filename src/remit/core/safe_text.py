@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes untrusted text safe to show: characters that would move the cursor, recolour the screen or reorder
-the line are written out.
+the line, or cannot be seen, are written out.
 """
 
 from __future__ import annotations
@@ -11,23 +11,39 @@ import unicodedata
 #: Control, format (bidirectional overrides, zero-width), surrogate, private and unassigned characters, and
 #: separators that break a line.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Letters and marks without a shape (Unicode `Default_Ignorable_Code_Point`), and the empty Braille pattern.
+#: The two variation selectors of emoji stay: without them common text would be unreadable.
+_SHAPELESS = frozenset(
+    map(
+        chr,
+        (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0,
+         *range(0xFE00, 0xFE0E), *range(0xE0100, 0xE01F0)),
+    )
+)  # fmt: skip
+_MARKS = frozenset({"Mn", "Me"})
+#: Marks above and below one letter; no language needs more, and a pile of them covers other lines.
+_PILED = 4
 _UNUSUAL = re.compile(r"[^ -~\n]")
 
 
 def plain(text: object, *, lines: bool = False) -> str:
-    """Return a text in which an escape with the code point replaces every hidden character.
+    """Return a text in which an escape with the code point replaces every hidden character, and each mark
+    that is piled on too many others.
 
     With `lines`, newlines and tabs stay.
     """
+    text = str(text)
     kept = "\n\t" if lines else ""
-    return "".join(
-        character
-        if character.isascii() and character.isprintable()
-        else character
-        if character in kept or unicodedata.category(character) not in _HIDDEN
-        else f"\\u{{{ord(character):x}}}"
-        for character in str(text)
-    )
+    if text.isascii() and text.translate(dict.fromkeys(map(ord, kept))).isprintable():
+        return text
+    out: list[str] = []
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in _MARKS else 0
+        hidden = category in _HIDDEN or character in _SHAPELESS or marks > _PILED
+        out.append(f"\\u{{{ord(character):x}}}" if hidden and character not in kept else character)
+    return "".join(out)
 
 
 def escaped(json: str, *, yaml: bool = False) -> str:
@@ -40,7 +56,8 @@ def escaped(json: str, *, yaml: bool = False) -> str:
 
 
 def _shown(character: str, yaml: bool) -> str:
-    return _escape(ord(character), yaml) if unicodedata.category(character) in _HIDDEN else character
+    hidden = unicodedata.category(character) in _HIDDEN or character in _SHAPELESS
+    return _escape(ord(character), yaml) if hidden else character
 
 
 def _escape(point: int, yaml: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from remit.core.identity.principals import AgentState, Role
+from remit.services.identity.directory import NewPerson
 from tests.worlds.authzen import asking, authzen_world
 from tests.worlds.pages import Browsing, address, page_world
 from tests.worlds.services import ServiceWorld, service_world
@@ -52,6 +53,23 @@ async def test_a_person_acts_as_who_they_are_when_all_was_said(
     told = await world.ask("POST", "/api/v1/people", body, by=session, before_body=meanwhile(world))
     assert told.status == status, told.content
     assert "eve" not in [one.name for one in await world.services.identity.directory.people()]
+
+
+@pytest.mark.parametrize("place", ["people/eve/code", "people/eve/sign-out", "service/preview"])
+async def test_a_body_that_stays_empty_keeps_no_permission_alive_either(
+    world: ServiceWorld, place: str
+) -> None:
+    """A code to sign in as another person would be all that a lost role can give."""
+    directory = world.services.identity.directory
+    await directory.add_person(NewPerson(name="eve"), by="remit")
+    await world.services.identity.personnel.change_roles("ada", frozenset({Role.ADMINISTRATOR}), by="remit")
+    session = await world.session("root")
+
+    async def meanwhile() -> None:
+        await world.services.identity.personnel.change_roles("root", frozenset(), by="remit")
+
+    told = await world.ask("POST", f"/api/v1/{place}", by=session, before_body=meanwhile)
+    assert told.status == 403, told.content
 
 
 async def test_an_agent_that_was_suspended_meanwhile_opens_nothing(world: ServiceWorld) -> None:

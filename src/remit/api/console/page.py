@@ -97,8 +97,9 @@ class ConsoleRequest(PageRequest):
 
     templates = _TEMPLATES
     rooms: ConsoleRooms
-    #: The entry of the navigation that the page belongs to.
+    #: The entry of the navigation that the page belongs to, and the duty that it needs.
     at: str = ""
+    duty: Duty = Duty.OWN
 
     @property
     def someone(self) -> Person:
@@ -131,28 +132,30 @@ class ConsoleRequest(PageRequest):
         """Return whether the person may see a task."""
         return may(self.someone, Duty.OVERSEE) or own_task(task, self.someone)
 
-    async def questions(self, state: ApprovalState | None = ApprovalState.PENDING) -> list[Approval]:
-        """Return the questions that the person may see, newest first."""
-        return await self.visible(await self.rooms.decisions.approvals.listed(state, ""))
+    async def questions(self, task: str = "", limit: int = MAX_LISTED) -> list[Approval]:
+        """Return the open questions that the person may see, newest first, without their arguments."""
+        found = await self.rooms.decisions.approvals.newest(ApprovalState.PENDING, task=task, limit=limit)
+        return self.visible([one for one in found if one.state is ApprovalState.PENDING])
 
-    async def visible(self, found: list[Approval]) -> list[Approval]:
-        """Return those of some approvals that the person may see."""
-        if may(self.someone, Duty.APPROVE) or may(self.someone, Duty.AUDIT):
-            return found
-        tasks = {one.task for one in found}
-        known = {task: await self.rooms.tasks.tasks.find(task) for task in tasks}
-        return [one for one in found if see_approval(one, known[one.task], self.someone)]
+    def visible(self, found: list[Approval]) -> list[Approval]:
+        """Return those of some approvals that the person may see.
+
+        An approval names the people of its task: no task is read for it.
+        """
+        return [one for one in found if see_approval(one, None, self.someone)]
 
     async def _waiting(self) -> int:
         """Return how many questions wait that the person may see; the count stops after `MOST_WAITING`."""
-        newest = self.rooms.decisions.approvals.newest
         all_seen = may(self.someone, Duty.APPROVE) or may(self.someone, Duty.AUDIT)
-        found = await newest(ApprovalState.PENDING, limit=MOST_WAITING + 1 if all_seen else MAX_LISTED)
-        return len(await self.visible([one for one in found if one.state is ApprovalState.PENDING]))
+        return len(await self.questions(limit=MOST_WAITING + 1 if all_seen else MAX_LISTED))
 
     async def act(self) -> Form:
-        """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many."""
+        """Read the form of an act; raise `Forbidden` for another site's, `Busy` for too many.
+
+        The duty counts when the form has arrived: its sender decides how long that takes.
+        """
         form = await self.form()
+        self.require(self.duty)
         if not self.rooms.acts.keeps(self.someone.name, self.rooms.clock.boot_s()):
             raise Busy("too many changes in one minute", code="too-many-acts", remediation="wait a minute")
         return form
@@ -190,7 +193,7 @@ def console_page(serve: Page, rooms: ConsoleRooms, *, at: str, duty: Duty) -> Se
     """
 
     async def page(visit: ConsoleRequest) -> Response:
-        visit.at = at
+        visit.at, visit.duty = at, duty
         if visit.seat is None:
             if "hx-request" in visit.request.headers:
                 # A part of a page was asked for: the whole page goes to sign in.

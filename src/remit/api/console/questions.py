@@ -24,6 +24,8 @@ from remit.core.tools.tool import LEADING, ArgumentRole, Effect, Tool, fill
 MAX_PLACE: Final = 200
 #: Arguments that one question shows one by one.
 MAX_ARGUMENTS: Final = 200
+#: Above the risk of every question whose arguments are known.
+UNKNOWN_RISK: Final = 1_000
 
 ToolNamed = Callable[[str], Tool]
 
@@ -93,6 +95,11 @@ def person_behind(approval: Approval) -> str:
     return approval.requested_for or person_of(approval.requested_by)
 
 
+def was_read(approval: Approval) -> bool:
+    """Return whether the arguments of a question were read with it: each question has a reason."""
+    return bool(approval.reasons)
+
+
 def state_word(approval: Approval) -> str:
     """Return in words how a question stands."""
     if approval.overtaken or (approval.state is ApprovalState.EXPIRED and approval.decided_by):
@@ -111,10 +118,15 @@ _STATES: Final = {
 
 
 def card(approval: Approval, tool: Tool) -> QuestionCard:
-    """Return a question as a card; `tool` is as it is described."""
+    """Return a question as a card; `tool` is as it is described.
+
+    A question whose arguments were not read counts as the highest risk: they may make it one.
+    """
     tool = tool.called_with(approval.arguments)
     risk = int(tool.tier) * 4 + 2 * (tool.production or tool.financial) + (tool.effect is Effect.IRREVERSIBLE)
     lead, places = _places(tool, approval.arguments)
+    if not was_read(approval):
+        risk, lead, places = UNKNOWN_RISK, " with long arguments", ()
     return QuestionCard(
         approval=approval,
         deed=deed(tool),
@@ -137,7 +149,12 @@ def grouped(questions: Iterable[Approval], tool_named: ToolNamed) -> list[Questi
 
 
 def _alike(approval: Approval, tool: Tool) -> str:
-    """Return what questions of one group share: tool, rules, and the arguments without the texts."""
+    """Return what questions of one group share: tool, rules, and the arguments without the texts.
+
+    A question whose arguments were not read is like no other.
+    """
+    if not was_read(approval):
+        return approval.id
     parts = tool.called_with(approval.arguments).parts(approval.arguments)
     same = {name: value for name, value in parts.items() if not _is_text(tool, name, value)}
     what = [approval.tool, sorted((one.id, one.digest) for one in approval.rules), sorted(parts), same]

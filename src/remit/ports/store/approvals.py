@@ -26,8 +26,12 @@ class ApprovalStore(UnitStore, Protocol):
         state: ApprovalState | None = None,
         limit: int = 100,
         skip: int = 0,
+        length: int | None = None,
     ) -> list[Approval]:
-        """Return approvals, newest first, after the first `skip`."""
+        """Return approvals, newest first, after the first `skip`.
+
+        Arguments, reasons and comments that take more than `length` bytes are left out; None: never.
+        """
 
     async def open_questions(self, tenant: str, agent: str, since: datetime) -> int:
         """Return how many questions of an agent's tasks, asked after `since`, were not answered."""

@@ -36,8 +36,12 @@ class TaskStore(UnitStore, Protocol):
         on_behalf_of: str = "",
         state: TaskState | None = None,
         limit: int = 100,
+        texts: bool = True,
     ) -> list[Task]:
-        """Return tasks, newest first; of one agent, for one person, in one state, where these are given."""
+        """Return tasks, newest first; of one agent, for one person, in one state, where these are given.
+
+        Without `texts` they have no goal, messages, parameters, grants and plan, and cost a tenth to read.
+        """
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
         """Return the active tasks whose deadline has passed at `now`, or passes within this second."""

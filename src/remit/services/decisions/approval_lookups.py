@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
-from remit.core.decisions.bounded_approval import covers
+from remit.core.decisions.bounded_approval import covers, scope_of
 from remit.core.decisions.bounds import NarrowerCall
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.decisions.narrowing import settled
@@ -17,10 +18,19 @@ from remit.core.decisions.value_sources import provenance_of
 from remit.core.label import Classes
 from remit.core.tools.constraint import shown
 from remit.ports.store.approvals import ApprovalStore
+from remit.ports.store.changes import UseApproval
 from remit.services.decisions.approvers import Approvers
 
 MAX_BOUNDED = 200
 """Most unused approvals of a task among which a bounded one is looked for; the newest count."""
+
+
+def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseApproval:
+    """Return the change that uses an approval for a call that it permits."""
+    call = request.call_digest
+    if approval.usable_for(call, now):
+        return UseApproval(approval.id, call, now)
+    return UseApproval(approval.id, call, now, scope=scope_of(request), used=approval.used)
 
 
 class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,12 +21,11 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.approvers import GivenAnswer
-from remit.core.decisions.bounded_approval import scope_of
 from remit.core.decisions.decision import Decision, Reason
 from remit.core.decisions.narrowing import check_granted, narrowable
 from remit.core.decisions.obligations import STEP_UP
 from remit.core.decisions.value_sources import provenance_of
-from remit.core.errors import Busy, ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
+from remit.core.errors import Busy, ChangedMeanwhile, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.decisions import ApprovalAnswered, ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
@@ -34,13 +33,14 @@ from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.approvals import ApprovalStore
-from remit.ports.store.changes import Credential, PutApproval, UseApproval
+from remit.ports.store.changes import Credential, PutApproval
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvers import (
     Approvers,
     Seat,
     check_group,
+    check_shown,
     open_demands,
     signed_in_just_now,
 )
@@ -58,14 +58,6 @@ MAX_LISTED = 1000
 TRIES = 5
 #: Limit of approvals that are counted, or searched for those of a person.
 MAX_COUNTED = 10_000
-
-
-def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseApproval:
-    """Return the change that uses an approval for a call that it permits."""
-    call = request.call_digest
-    if approval.usable_for(call, now):
-        return UseApproval(approval.id, call, now)
-    return UseApproval(approval.id, call, now, scope=scope_of(request), used=approval.used)
 
 
 class AskedQuestion(NamedTuple):
@@ -349,13 +341,19 @@ class Approvals:
 
     async def waiting(self) -> int:
         """Return the number of pending approvals."""
-        now = self._clock.now()
-        found = await self._store.approvals(self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED)
-        return sum(now < one.expires for one in found)
+        found = await self.newest(ApprovalState.PENDING, limit=MAX_COUNTED)
+        return sum(one.state is ApprovalState.PENDING for one in found)
 
-    async def newest(self, state: ApprovalState, *, limit: int = MAX_LISTED, skip: int = 0) -> list[Approval]:
-        """Return a part of the approvals that are stored in a state, newest first, each as it stands now."""
-        found = await self._store.approvals(self._tenant, state=state, limit=limit, skip=skip)
+    async def newest(
+        self, state: ApprovalState, *, task: str = "", limit: int = MAX_LISTED, skip: int = 0, length: int = 0
+    ) -> list[Approval]:
+        """Return approvals that are stored in a state, newest first, each as it stands now.
+
+        Texts of more than `length` bytes are left out: agents write them, and one list would read many.
+        """
+        found = await self._store.approvals(
+            self._tenant, task=task, state=state, limit=limit, skip=skip, length=length
+        )
         return [self._current(one) for one in found]
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
@@ -581,14 +579,6 @@ class Approvals:
         if approval.state in open_states and self._clock.now() >= approval.expires:
             return approval.expired(approval.expires)
         return approval
-
-
-def check_shown(found: Approval, call: str) -> None:
-    """Refuse an answer to another call than the one that waits; an empty digest states none."""
-    if call and call != found.call:
-        raise Conflict(
-            "the digest does not match the call", code="digest-mismatch", remediation="review it again"
-        )
 
 
 def _own(asked: Approval, seat: Seat) -> tuple[GivenAnswer, tuple[str, ...]]:

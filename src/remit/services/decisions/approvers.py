@@ -185,6 +185,14 @@ def open_demands(
     return missing(found.approvers, [groups for _, groups in given], found.escalated)
 
 
+def check_shown(found: Approval, call: str) -> None:
+    """Refuse an answer to another call than the one that waits; an empty digest states none."""
+    if call and call != found.call:
+        raise Conflict(
+            "the digest does not match the call", code="digest-mismatch", remediation="review it again"
+        )
+
+
 def check_group(
     found: Approval, seat: Seat, given: Sequence[tuple[GivenAnswer, tuple[str, ...]]], *, approve: bool
 ) -> None:

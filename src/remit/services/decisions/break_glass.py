@@ -25,8 +25,8 @@ from remit.ports.runtime import Clock
 from remit.ports.store.changes import Credential, PutApproval
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
-from remit.services.decisions.approvals import Approvals, check_shown
-from remit.services.decisions.approvers import Approvers, Seat, open_demands, signed_in_just_now
+from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.approvers import Approvers, Seat, check_shown, open_demands, signed_in_just_now
 from remit.services.findings.findings import Findings
 from remit.services.separation.sign_in_methods import hands_of
 

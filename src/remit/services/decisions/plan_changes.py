@@ -41,7 +41,8 @@ from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Change, CheckFence, PutTask
 from remit.ports.store.units import Unit, UnitStore
-from remit.services.decisions.approvals import Approvals, AskedQuestion, use_of
+from remit.services.decisions.approval_lookups import use_of
+from remit.services.decisions.approvals import Approvals, AskedQuestion
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.circumstances import Surroundings

@@ -56,15 +56,19 @@ class UpstreamModes:
 
     async def look(self) -> None:
         """Take over what a person has changed at another replica, or before the start."""
-        found = await self._store.values(self._tenant, HELD)
-        held = frozenset(str(one["upstream"]) for one in found)
-        if held == self.held:
-            return
         async with self._changing:
-            self.held = held
+            await self._read()
             changed = self.differing(self._written)
-            self._put_in_force()
+            if changed:
+                self._put_in_force()
         self._announce(changed)
+
+    async def _read(self) -> None:
+        """Take over what is stored. The caller holds the lock: what was read before a change is not put in
+        force after it.
+        """
+        found = await self._store.values(self._tenant, HELD)
+        self.held = frozenset(str(one["upstream"]) for one in found)
 
     async def enforce(self, name: str, *, by: str) -> None:
         """Enforce at one upstream from now on, although the files say `observe`.
@@ -86,6 +90,7 @@ class UpstreamModes:
         """Let the files decide about one upstream again; raises like `enforce`."""
         self._check(name)
         async with self._changing:
+            await self._read()
             if name not in self.held:
                 return
             changed = [name] if name in self._written else []
@@ -110,6 +115,7 @@ class UpstreamModes:
         3. Announce that what agents see of these upstreams may have changed.
         """
         async with self._changing:
+            await self._read()
             changed = self.differing(observed)
             # The files say it themselves now.
             released = (self.held - observed) & self._upstreams

@@ -99,7 +99,7 @@ def see_approval(approval: Approval, task: Task | None, person: Person) -> bool:
     return (
         may(person, Duty.APPROVE)
         or may(person, Duty.AUDIT)
-        or approval.requested_for == person.name
+        or person.name in (approval.requested_for, approval.requested_by)
         or (task is not None and own_task(task, person))
     )
 

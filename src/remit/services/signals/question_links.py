@@ -64,7 +64,7 @@ class QuestionLinks:
         """Return the page to which a link leads a person who is signed in.
 
         1. Only an approver uses a link up.
-        2. Its question is still open.
+        2. Its question is still open; who asked it cannot answer, and does not use the link up.
         3. It has not been used, or by the same person.
         Otherwise it leads to the list of questions, whatever was wrong with it.
         """
@@ -75,6 +75,8 @@ class QuestionLinks:
         if question is None:  # 2
             return QUESTIONS_PATH
         page = f"{QUESTIONS_PATH}/{question.id}"
+        if person.name in (question.requested_for, question.requested_by):
+            return page
         if found.open_at(self._clock.now()):
             try:
                 await self._store.commit(Unit((self._codes.use(value, person.name),)))

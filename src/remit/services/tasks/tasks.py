@@ -431,11 +431,20 @@ class Tasks:
         return task if task is None or live is None else msgspec.structs.replace(task, label=live.label)
 
     async def newest(
-        self, *, agent: str = "", on_behalf_of: str = "", state: TaskState | None = None, limit: int = 100
+        self,
+        *,
+        agent: str = "",
+        on_behalf_of: str = "",
+        state: TaskState | None = None,
+        limit: int = 100,
+        texts: bool = True,
     ) -> list[Task]:
-        """Return tasks, newest first; of one agent, for one person, in one state, where these are named."""
+        """Return tasks, newest first; of one agent, for one person, in one state, where these are named.
+
+        Without `texts` they have no goal, messages, parameters, grants and plan.
+        """
         return await self._store.tasks(
-            self._tenant, agent=agent, on_behalf_of=on_behalf_of, state=state, limit=limit
+            self._tenant, agent=agent, on_behalf_of=on_behalf_of, state=state, limit=limit, texts=texts
         )
 
     def _type(self, name: str) -> TaskType:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.cli.output import terminal as show
-from remit.core.safe_text import escaped
+from remit.core.safe_text import escaped, plain
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=4))
@@ -30,3 +30,17 @@ def test_json_on_a_terminal_does_nothing_to_it(capsys: pytest.CaptureFixture[str
     assert not {"\x9b", "\x7f", "\u202e", "\U000e0041"} & set(out)
     assert json.loads(out) == {"text": said}
     assert "é 漢" in out
+
+
+@pytest.mark.parametrize("hidden", ["\u034f", "\u115f", "\u3164", "\uffa0", "\u2800", "\ufe00", "\U000e0100"])
+def test_a_letter_without_a_shape_is_written_out(hidden: str) -> None:
+    """A blank that counts as a letter makes two texts that look alike, or carries a message unseen."""
+    assert plain(f"a{hidden}b") == f"a\\u{{{ord(hidden):x}}}b"
+    assert hidden not in escaped(json.dumps([hidden], ensure_ascii=False))
+
+
+def test_marks_that_pile_up_are_written_out_and_languages_are_not() -> None:
+    """A pile of marks covers the lines above and below; letters with the marks of a language stay."""
+    assert plain("a" + "\u0338" * 9).count("\u0338") == 4
+    for said in ("ngu\u031b\u0303", "\u05e9\u05c1\u05bc\u05b8", "\u0e17\u0e35\u0e48", "\u2764\ufe0f"):
+        assert plain(said) == said

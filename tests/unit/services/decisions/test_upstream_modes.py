@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes of the mode of upstreams while remit runs."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -102,3 +103,39 @@ async def test_an_upstream_that_does_not_run_cannot_be_enforced(world: ServiceWo
     """A misspelled name would look like a changed mode."""
     with pytest.raises(NotFound):
         await modes(world).enforce("absent", by="omar")
+
+
+async def test_a_look_puts_nothing_in_force_that_a_person_changed_meanwhile(
+    world: ServiceWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it read before the change is old: enforcing by hand is not taken back, not even for a moment."""
+    changing, authorizer = modes(world), world.services.decisions.authorizer
+    await changing.change(frozenset({"mail"}), by="ana")
+    values, asked, answered = world.services.store.values, asyncio.Event(), asyncio.Event()
+
+    async def slow(*wanted: str) -> object:
+        found = await values(*wanted)
+        asked.set()
+        await answered.wait()
+        return found
+
+    monkeypatch.setattr(world.services.store, "values", slow)
+    look = asyncio.create_task(changing.look())
+    await asked.wait()
+    enforce = asyncio.create_task(changing.enforce("mail", by="omar"))
+    await asyncio.sleep(0)
+    answered.set()
+    await asyncio.gather(look, enforce)
+    assert not authorizer.observes("mail")
+    assert changing.held == {"mail"}
+
+
+async def test_another_process_takes_back_what_it_has_not_looked_at_yet(world: ServiceWorld) -> None:
+    """An administrator is not told that the files decide while another replica goes on enforcing."""
+    changing, other = modes(world), modes(world)
+    await changing.change(frozenset({"mail"}), by="ana")
+    await changing.enforce("mail", by="omar")
+    await other.follow_files("mail", by="omar")
+    await changing.look()
+    assert not changing.held
+    assert world.services.decisions.authorizer.observes("mail")

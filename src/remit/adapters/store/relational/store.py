@@ -174,9 +174,10 @@ class RelationalStore:
         on_behalf_of: str = "",
         state: TaskState | None = None,
         limit: int = 100,
+        texts: bool = True,
     ) -> list[Task]:
         """Return tasks, newest first."""
-        wanted = (agent, on_behalf_of, state or "", limit)
+        wanted = (agent, on_behalf_of, state or "", limit, texts)
         return await self._pool.run(reads.tasks, self._opener, tenant, *wanted)
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
@@ -215,11 +216,12 @@ class RelationalStore:
         state: ApprovalState | None = None,
         limit: int = 100,
         skip: int = 0,
+        length: int | None = None,
     ) -> list[Approval]:
-        """Return approvals, newest first, after the first `skip`."""
+        """Return approvals, newest first, after the first `skip`; of long ones only what is short."""
         wanted = {"task": task, "call": call, "state": state.value if state else ""}
         return await self._pool.run(
-            reads.all_said, self._opener, Approval, "requested", tenant, limit, skip, **wanted
+            reads.all_said, self._opener, Approval, "requested", tenant, limit, skip, length, **wanted
         )
 
     async def open_questions(self, tenant: str, agent: str, since: datetime) -> int:

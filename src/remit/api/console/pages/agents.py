@@ -99,7 +99,7 @@ async def index(visit: ConsoleRequest) -> Response:
     rest = [one for one in found if one.name > after]
     return await visit.show(
         "agents.html",
-        rows=[_row(visit, one, known) for one in rest[:SHOWN]],
+        rows=[await _row(visit, one, known) for one in rest[:SHOWN]],
         chosen=chosen,
         following=rest[SHOWN - 1].name if len(rest) > SHOWN else "",
         found=len(found),
@@ -112,7 +112,7 @@ async def index(visit: ConsoleRequest) -> Response:
 async def _known(visit: ConsoleRequest) -> _Register:
     rooms, now = visit.rooms, visit.now
     tasks: dict[str, list[Task]] = {}
-    for task in await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=SEARCHED):
+    for task in await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=SEARCHED, texts=False):
         if task.active_at(now):
             tasks.setdefault(task.agent, []).append(task)
     findings = await rooms.findings.findings.about(state=FindingState.OPEN)
@@ -140,12 +140,13 @@ def _wanted(agent: Agent, chosen: dict[str, str], known: _Register, now: datetim
     return True
 
 
-def _row(visit: ConsoleRequest, agent: Agent, known: _Register) -> AgentRow:
+async def _row(visit: ConsoleRequest, agent: Agent, known: _Register) -> AgentRow:
     tasks = known.tasks.get(agent.name, [])
+    whole = await _open_tasks(visit, agent) if tasks else []
     return AgentRow(
         agent=agent,
         proof=known.proofs.get(agent.name),
-        tier=_tier(visit, tasks),
+        tier=_tier(visit, whole),
         tasks=len(tasks),
         findings=known.findings[agent.name],
     )
@@ -164,8 +165,7 @@ async def show(visit: ConsoleRequest) -> Response:
     rooms, now = visit.rooms, visit.now
     agent = await _agent(visit)
     told = await rooms.inspection.who.of(agent.name)
-    found = await rooms.tasks.tasks.newest(agent=agent.name, state=TaskState.ACTIVE, limit=MOST_TASKS)
-    tasks = [one for one in found if one.active_at(now)]
+    tasks = await _open_tasks(visit, agent)
     findings = await rooms.findings.findings.about(f"agent:{agent.name}", FindingState.OPEN)
     scopes = {scope(ScopeKind.AGENT, agent.name), scope(ScopeKind.OWNER, agent.owner)}
     closures = await rooms.evidence.receipts.closures(scope(ScopeKind.AGENT, agent.name), 1)
@@ -196,10 +196,17 @@ async def show(visit: ConsoleRequest) -> Response:
     )
 
 
+async def _open_tasks(visit: ConsoleRequest, agent: Agent) -> list[Task]:
+    newest = visit.rooms.tasks.tasks.newest
+    found = await newest(agent=agent.name, state=TaskState.ACTIVE, limit=MOST_TASKS)
+    return [one for one in found if one.active_at(visit.now)]
+
+
 async def _agent(visit: ConsoleRequest) -> Agent:
-    agent = await visit.rooms.identity.directory.agent(visit.part("name"))
-    ask_about(visit.someone, agent.name, None, agent)
-    return agent
+    directory, name = visit.rooms.identity.directory, visit.part("name")
+    # Asked first, so that an agent of others reads like one that does not exist.
+    ask_about(visit.someone, name, None, await directory.find_agent(name))
+    return await directory.agent(name)
 
 
 async def _task(visit: ConsoleRequest, task: Task, *, explained: bool) -> dict[str, Any]:

@@ -33,15 +33,20 @@ from remit.core.json_value import Json
 from remit.services.decisions.approvals import MAX_LISTED
 from remit.services.decisions.approvers import signed_in_just_now
 from remit.services.evidence.event_search import EventSearch
-from remit.services.identity.permissions import Duty, see_approval
+from remit.services.identity.permissions import Duty, see_approval, see_data
 from remit.services.inspection.question_reports import MOST
 
 #: Groups of one page, questions that a group names, and answered ones below them.
 GROUPS: Final = 25
 NAMED: Final = 20
 RECENT: Final = 20
+#: Bytes of the texts of one question that the list reads; a longer question is told by its tool alone.
+LONGEST: Final = 16_384
 #: Events about calls of the task that are read for those of the question.
 EVENTS: Final = 200
+#: Events of the task that a search for these looks at, and that a chain reads.
+LOOKED_AT: Final = 5_000
+CHAINED: Final = 10_000
 #: Elements of a list that can be chosen one by one.
 ELEMENTS: Final = 200
 #: Events that the figures read at first.
@@ -89,8 +94,8 @@ async def listed(visit: ConsoleRequest) -> Response:
     page = _number(visit.asked("page"), 1, 10_000)
     state = visit.asked("state")
     wanted = ApprovalState(state) if state in set(ApprovalState) else None
-    found = await rooms.decisions.approvals.newest(ApprovalState.PENDING, skip=skip)
-    seen = await visit.visible([one for one in found if one.state is ApprovalState.PENDING])
+    found = await rooms.decisions.approvals.newest(ApprovalState.PENDING, skip=skip, length=LONGEST)
+    seen = visit.visible([one for one in found if one.state is ApprovalState.PENDING])
     about = [one for one in seen if _about(visit, one)] if wanted in (None, ApprovalState.PENDING) else []
     groups = grouped(about, rooms.decisions.authorizer.tool)
     start = (page - 1) * GROUPS
@@ -126,7 +131,7 @@ async def _recent(visit: ConsoleRequest, wanted: ApprovalState | None) -> list[A
     read = visit.rooms.decisions.approvals.newest
     limit = 100 if wanted is not None else RECENT
     found = [one for state in ([wanted] if wanted else _ENDED) for one in await read(state, limit=limit)]
-    found = [one for one in await visit.visible(found) if _about(visit, one)]
+    found = [one for one in visit.visible(found) if _about(visit, one)]
     found.sort(key=lambda one: (one.decided or one.requested, one.id), reverse=True)
     return found[:limit]
 
@@ -222,14 +227,16 @@ def _untold(approval: Approval) -> list[str]:
 
 
 async def _used(visit: ConsoleRequest, approval: Approval) -> UsedAnswer:
-    """Return what the log holds about a question: among the newest events of its task, else by a search."""
+    """Return what the log holds about a question: among the newest events of its task, else among those of
+    its own time.
+    """
     evidence = visit.rooms.evidence
     size = await evidence.log.size()
     found = await evidence.log.pages(before=size, limit=EVENTS, kinds=_CALLS, task=approval.task)
     asked = _asking(found, approval)
     if asked is None and len(found) == EVENTS:
-        wanted = EventSearch(task=approval.task, tool=approval.tool, kinds=_CALLS)
-        found = (await evidence.searches.search(wanted, before=size, limit=EVENTS)).entries
+        wanted = EventSearch(task=approval.task, tool=approval.tool, kinds=_CALLS, since=approval.requested)
+        found = (await evidence.searches.search(wanted, limit=EVENTS, most=LOOKED_AT)).entries
         asked = _asking(found, approval)
     calls = [
         one
@@ -250,13 +257,14 @@ def _asking(found: Sequence[Any], approval: Approval) -> EventRow | None:
 
 
 async def chain(visit: ConsoleRequest) -> Response:
-    """Show the calls that led to the question: all events of the task are read for them."""
+    """Show the calls that led to the question, also those of other tasks, whose data it has."""
     approval = await _one(visit)
+    see_data(visit.someone)
     used = await _used(visit, approval)
     found: Chain | None = None
     if used.asked is not None:
         with contextlib.suppress(NotFound):
-            found = await visit.rooms.evidence.chains.of(str(used.asked.index))
+            found = await visit.rooms.evidence.chains.of(str(used.asked.index), most=CHAINED)
     return await visit.show("chain.html", approval=approval, graph=_graph(approval, found, used), chain=found)
 
 
@@ -339,9 +347,11 @@ def _terms(said: str, form: Form, approval: Approval, now: datetime) -> dict[str
         case "once" | "refuse":
             return {}
         case "bounded":
-            span = _number(form.get("span"), 0, SPANS[-1])
+            span = form.get("span")
+            if span not in ("", *map(str, SPANS)):
+                raise Malformed("this duration is not offered", remediation="choose one of the list")
             last = approval.offer.until if approval.offer else approval.expires
-            until = min(last, now + timedelta(seconds=span)) if span else None
+            until = min(last, now + timedelta(seconds=int(span))) if span else None
             return {"most": _number(form.get("most"), 0, 1_000_000), "until": until}
         case "narrow":
             return {"narrow": _narrower(form, approval)}

@@ -19,8 +19,12 @@ from remit.core.tasks.task import Task
 from remit.services.evidence.event_search import EventSearch
 from remit.services.identity.permissions import Duty, own_task
 
-#: Events of the log that are looked at for a decision of which the id alone is known.
+#: Events of the log that are looked at for a decision of which the id alone is known; by those who see only
+#: some decisions, fewer, as anyone can ask for an id that does not exist.
 LOOKED_AT: Final = 200_000
+FEWER: Final = 10_000
+#: Events from a decision on, of its task, among which its end is sought.
+NEAR: Final = 5_000
 #: Events of one task that are read for the chain; a later call of it has none here.
 CHAINED: Final = 2_000
 #: Events of one call that the page shows.
@@ -53,7 +57,7 @@ async def show(visit: ConsoleRequest) -> Response:
     audits = visit.may(Duty.AUDIT)
     rooms = visit.rooms
     found = await rooms.evidence.searches.search(
-        EventSearch(task=row.task, call=row.call), start=row.index, limit=EVENTS
+        EventSearch(task=row.task, call=row.call), start=row.index, limit=EVENTS, most=NEAR
     )
     events = [checked_row(rooms.evidence.log_reading.shown(one)) for one in found.entries]
     events = [one for one in events if not one.damaged]
@@ -107,23 +111,39 @@ async def _decision(visit: ConsoleRequest) -> tuple[EventRow, Task | None]:
     )
     if not name.startswith("dec_") or len(name) > 80:
         raise gone
-    at = visit.asked("at")
-    # A link from its event says where to look; without that the log is searched backwards.
-    hinted = at.isascii() and at.isdigit() and len(at) < 16
-    found = await rooms.evidence.searches.search(
-        EventSearch(call=name, kinds=(EventKind.DECISION_MADE,)),
-        before=int(at) + 1 if hinted else await rooms.evidence.log.size(),
-        limit=1,
-        most=LOOKED_AT,
-    )
-    rows = [checked_row(rooms.evidence.log_reading.shown(one)) for one in found.entries]
-    row = next((one for one in rows if one.call == name), None)
+    row = await _hinted(visit, name)
+    if row is None:
+        # A link from its event says where it is; without that the log is searched backwards.
+        found = await rooms.evidence.searches.search(
+            EventSearch(call=name, kinds=(EventKind.DECISION_MADE,)),
+            before=await rooms.evidence.log.size(),
+            limit=1,
+            most=LOOKED_AT if visit.may(Duty.OVERSEE) else FEWER,
+        )
+        row = _named(name, [checked_row(rooms.evidence.log_reading.shown(one)) for one in found.entries])
     if row is None:
         raise gone
     task = await rooms.tasks.tasks.find(row.task)
     if not visit.may(Duty.OVERSEE) and not (task is not None and own_task(task, visit.someone)):
         raise gone
     return row, task
+
+
+async def _hinted(visit: ConsoleRequest, name: str) -> EventRow | None:
+    """Return the event of a decision where the address says that it is, if it is there."""
+    at = visit.asked("at")
+    if not (at.isascii() and at.isdigit() and len(at) < 16):
+        return None
+    evidence = visit.rooms.evidence
+    try:
+        entry = await evidence.log.entry(int(at))
+    except NotFound:
+        return None
+    return _named(name, [checked_row(evidence.log_reading.shown(entry))])
+
+
+def _named(name: str, rows: list[EventRow]) -> EventRow | None:
+    return next((one for one in rows if (one.call, one.kind) == (name, EventKind.DECISION_MADE)), None)
 
 
 def _reasons(row: EventRow, *, audits: bool) -> list[dict[str, str]]:

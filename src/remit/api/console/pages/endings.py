@@ -27,7 +27,7 @@ async def stop(visit: ConsoleRequest) -> Response:
     agents = await rooms.identity.directory.agents()
     active = [
         one
-        for one in await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=10_000)
+        for one in await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=10_000, texts=False)
         if one.active_at(now)
     ]
     names = {

@@ -51,14 +51,15 @@ async def show(visit: ConsoleRequest) -> Response:
     """Show the page."""
     rooms, now = visit.rooms, visit.now
     await rooms.inspection.activity.look()
-    found = await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=SEARCHED)
+    sought = visit.asked("q").strip()
+    found = await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=SEARCHED, texts=bool(sought))
     active = [one for one in found if one.active_at(now) and visit.sees(one)]
     questions: dict[str, str] = {}
     for question in await visit.questions():
         questions.setdefault(question.task, question.id)
-    sought = visit.asked("q").strip()
     wanted = [one for one in active if _about(one, sought.lower())]
     wanted.sort(key=lambda one: (one.id in questions, _moved(visit, one)), reverse=True)
+    shown = [await rooms.tasks.tasks.get(one.id) for one in wanted[:SHOWN]]
     overseen = visit.may(Duty.OVERSEE)
     agents = await rooms.identity.directory.agents() if overseen else []
     busy = {one.agent for one in active}
@@ -66,7 +67,7 @@ async def show(visit: ConsoleRequest) -> Response:
     minutes = rooms.inspection.activity.minutes() if overseen else []
     return await visit.show(
         "now.html",
-        tasks=[_row(visit, one, questions.get(one.id, "")) for one in wanted[:SHOWN]],
+        tasks=[_row(visit, one, questions.get(one.id, "")) for one in shown],
         hidden_tasks=len(wanted) - SHOWN,
         total=len(active),
         working=len(busy),

@@ -38,7 +38,7 @@ async def index(visit: ConsoleRequest) -> Response:
     found = [one for one in people if sought.lower() in _text(one)]
     rest = [one for one in found if one.name > after]
     owned = Counter(one.owner for one in await directory.agents())
-    open_now = await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=SEARCHED)
+    open_now = await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=SEARCHED, texts=False)
     busy = Counter(one.on_behalf_of for one in open_now if one.active_at(now))
     return await visit.show(
         "people.html",

@@ -15,6 +15,8 @@ from remit.services.identity.permissions import Duty, end_task, may, own_task, s
 
 #: Events of the task that the page reads, the last ones.
 EVENTS: Final = 200
+#: Open questions of one page.
+QUESTIONS: Final = 20
 
 
 async def show(visit: ConsoleRequest) -> Response:
@@ -34,7 +36,7 @@ async def show(visit: ConsoleRequest) -> Response:
         sentences=rooms.policies.applied.bundle.sentences(
             task, now=now, observed=rooms.decisions.authorizer.observed
         ),
-        questions=[one for one in await visit.questions(None) if one.task == task.id][:20],
+        questions=await visit.questions(task.id, QUESTIONS),
         rows=call_rows(found.entries),
         closure=closures[0] if closures else None,
         endable=task.active_at(now) and (own_task(task, visit.someone) or may(visit.someone, Duty.END)),

@@ -111,8 +111,10 @@ async def register(errand: RestRequest[AgentRooms]) -> AgentView:
 
 async def agent(errand: RestRequest[AgentRooms]) -> AgentDetail:
     """Return an agent with its posture."""
-    found = await errand.rooms.identity.directory.agent(errand.place["name"])
-    ask_about(errand.someone, found.name, None, found)
+    directory, name = errand.rooms.identity.directory, errand.place["name"]
+    # Asked first, so that an agent of others reads like one that does not exist.
+    ask_about(errand.someone, name, None, await directory.find_agent(name))
+    found = await directory.agent(name)
     shown = {name: getattr(found, name) for name in AgentView.__struct_fields__}
     return AgentDetail(**shown, posture=await posture_of(errand, found))
 

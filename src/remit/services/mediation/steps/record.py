@@ -8,7 +8,7 @@ from remit.core.decisions.mediation import DecidedCall
 from remit.core.errors import Conflict
 from remit.ports.store.changes import CountHistory
 from remit.ports.store.units import Unit
-from remit.services.decisions.approvals import use_of
+from remit.services.decisions.approval_lookups import use_of
 from remit.services.decisions.call_events import decision_event, sanitized
 from remit.services.decisions.obligations import due_notifications
 from remit.services.flow.observation import rising
