@@ -33,7 +33,7 @@ async def linked(world: ConsoleGateway) -> tuple[str, str]:
 async def test_a_stranger_signs_in_first_and_uses_nothing_up(world: ConsoleGateway) -> None:
     """A program that looks at the links of messages has no session; the approver comes afterwards."""
     question, path = await linked(world)
-    told = await Browsing(world).get(path)  # type: ignore[arg-type]
+    told = await Browsing(world).get(path)
     assert told.location == f"/oauth/sign-in?then={path.replace('/', '%2F')}"
     omar = await world.browse("omar")
     elsewhere = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}

@@ -26,7 +26,7 @@ class PagedDesk:
 
     async def browser(self, person: str) -> Browsing:
         """Return the browser of a person who has signed in with a code."""
-        browser = Browsing(self)  # type: ignore[arg-type]
+        browser = Browsing(self)
         await browser.sign_in(person)
         return browser
 

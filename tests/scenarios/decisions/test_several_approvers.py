@@ -380,18 +380,20 @@ async def test_what_its_approvers_may_not_give_any_more_is_withdrawn(world: Call
     assert (gone["approval"], gone["state"], gone["overtaken"]) == (old, "withdrawn", "approvers")
 
 
-async def test_no_question_is_asked_after_the_end_of_its_task(world: CallWorld) -> None:
+async def test_no_question_is_asked_after_the_end_of_its_task(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The end has withdrawn all of them; one that was under way is refused by the fence."""
     task, token = await world.open()
     store, commit = world.services.store, world.services.store.commit
 
     async def late(unit: Unit, **how: bool) -> None:
         if any(one.kind is EventKind.APPROVAL_REQUESTED for one in unit.events):
-            store.commit = commit
+            monkeypatch.setattr(store, "commit", commit)
             await world.services.endings.revocations.end_task(task.id, reason="done", by="root")
         await commit(unit, **how)
 
-    store.commit = late
+    monkeypatch.setattr(store, "commit", late)
     assert await code_of(world.call(token, "pay", amount=1)) == "fenced"
     assert await world.facts(EventKind.APPROVAL_REQUESTED) == []
     assert await world.services.decisions.approvals.listed(ApprovalState.PENDING) == []

@@ -296,19 +296,22 @@ async def test_without_a_plan_nothing_changes(world: CallWorld) -> None:
     assert await world.outcome(token, "write") is Outcome.PERMIT
 
 
-async def test_an_answer_that_comes_while_an_extension_is_decided_is_not_missed(world: CallWorld) -> None:
+async def test_an_answer_that_comes_while_an_extension_is_decided_is_not_missed(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No second question is asked, and the plan grows by the answer that was given."""
     task, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     approval = await question(world, task.id, "desk/write")
-    decide = world.services.decisions.authorizer.decide
+    authorizer = world.services.decisions.authorizer
+    decide = authorizer.decide
 
     async def answered_meanwhile(*asked: Any) -> Any:
         ruling = await decide(*asked)
-        world.services.decisions.authorizer.decide = decide
+        monkeypatch.setattr(authorizer, "decide", decide)
         await world.approve(approval)
         return ruling
 
-    world.services.decisions.authorizer.decide = answered_meanwhile
+    monkeypatch.setattr(authorizer, "decide", answered_meanwhile)
     assert (await extend(world, task.id, "desk/write")).holds
     assert len(await world.facts(EventKind.APPROVAL_REQUESTED)) == 1

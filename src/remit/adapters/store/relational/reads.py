@@ -256,9 +256,7 @@ def open_questions(connection: Sql, tenant: str, agent: str, since: datetime) ->
 def open_approvals(
     connection: Sql, opener: SealOpener, tenant: str, tasks: Sequence[str], most: int = ALL
 ) -> list[Approval]:
-    """Return the tasks' approvals that are pending, or approved but not used; at most `most` for each
-    task.
-    """
+    """Return the tasks' approvals that are pending, or approved but not used; `most` for each task."""
     query = (
         "select body, sealed from approvals where tenant = ? and task = ?"
         " and state in ('pending', 'approved') order by requested desc limit ?"
