@@ -6,6 +6,7 @@
     python -m tests.interop agentdojo --cases       AgentDojo's ground truths, case by case
     python -m tests.interop agentdojo --labels own  the same by labels of those who know the tasks
     python -m tests.interop worlds --cases          ground truths of the five worlds, but for the held out one
+    python -m tests.interop worlds --bounded        the same where people approve as many calls as are offered
     python -m tests.interop airline                 one customer's records, in tau2-bench's airline domain
     python -m tests.interop policies                OPA's and Cedar's cases, by the engines in use
     python -m tests.interop suggest                 rules learnt on one half of a history, tested on the other
@@ -73,13 +74,25 @@ def main() -> int:
     parser.add_argument("--cases", action="store_true", help="print single cases, too")
     parser.add_argument("--suite", default="", help="of agentdojo, or one world")
     parser.add_argument("--labels", choices=list(LABELS), default="others", help="of agentdojo's tools")
+    parser.add_argument("--bounded", action="store_true", help="approve as many calls as are offered")
     given = parser.parse_args()
     wanted = given.modes or MODES
     try:
         if "agentdojo" in wanted:
-            measure(publish=given.publish, one_by_one=given.cases, only=given.suite, labels=given.labels)
+            measure(
+                publish=given.publish,
+                one_by_one=given.cases,
+                only=given.suite,
+                labels=given.labels,
+                bounded=given.bounded,
+            )
         if "worlds" in wanted:
-            measure_worlds(publish=given.publish, one_by_one=given.cases, only=given.suite)
+            measure_worlds(
+                publish=given.publish,
+                one_by_one=given.cases,
+                only=given.suite,
+                bounded=given.bounded,
+            )
         if "airline" in wanted:
             measure_airline(publish=given.publish, one_by_one=given.cases)
         if "suggest" in wanted:

@@ -39,6 +39,14 @@ PERSON = "rehearsed-person"
 APPROVER = "rehearsal-approver"
 
 
+def _asked(call: RehearsedCall | Extension) -> str:
+    """Return the approval that was requested for a call; raise `Conflict` if none was."""
+    decision = call.decision
+    if decision is None or decision.outcome is not Outcome.DEFER or not decision.approval:
+        raise Conflict(f"this call has no approval: {call!r}", remediation="approve a deferred call")
+    return decision.approval
+
+
 def _approvers(found: Approval) -> list[tuple[str, tuple[str, ...]]]:
     """Return as many approvers, each with the groups, as a question needs."""
     people: list[tuple[str, tuple[str, ...]]] = [
@@ -132,33 +140,56 @@ class RehearsedTask:
         """
         return self._r.run(self._r.stage.services.decisions.plans.extend(self.id, plan, by=self._task.agent))
 
-    def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER, most: int = 1) -> None:
+    def offered(self, call: RehearsedCall | Extension) -> int:
+        """Return the most calls that the question about a call offers to permit; 1 for just this once."""
+        found = self._r.run(self._r.stage.services.decisions.approvals.get(_asked(call)))
+        return found.offer.most if found.offer else 1
+
+    def approve(
+        self,
+        call: RehearsedCall | Extension,
+        *,
+        by: str = APPROVER,
+        most: int = 1,
+        narrow: Mapping[str, Json] | None = None,
+    ) -> None:
         """Approve exactly this call, or plan extension, as a person; repeated by the agent, it passes once.
 
-        With `most`, so many calls pass that the question offers. An unknown approver is added. Unless `by`
+        With `most`, so many calls pass that the question offers. With `narrow` (values by argument) only the
+        narrower call passes, which the agent makes. An unknown approver is added. Unless `by`
         names one, as many people of the groups approve it as the rules demand. Raises
         `Conflict` if no approval was requested, `Forbidden` if that person may not decide it, and `Malformed`
         if the question offers less.
         """
-        self._answer(call, by, approve=True, most=most)
+        self._answer(call, by, approve=True, most=most, narrow=narrow)
 
     def deny(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
         """Refuse exactly this call, or plan extension, as a person. Raises like `approve`."""
         self._answer(call, by, approve=False)
 
-    def _answer(self, call: RehearsedCall | Extension, by: str, *, approve: bool, most: int = 1) -> None:
-        decision = call.decision
-        if decision is None or decision.outcome is not Outcome.DEFER or not decision.approval:
-            raise Conflict(f"this call has no approval: {call!r}", remediation="approve a deferred call")
-        stage = self._r.stage
+    def _answer(
+        self,
+        call: RehearsedCall | Extension,
+        by: str,
+        *,
+        approve: bool,
+        most: int = 1,
+        narrow: Mapping[str, Json] | None = None,
+    ) -> None:
+        asked, stage = _asked(call), self._r.stage
         approvals = stage.services.decisions.approvals
-        found = self._r.run(approvals.get(decision.approval))
+        found = self._r.run(approvals.get(asked))
         people = _approvers(found) if by == APPROVER else [(by, ())]
         for name, groups in people if approve else people[:1]:
             person = self._r.run(stage.person(name, groups=groups, roles=(Role.APPROVER,)))
             self._r.run(
                 approvals.answer(
-                    decision.approval, person, approve=approve, most=most, session=stage.session_of(person)
+                    asked,
+                    person,
+                    approve=approve,
+                    most=most,
+                    narrow=narrow,
+                    session=stage.session_of(person),
                 )
             )
 

@@ -80,6 +80,8 @@ class Case(NamedTuple):
     order: Order
     planned: bool
     approver: Approver
+    #: Whether who approves permits as many calls as the question offers.
+    bounded: bool = False
 
 
 @dataclass
@@ -129,18 +131,18 @@ class Told:
         )
 
 
-def cases(suites: list[Suite]) -> Iterator[Case]:
+def cases(suites: list[Suite], *, bounded: bool = False) -> Iterator[Case]:
     """Yield every episode without an approver, with and without a plan: each user task alone, and with each
     injection in both orders.
     """
     for suite in suites:
         for user in suite.users:
             for planned in (True, False):
-                yield Case(suite, user, None, Order.ALONE, planned, Approver.NOBODY)
+                yield Case(suite, user, None, Order.ALONE, planned, Approver.NOBODY, bounded)
             for injection in suite.injections:
                 for order in (Order.INTERLEAVE, Order.APPEND):
                     for planned in (True, False):
-                        yield Case(suite, user, injection, order, planned, Approver.NOBODY)
+                        yield Case(suite, user, injection, order, planned, Approver.NOBODY, bounded)
 
 
 def run(rehearsal: Rehearsal, dojo: Environment, case: Case) -> list[Told]:
@@ -200,7 +202,7 @@ def _step(
         if attacker and case.approver is Approver.CAREFUL:
             task.deny(asked)
             return False
-        task.approve(asked)
+        task.approve(asked, most=task.offered(asked) if case.bounded else 1)
         return True
 
     first = last = task.call(tool, args)

@@ -30,14 +30,17 @@ PUBLISHED: Final = ROOT / "docs" / "reference" / "worlds.json"
 HELD_OUT: Final = "journey"
 
 
-def replay(*, only: str = "") -> dict[tuple[str, bool], list[Told]]:
-    """Replay every episode with all approvers; return them by world, and by whether they had a plan."""
+def replay(*, only: str = "", bounded: bool = False) -> dict[tuple[str, bool], list[Told]]:
+    """Replay every episode with all approvers; return them by world, and by whether they had a plan.
+
+    `bounded`: who approves permits as many calls as the question offers.
+    """
     told: dict[tuple[str, bool], list[Told]] = {}
     worlds = Worlds()
     suites = [one for one in worlds.suites() if only in ("", one.name)]
     with rehearsal_of(suites, BUNDLE) as rehearsal:
         as_deployed(rehearsal, suites)
-        every = list(cases(suites))
+        every = list(cases(suites, bounded=bounded))
         for count, case in enumerate(every, 1):
             told.setdefault((case.suite.name, case.planned), []).extend(run(rehearsal, worlds, case))
             if count % 50 == 0 or count == len(every):
@@ -57,10 +60,15 @@ def as_deployed(rehearsal: Rehearsal, suites: list[Suite]) -> None:
 
 
 def measure(
-    *, publish: bool = False, one_by_one: bool = False, only: str = "", say: Callable[[str], object] = print
+    *,
+    publish: bool = False,
+    one_by_one: bool = False,
+    only: str = "",
+    bounded: bool = False,
+    say: Callable[[str], object] = print,
 ) -> Json:
     """Replay the worlds, print a table, and keep the figures; `one_by_one` prints single cases, too."""
-    told = replay(only=only)
+    told = replay(only=only, bounded=bounded)
     found = {key: figures(some) for key, some in told.items()}
     if one_by_one:
         for (name, planned), some in told.items():
@@ -77,6 +85,6 @@ def measure(
             {"name": name, "planned": planned, "figures": one} for (name, planned), one in found.items()
         ],
     }
-    if not only:
+    if not (only or bounded):
         keep(facts, *((LATEST, PUBLISHED) if publish else (LATEST,)))
     return facts

@@ -2,8 +2,8 @@
 """The mode of each upstream, changed while calls are decided.
 
 The files say which upstreams are observed. A person can have remit enforce at one of them at once, although
-the files say `observe`: that holds at each replica and over restarts, until the files say `enforce` as well,
-or an administrator lets the files decide again.
+the files say `observe`: that holds at each replica and over restarts, until an administrator lets the files
+decide again. Files that say `enforce` do not end it: those of another replica may still say `observe`.
 
 A call keeps the mode in which it was described: its decision and its evidence agree. Every call that is
 described after a change has the new mode.
@@ -101,7 +101,7 @@ class UpstreamModes:
         self._announce(changed)
 
     def differing(self, observed: frozenset[str]) -> list[str]:
-        """Return the running upstreams whose mode would change if the files said this."""
+        """Return the running upstreams whose mode would change if the files said this; none that is held."""
         wanted = observed - self.held
         return sorted(
             name for name in self._upstreams if self._authorizer.observes(name) is not (name in wanted)
@@ -117,13 +117,9 @@ class UpstreamModes:
         async with self._changing:
             await self._read()
             changed = self.differing(observed)
-            # The files say it themselves now.
-            released = (self.held - observed) & self._upstreams
-            if changed or released:
-                dropped = tuple(PutValue(self._tenant, HELD + name, None) for name in sorted(released))
-                await self._store.commit(Unit(dropped, self._events(changed, observed, by)))
+            if changed:
+                await self._store.commit(Unit(events=self._events(changed, observed, by)))
             self._written = observed
-            self.held -= released
             self._put_in_force()
         self._announce(changed)
         return changed
