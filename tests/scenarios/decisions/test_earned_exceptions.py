@@ -4,11 +4,13 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from remit.api import app
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Outcome
 from remit.core.identity.principals import Role
@@ -18,7 +20,8 @@ from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
 from remit.services.inspection import policy_suggestions
 from remit.services.inspection.policy_suggestions import LEAST_ANSWERS, SuggestedException
-from tests.worlds.flow import FlowWorld, flow_world
+from tests.worlds.flow import FlowWorld, a_bundle, flow_world
+from tests.worlds.pages import Browsing
 
 Json = Any
 DESK = "reports@ext.example"
@@ -235,3 +238,23 @@ async def test_names_that_look_like_policies_stay_names(world: FlowWorld) -> Non
     (one,) = await suggested(world)
     await adopt(world, one)
     assert await outcome(world, to="eve@ext.example", body="x") is Outcome.DEFER
+
+
+async def test_the_console_shows_it_to_auditors_and_applies_nothing(world: FlowWorld) -> None:
+    """With its evidence and its difference; a page without any says when there is one."""
+    directory = world.services.identity.directory
+    await directory.add_person(NewPerson(name="audra", roles=(Role.AUDITOR,)), by="remit")
+    audra = Browsing(
+        SimpleNamespace(services=world.services, asgi=app(world.services, reload=a_bundle, watch_s=0))
+    )
+    await audra.sign_in("audra")
+    address = "/console/approvals/suggestions"
+    assert "Nothing to suggest" in (await audra.get(address)).text
+    await worked(world)
+    await audra.sign_in("audra")
+    page = await audra.get(address)
+    assert page.status == 200
+    assert "flow/ask-destination" in page.text
+    assert "nora, omar" in page.text
+    assert "+" in page.text.partition("<pre>")[2]
+    assert not [one for one in page.forms if one["action"].startswith("/console")]

@@ -51,6 +51,7 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/controls", "controls", Duty.OVERSEE, controls.show, None),
     ("/approvals", "approvals", Duty.OWN, approvals.listed, None),
     ("/approvals/figures", "approvals", Duty.OVERSEE, approvals.figures, None),
+    ("/approvals/suggestions", "approvals", Duty.AUDIT, approvals.suggestions, None),
     ("/approvals/{approval}", "approvals", Duty.OWN, approvals.show, approvals.answer),
     ("/approvals/{approval}/alike", "approvals", Duty.APPROVE, approvals.alike, None),
     ("/approvals/{approval}/chain", "approvals", Duty.OWN, approvals.chain, None),

@@ -420,3 +420,10 @@ async def figures(visit: ConsoleRequest) -> Response:
         choices=(FIGURES, 5 * FIGURES, MOST),
         rules=[(one, part_bar(one.per_100_calls, most)) for one in found.rules[:50]],
     )
+
+
+async def suggestions(visit: ConsoleRequest) -> Response:
+    """Show policy changes that would spare people questions that they always approve; apply none."""
+    read = _number(visit.asked("events"), FIGURES, MOST)
+    found = await visit.rooms.inspection.suggestions.suggested(read, by=visit.someone.name)
+    return await visit.show("suggestions.html", suggestions=found, read=read)
