@@ -12,6 +12,8 @@ from remit.adapters.notifier.apprise import AppriseService
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.decisions.approval import ApprovalState
 from remit.core.evidence.event import EventKind
+from remit.core.identity.principals import Role
+from remit.services.identity.directory import NewPerson
 from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.question_links import LINK_PATH, QUESTIONS_PATH
 from tests.servers.hook_server import SECRET, HookServer, hook_server
@@ -85,10 +87,9 @@ async def test_a_second_approver_is_led_to_the_list(world: CallWorld, chat: Mess
     """One link is for one person; the question stands in the list for all."""
     _, code = await told(world, chat)
     await followed(world, code)
-    await world.services.identity.personnel.change_roles(
-        "lena", (await world.person("omar")).roles, by="root"
-    )
-    assert await followed(world, code, "lena") == QUESTIONS_PATH
+    new = NewPerson(name="nora", roles=(Role.APPROVER,))
+    await world.services.identity.directory.add_person(new, by="root")
+    assert await followed(world, code, "nora") == QUESTIONS_PATH
 
 
 @pytest.mark.parametrize("end", ["answered", "over"])

@@ -105,7 +105,9 @@ def _path(url: str, scope: AwsScope) -> str:
 
 def _query(url: str) -> str:
     pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-    return "&".join(sorted(f"{quote(name, safe=_PLAIN)}={quote(text, safe=_PLAIN)}" for name, text in pairs))
+    # By name, then by value, and not by the whole text: `0=` comes before `00=`, although `=` follows `0`.
+    encoded = sorted((quote(name, safe=_PLAIN), quote(text, safe=_PLAIN)) for name, text in pairs)
+    return "&".join(f"{name}={text}" for name, text in encoded)
 
 
 def _mac(key: bytes, text: str) -> bytes:

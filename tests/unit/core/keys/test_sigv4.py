@@ -8,7 +8,7 @@ import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
@@ -63,6 +63,7 @@ segments = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_siz
 words = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
+@example(path=[], query=[("0", ""), ("00", "")], body=b"", token="", service="s3", port="")
 @given(
     path=st.lists(segments, max_size=3),
     query=st.lists(st.tuples(words.filter(bool), words), max_size=3),
