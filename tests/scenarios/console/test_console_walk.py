@@ -173,3 +173,22 @@ async def test_the_pages_are_accessible_in_both_themes(tmp_path: Path) -> None:
         assert not faults, "\n".join(faults)
 
     await walk(tmp_path, steps)
+
+
+@needs_browser
+async def test_a_browser_that_slept_shows_what_happened_meanwhile(tmp_path: Path) -> None:
+    """It missed the events of that time; when it wakes, its page asks again, without a click."""
+
+    async def steps(walking: Walk) -> None:
+        page = await walking.signed_in("omar")
+        await page.goto(f"{walking.origin}/console?q=ticket-bot")
+        link = page.locator('main a[href^="/console/tasks/"]').first
+        task = (await link.get_attribute("href") or "").rpartition("/")[2]
+        await page.context.set_offline(True)
+        await walking.made.ask("POST", "/api/v1/end", {"name": task, "reason": "while it slept"}, by="omar")
+        await expect(link).to_have_attribute("href", f"/console/tasks/{task}")
+        await page.context.set_offline(False)
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        await expect(page.locator(f'main a[href="/console/tasks/{task}"]')).to_have_count(0)
+
+    await walk(tmp_path, steps)
