@@ -73,7 +73,7 @@ async def test_a_question_says_how_many_have_approved_it(paged: PagedDesk) -> No
 
 
 async def test_a_substitute_answers_in_the_place_of_the_absent(paged: PagedDesk) -> None:
-    """The page offers whose place it can be, and says for whom the answer was."""
+    """The page offers the absent approvers, and names the one in whose place the answer was."""
     asked = await question(paged)
     services = paged.services
     ada = await services.identity.directory.person("ada")

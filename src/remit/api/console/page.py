@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import jinja2
 import msgspec
 from starlette.responses import Response
 
-from remit.api.console.formats import FILTERS, shown
+from remit.api.console.formats import FILTERS, segment, shown
 from remit.api.console.questions import state_word
 from remit.api.console.rooms import ConsoleRooms
 from remit.api.oauth.browser import sign_in
@@ -173,8 +173,6 @@ class ConsoleRequest(PageRequest):
             may={duty.value: self.may(duty) for duty in Duty},
             destinations=[one for one in DESTINATIONS if self.may(one.duty)],
             done=DONE.get(self.asked("done"), ""),
-            here=self.request.url.path,
-            query=dict(self.request.query_params),
             **values,
         )
 
@@ -209,4 +207,4 @@ def console_page(serve: Page, rooms: ConsoleRooms, *, at: str, duty: Duty) -> Se
 
 def address_of(kind: str, name: str) -> str:
     """Return the address of the page of one thing, such as an agent."""
-    return f"{ROOT}/{kind}/{quote(name, safe='')}"
+    return f"{ROOT}/{kind}/{segment(name)}"

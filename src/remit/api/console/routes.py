@@ -78,7 +78,6 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/policies/lift", "policies", Duty.ADMINISTER, None, policies.lift),
     ("/closures/{closure}", "now", Duty.OWN, endings.closure, None),
     ("/onboard", "onboard", Duty.OVERSEE, upstreams.listed, None),
-    ("/onboard/accept", "onboard", Duty.ADMINISTER, None, upstreams.accept),
     ("/onboard/{upstream}", "onboard", Duty.OVERSEE, upstreams.show, None),
     ("/onboard/{upstream}/mode", "onboard", Duty.ADMINISTER, None, upstreams.change_mode),
 )

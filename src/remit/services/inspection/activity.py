@@ -63,8 +63,6 @@ class LastCall(msgspec.Struct, frozen=True, kw_only=True):
     decision: str
     tool: str
     outcome: str
-    tier: str
-    effect: str
     at: datetime
     observed: bool
 
@@ -92,7 +90,7 @@ class Activity:
         self._calls: OrderedDict[str, LastCall] = OrderedDict()
         self._minutes: dict[datetime, Counter[str]] = {}
         self._topics: dict[str, int] = {}
-        #: The time from which on every call is known; `None` before the first reading.
+        #: The time from which on every call is known; `None` before the first call that was read.
         self.since: datetime | None = None
 
     async def look(self) -> None:
@@ -103,7 +101,7 @@ class Activity:
                 return
             size = await self._store.size(self._tenant)
             if self._next < 0 or size - self._next > BEHIND:
-                await self._begin(size)
+                self._begin(max(0, size - FIRST))
             page: list[Entry] | None = None
             while page is None or len(page) == PAGE:
                 # Not as far as `size`: that may not include yet what another replica has written.
@@ -113,23 +111,23 @@ class Activity:
                     self._next = entry.index + 1
             self._looked_s = now_s
 
-    async def _begin(self, size: int) -> None:
-        page = await self._store.entries(self._tenant, before=size, limit=FIRST)
+    def _begin(self, start: int) -> None:
+        """Begin at an index; the calls of the last hour are known from there on."""
         self._minutes.clear()
-        self._next = page[0].index if page else size
-        now = self._clock.now()
-        self.since = _at(page[0]) if page and page[0].index > 0 else now - timedelta(minutes=MINUTES)
+        self._next = start
+        self.since = None if start else self._clock.now() - timedelta(minutes=MINUTES)
 
     def _take(self, entry: Entry) -> None:
-        topic = _TOPICS.get(entry.kind.partition(".")[0])
+        # A call is no change of its tool.
+        called = entry.kind == EventKind.TOOL_CALLED
+        topic = "calls" if called else _TOPICS.get(entry.kind.partition(".")[0])
         if topic is not None:
             self._topics[topic] = entry.index
-        if entry.kind == EventKind.TOOL_CALLED:
-            self._topics["calls"] = entry.index
         if entry.kind != EventKind.DECISION_MADE:
             return
         record = _RECORD.decode(entry.leaf)
         facts, at = record["facts"], datetime.fromisoformat(record["at"])
+        self.since = self.since or at
         minute = at.replace(second=0, microsecond=0)
         self._minutes.setdefault(minute, Counter())[facts["outcome"]] += 1
         if len(self._minutes) > 2 * MINUTES:
@@ -140,8 +138,6 @@ class Activity:
                 decision=str(record.get("call", "")),
                 tool=facts["tool"],
                 outcome=facts["outcome"],
-                tier=facts["tier"],
-                effect=facts["effect"],
                 at=at,
                 observed=bool(facts.get("observed")),
             )
@@ -173,7 +169,3 @@ class Activity:
             changed = tuple(sorted(one for one, at in self._topics.items() if seen.get(one) != at))
             seen = dict(self._topics)
             yield changed
-
-
-def _at(entry: Entry) -> datetime:
-    return datetime.fromisoformat(_RECORD.decode(entry.leaf)["at"])

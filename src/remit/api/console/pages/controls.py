@@ -236,7 +236,7 @@ _READING: Final[Mapping[str, tuple[str, Standing]]] = {
 
 
 def _told(visit: ConsoleRequest) -> list[ControlRow]:
-    """Return who is told of events, and by whom remit is told, with what fails."""
+    """Return the receivers and the senders of events, with what fails."""
     signals = visit.rooms.signals
     names: dict[str, Mapping[str, str]] = {
         **{

@@ -45,7 +45,6 @@ async def stop(visit: ConsoleRequest) -> Response:
         name=visit.asked("name"),
         names={kind.value: found for kind, found in names.items()},
         open_tasks=len(active),
-        locks=await rooms.endings.locks.all(),
     )
 
 

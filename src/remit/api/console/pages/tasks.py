@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of one task: who, for whom, permitted what, its calls, and its end."""
+"""The page of one task: its agent and person, what it may do, its calls, and its end."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ async def show(visit: ConsoleRequest) -> Response:
         observed=rooms.decisions.authorizer.observes(tool.upstream),
         contact=rooms.tools.reached.of(tool.upstream),
         api=isinstance(rooms.upstreams.get(tool.upstream), HttpUpstream),
-        difference=_difference(visit, tool),
+        difference=difference(visit, tool),
         ways=await rooms.inspection.who_can.who(tool.id, by=visit.someone.name),
         rows=call_rows(found.entries)[:CALLS],
         locks=await rooms.endings.locks.over(scopes),
@@ -59,7 +59,7 @@ async def show(visit: ConsoleRequest) -> Response:
     )
 
 
-def _difference(visit: ConsoleRequest, tool: Tool) -> dict[str, Any]:
+def difference(visit: ConsoleRequest, tool: Tool) -> dict[str, Any]:
     """Return what a changed tool offers instead of what was reviewed; empty for another one."""
     if tool.state is not ToolState.CHANGED:
         return {}

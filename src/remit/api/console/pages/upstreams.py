@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.responses import Response
 
 from remit.api.console.evidence_rows import event_row
-from remit.api.console.page import ROOT, ConsoleRequest, address_of
+from remit.api.console.page import ConsoleRequest, address_of
+from remit.api.console.pages.tools import difference
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import EventKind
-from remit.core.tools.suggestions import ToolDraft, UpstreamFacts
+from remit.core.tools.suggestions import UpstreamFacts
 from remit.core.tools.tool import (
     COMPLETION,
     PROMPT_GET,
@@ -25,7 +26,6 @@ from remit.core.tools.tool import (
 )
 from remit.ports.upstream import HttpUpstream
 from remit.services.evidence.event_search import EventSearch
-from remit.services.identity.permissions import Duty
 from remit.services.tools.suggestions import suggested
 
 #: The time and the number of decisions that are looked back at for what enforcing would change.
@@ -118,7 +118,10 @@ async def show(visit: ConsoleRequest) -> Response:
         server=catalogue.server if catalogue is not None else {},
         instructions=said,
         reviewed=bool(said) and said == rooms.tools.registry.reviewed_words(name),
-        tools=[_tool(visit, one, drafts.get(one.name)) for one in sorted(tools, key=_urgent)[:TOOLS]],
+        tools=[
+            {"tool": one, "draft": drafts.get(one.name), "difference": difference(visit, one)}
+            for one in sorted(tools, key=_urgent)[:TOOLS]
+        ],
         hidden_tools=len(tools) - TOOLS,
         text=draft.text if draft else "",
         facts=facts,
@@ -130,12 +133,6 @@ async def show(visit: ConsoleRequest) -> Response:
 
 def _urgent(tool: Tool) -> tuple[bool, bool, str]:
     return tool.state is not ToolState.CHANGED, tool.described, tool.name
-
-
-def _tool(visit: ConsoleRequest, tool: Tool, draft: ToolDraft | None) -> dict[str, Any]:
-    changed = tool.state is ToolState.CHANGED
-    pin, lines = visit.rooms.tools.registry.diff(tool.id) if changed else (None, [])
-    return {"tool": tool, "draft": draft, "lines": lines[:200], "digest": pin.offered_digest if pin else ""}
 
 
 async def _refused(visit: ConsoleRequest, name: str) -> list[RefusedTool]:
@@ -178,15 +175,3 @@ async def change_mode(visit: ConsoleRequest) -> Response:
         case _:
             raise Malformed("no such mode", remediation="use the buttons of the page")
     return visit.then(address_of("onboard", name), "saved")
-
-
-async def accept(visit: ConsoleRequest) -> Response:
-    """Accept a changed tool, by the digest of what was shown."""
-    form = await visit.act()
-    visit.require(Duty.ADMINISTER)
-    rooms = visit.rooms
-    tool = await rooms.tools.registry.accept(
-        form.get("tool"), digest=form.get("digest"), by=visit.someone.name
-    )
-    rooms.tools.announcements.changed(tool.upstream, frozenset(("tools",)))
-    return visit.then(f"{ROOT}/onboard/{tool.upstream}", "saved")
