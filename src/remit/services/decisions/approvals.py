@@ -91,6 +91,20 @@ def _asks_the_same(one: Approval, request: AccessRequest, decision: Decision, pr
     )
 
 
+def ended_alone(over: Approval, state: str, at: datetime, subject: str) -> Event:
+    """Return the event of an approval that ended without a person."""
+    ended = ApprovalDecided(
+        approval=over.id,
+        state=state,
+        call=over.call,
+        tool=over.tool,
+        by="",
+        comment="",
+        overtaken=over.overtaken.value if over.overtaken else "",
+    )
+    return Event.of(ended, at=at, tenant=over.tenant, task=over.task, agent=over.agent, subject=subject)
+
+
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a person says to a question; the fields are the arguments of `Approvals.answer`."""
 
@@ -215,7 +229,7 @@ class Approvals:
         for one, why in gone:
             over = msgspec.structs.replace(one.expired(request.now), overtaken=why)
             changes.append(PutApproval(over, expected=one.state, revision=one.revision))
-            events.append(self._ended(over, "withdrawn", request))
+            events.append(ended_alone(over, "withdrawn", request.now, request.task.subject))
             what = "answer" if one.state is ApprovalState.APPROVED else "question"
             reasons.append(
                 Reason(
@@ -276,28 +290,8 @@ class Approvals:
         The caller holds the task's `turn`.
         """
         over = question.expired(question.expires)
-        event = self._ended(over, over.state.value, request)
+        event = ended_alone(over, over.state.value, request.now, request.task.subject)
         return Unit((PutApproval(over, expected=ApprovalState.PENDING),), (event,))
-
-    def _ended(self, over: Approval, state: str, request: AccessRequest) -> Event:
-        """Return the event of an approval that ended without a person."""
-        ended = ApprovalDecided(
-            approval=over.id,
-            state=state,
-            call=over.call,
-            tool=over.tool,
-            by="",
-            comment="",
-            overtaken=over.overtaken.value if over.overtaken else "",
-        )
-        return Event.of(
-            ended,
-            at=request.now,
-            tenant=self._tenant,
-            task=over.task,
-            agent=over.agent,
-            subject=request.task.subject,
-        )
 
     async def get(self, approval_id: str) -> Approval:
         """Return an approval, as expired if its time is over; raise `NotFound`."""

@@ -24,14 +24,12 @@ from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.deferred_call import Status
 from remit.core.decisions.parked_call import ParkedState, can_park, parked_state
 from remit.core.errors import Busy, Conflict, RemitError
-from remit.core.evidence.event import Event
-from remit.core.evidence.events.decisions import ApprovalDecided
 from remit.core.tools.tool import RESERVED_OPERATIONS
 from remit.ports.runtime import Clock
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
-from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.approvals import Approvals, ended_alone
 from remit.services.endings.events import EndEvents
 from remit.services.mediation.deferred_calls import KEPT_S, MAX_BYTES, MAX_IN_ALL
 from remit.services.tasks.calls_in_flight import fenced_by
@@ -195,18 +193,7 @@ class ParkedCalls:
     def _withdrawn(self, found: Approval) -> Unit:
         now = self._clock.now()
         over = msgspec.structs.replace(found.expired(now), overtaken=OvertakenBy.AGENT)
-        decided = ApprovalDecided(
-            approval=over.id,
-            state="withdrawn",
-            call=over.call,
-            tool=over.tool,
-            by="",
-            comment="",
-            overtaken=OvertakenBy.AGENT.value,
-        )
-        event = Event.of(
-            decided, at=now, tenant=over.tenant, task=over.task, agent=over.agent, subject=over.subject
-        )
+        event = ended_alone(over, "withdrawn", now, over.subject)
         return Unit((PutApproval(over, expected=found.state, revision=found.revision),), (event,))
 
     async def _check_pace(self, found: Approval) -> None:
