@@ -142,6 +142,7 @@ class CaseRuns:
     # Whole tasks.
 
     def _task(self, case: PolicyCase, lines: Sequence[int], done: list[StepResult]) -> None:
+        self._r.begin(_moment(case.at))
         agent = case.agent or AGENT
         if case.environment and agent not in self._placed:
             self._r.agent(agent, environment=case.environment)

@@ -74,6 +74,10 @@ class StatedBudget(BudgetUse, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What the task of a call with given facts has used, and has left."""
 
 
+#: A Monday at noon: a case decides the same whenever it runs.
+WORKDAY = "2026-01-05T12:00:00Z"
+
+
 class StatedFacts(Section, frozen=True, kw_only=True):
     """What policies read of a call, where a case states it; every other fact is as for a harmless call."""
 
@@ -89,7 +93,7 @@ class StatedFacts(Section, frozen=True, kw_only=True):
     environment: StatedEnvironment = StatedEnvironment()
     posture: StatedPosture = StatedPosture()
     budget: StatedBudget = StatedBudget()
-    now: Annotated[str, Meta(description="a time, such as 2026-03-04T12:00:00Z")] = "2026-01-05T12:00:00Z"
+    now: Annotated[str, Meta(description="a time, such as 2026-03-04T12:00:00Z")] = WORKDAY
 
 
 class CaseStep(Section, frozen=True, kw_only=True):
@@ -123,6 +127,7 @@ class PolicyCase(Section, frozen=True, kw_only=True):
     intent: str = ""
     params: dict[str, Json] = {}
     plan: tuple[str, ...] | None = None
+    at: Annotated[str, Meta(description="when the task is opened, such as 2026-03-04T23:00:00Z")] = WORKDAY
     facts: StatedFacts | None = None
     steps: Annotated[tuple[CaseStep, ...], Meta(description="calls, in order", min_length=1)]
 
@@ -201,8 +206,9 @@ def _sense(case: PolicyCase, node: Node, key: str, problems: Problems) -> None:
     if case.facts is None and not case.task:
         way = "name the task type with `task:`, or state the facts of one call with `facts:`"
         problems.add("a case has a task, or facts", line=line, key=key, remediation=way)
-    if case.facts is not None and (case.task or len(case.steps) > 1 or case.intent or case.plan is not None):
-        way = "leave out `task`, `intent` and `plan`, and write one step; or rehearse a task without `facts`"
+    whole = case.task or len(case.steps) > 1 or case.intent or case.plan is not None or case.at != WORKDAY
+    if case.facts is not None and whole:
+        way = "leave out `task`, `intent`, `plan` and `at`, and write one step; or leave out `facts`"
         problems.add("a case with facts is one call", line=line, key=key, remediation=way)
     for number, step in enumerate(case.steps):
         upstream, _, name = step.call.partition("/")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -384,6 +385,10 @@ class Rehearsal:
         if self.stage.busy:
             raise Conflict("a call waits for its result", remediation="give the result, or end the task")
         self.run(self.stage.restore())
+
+    def begin(self, moment: datetime) -> None:
+        """Let it be `moment` now, for rehearsals that must not depend on the day of their run."""
+        self.stage.clock.begin(moment)
 
     def wait(self, seconds: float) -> None:
         """Let time pass: windows of the history close, tokens and deadlines expire."""

@@ -50,15 +50,20 @@ GROUP = "group:"
 
 
 class RehearsalClock:
-    """`ports.runtime.Clock` that may be moved forward."""
+    """`ports.runtime.Clock` that may be set, and moved forward."""
 
     def __init__(self) -> None:
         """Begin with the machine's time."""
         self._ahead_s = 0.0
+        self._begun = datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
     def now(self) -> datetime:
-        """Return the time of day in UTC."""
-        return datetime.now(UTC) + timedelta(seconds=self._ahead_s)
+        """Return the date and the time of day in UTC."""
+        return self._begun + timedelta(seconds=self.boot_s())
+
+    def begin(self, moment: datetime) -> None:
+        """Let it be `moment` now."""
+        self._begun = moment - timedelta(seconds=self.boot_s())
 
     def boot_s(self) -> float:
         """Return seconds on a clock that never goes back."""

@@ -120,6 +120,20 @@ def test_a_task_is_rehearsed_with_its_grants_and_labels(rehearsal: Rehearsal, tm
 
 
 @pytest.mark.parametrize(
+    ("at", "expect"),
+    [("", "permit"), ("2026-01-06T05:59:00Z", "defer"), ("2026-01-05T06:00:00Z", "permit")],
+)
+def test_a_task_is_opened_when_its_case_says(
+    rehearsal: Rehearsal, tmp_path: Path, at: str, expect: str
+) -> None:
+    """At noon if it says nothing: no case depends on the hour of its run."""
+    write = "notes/write_note\n        arguments: {name: shopping, text: milk}"
+    text = TASK.replace("NAME", "shopping") + f"      - call: {write}\n        expect: {expect}\n"
+    text = text.replace("    steps:", f"    at: {at}\n    steps:") if at else text
+    assert ran(rehearsal, tmp_path, text).holds
+
+
+@pytest.mark.parametrize(
     "demand",
     ["", '@approvers("3")', '@approver_group("owners")', '@approvers("2") @approver_group("a")'],
 )
