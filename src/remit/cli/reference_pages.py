@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from remit.cli.command_list import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
 from remit.core.evidence.event import EventKind, fields_of, meaning_of
 from remit.core.evidence.events.kinds import BODIES
-from remit.core.findings.finding import FINDING_MEANINGS, FindingKind
+from remit.core.findings.finding import DISCOVERED, FINDING_MEANINGS, FindingKind
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -132,6 +132,10 @@ _FINDINGS_HEAD = """# Findings
 
 Written by `make docs` from the code. Observations that need an explanation; `remit finding list` shows
 the open ones. Background and limits: [agents](../explanation/agents.md).
+
+`NHI1` to `NHI10` are controls of the OWASP Non-Human Identities Top 10 (2025), `ASI01` to `ASI10` of the
+OWASP Agentic Top 10 (2026). The facts of what `remit discover` finds are `places`, `says`, `evidence`
+(without any secret), `steps` of a path, and `reach`.
 """
 
 
@@ -141,6 +145,9 @@ def findings_page() -> str:
     for kind in FindingKind:
         meaning = FINDING_MEANINGS[kind]
         lines += [f"## {kind.value}", "", f"{meaning.says} What to do: {meaning.remediation}.", ""]
+        lines += [f"Severity: {meaning.severity}. Breaks {', '.join(meaning.controls)}.", ""]
+        if kind in DISCOVERED:
+            continue
         rows = [f"| `{name}` | {says} |" for name, says in meaning.facts.items()]
         lines += ["| fact | meaning |", "| --- | --- |", *rows, ""]
     return "\n".join(lines).rstrip() + "\n"
