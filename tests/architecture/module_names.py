@@ -16,7 +16,7 @@ WORDS = {
     """,
     "terms of identity, OAuth and cryptography": """
         access admission assertion attestation auth authentication authenticator authorization
-        authorizer bearer canonical certificate claim client directory discovery exchange identity
+        authorizer bearer canonical certificate claim client directory exchange identity
         issued issuer issuing keyring login merkle namespace password people permission presented
         protected provider refresh registered registration replay revocation right sealing security sign
         signing verification
