@@ -23,8 +23,8 @@ WORDS = {
     """,
     "terms of governance and evidence": """
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
-        denial end ending erasure evaluation evidence expiry extension failure governance justification leak
-        log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
+        denial end ending erasure evaluation expiry extension failure governance justification leak
+        log observation outcome reach reachability reaction reason refusal revalidation scrubbing
         separation shared spent stated takeover unclosed untrusted
         console exception link watch
     """,
@@ -50,7 +50,7 @@ WORDS = {
         rendering renewal report request response result resumption retry rollout rotating rotation round
         routing row rule run running runtime safe scaffold schema screen scripted sdk search second section
         server service setting shell silence simplify slice socket source ssrf stand state static status
-        stdio step store structure subscription subset supervisor survey system table target template
+        stdio step store structure subscription subset supervisor survey system target template
         terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax

@@ -12,8 +12,8 @@ import pytest
 from remit.adapters.store.postgres import PostgresStore
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.sqlite import SqliteStore
+from remit.ports.evidence.log import HeadKeeper
 from remit.ports.keys import SealingKeys
-from remit.ports.log import HeadKeeper
 from remit.ports.store.store import Store
 from tests.worlds.values import WorldClock, WorldEntropy, WorldSealingKeys
 

@@ -15,7 +15,7 @@ import pytest
 from remit.adapters.log import file
 from remit.adapters.log.file import FileHeadKeeper
 from remit.core.errors import Conflict, StoreUnavailable
-from remit.ports.log import Head, HeadKeeper
+from remit.ports.evidence.log import Head, HeadKeeper
 from tests.faults.held_lock import held_elsewhere
 
 Keep = Callable[[Path], HeadKeeper]

@@ -19,7 +19,7 @@ from remit.core.canonical import encode
 from remit.core.errors import VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 from remit.ports.store.log import EventSearch
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit

@@ -95,11 +95,13 @@ def verify(data, key):
     need(data.endswith(b"\n"), "the end was cut off")
     first, *lines, last = [read(line) for line in data[:-1].decode().split("\n")]
     always = {"remit_evidence", "origin", "verifier", "size", "task"}
-    need(set(first) - {"closure"} == always and first.get("closure") != "", "another header")
+    need(set(first) - {"closure", "question"} == always, "another header")
+    parts = [first[one] for one in ("closure", "question") if one in first]
+    need(all(parts) and len(parts) + bool(first["task"]) <= 1, "another header")
     need(first["remit_evidence"] == 1 and set(last) == {"checkpoint"}, "another form")
     origin, size, top = signed(last["checkpoint"], key)
     need((first["origin"], first["size"]) == (origin, size), "the header belongs to another log")
-    part = first.get("closure") or first.get("task")
+    part = first["task"] or any(parts)
     hashes, records, before = [], [], {}
     for line in lines:
         need(set(line) <= {"index", "leaf", "openings", "path"}, "an unknown member")
@@ -110,7 +112,7 @@ def verify(data, key):
         if part:
             path = [decoded(one, lambda data: base64.b64encode(data).decode()) for one in line["path"]]
             need(climb(hashed, index, size, path) == top, "an event that was not signed")
-            need(first.get("closure") or record["task"] == first["task"], "an event of another task")
+            need(parts or record["task"] == first["task"], "an event of another task")
             need(not records or records[-1]["index"] < index, "events in another order")
         else:
             need(index == len(hashes), "an event is missing")
@@ -118,7 +120,7 @@ def verify(data, key):
             seq, prev = before.get(("w", record["writer"]), (-1, ""))
             need((seq, prev) == (record["seq"] - 1, record["prev"]), "an event of the writer is missing")
             before["w", record["writer"]] = record["seq"], hashed.hex()
-        if record.get("task") and not first.get("closure"):
+        if record.get("task") and not parts:
             need(before.get(record["task"], "") == record["task_prev"], "an event of the task is missing")
             before[record["task"]] = hashed.hex()
         if "openings" in line:

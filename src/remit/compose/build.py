@@ -35,8 +35,8 @@ from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tools.tool import Tool
 from remit.ports.adapters import Adapters
 from remit.ports.broker import Broker
+from remit.ports.evidence.log import HeadKeeper
 from remit.ports.keys import Keyring
-from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store

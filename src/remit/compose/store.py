@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store that the configuration names: opened, or read without opening it."""
+"""The store that the configuration names, opened or read without opening it; tables of exported evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from remit.adapters.log.file import FileHeadKeeper
@@ -11,6 +12,8 @@ from remit.adapters.store.sqlite import SqliteStore
 from remit.adapters.store.sqlite.reads import check_at, pins_at
 from remit.compose.secret_sources import fetch_now
 from remit.config import Config
+from remit.core.errors import StoreUnavailable
+from remit.ports.evidence.tables import EvidenceTables
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Pin
@@ -94,3 +97,15 @@ def database_at(config: Config) -> tuple[str, bool]:
 
     assert config.store.url is not None
     return described(config.store.url.resolve())
+
+
+def evidence_tables(place: Path, views: str) -> EvidenceTables:
+    """Read an export (a file), or the files that `EvidenceTables.write` made (a folder).
+
+    Raises `StoreUnavailable` where DuckDB is not installed, or the place cannot be read.
+    """
+    if find_spec("duckdb") is None:
+        raise StoreUnavailable("questions need DuckDB", remediation="run `pip install 'remit[query]'`")
+    from remit.adapters.evidence_tables.database import DuckDbTables
+
+    return DuckDbTables.of_folder(place, views) if place.is_dir() else DuckDbTables.of_export(place, views)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remit.ports.broker import Broker
+from remit.ports.evidence.log import HeadKeeper
 from remit.ports.fetch import Fetch
 from remit.ports.forwarding import Forwarder
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import Keyring
-from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy, OwnFiles, Processes, Transcripts
 from remit.ports.store.replicas import Fleet

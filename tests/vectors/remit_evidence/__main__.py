@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from remit.core.evidence.merkle import leaf_hash
+from remit.core.evidence.selection import SignedLog, selection_lines
 from tests.worlds.calls import call_world
 
 Json = Any
@@ -34,7 +36,21 @@ async def made(folder: Path) -> dict[str, bytes]:
             "closure": receipts.lines(closure),
         }
         found = {name: b"".join([line async for line in lines]) for name, lines in ways.items()}
+        found["question"] = answered(found["whole"], evidence.origin, evidence.verifier)
         return found | {"key": evidence.verifier.encode()}
+
+
+def answered(whole: bytes, origin: str, verifier: str) -> bytes:
+    """Return the export of an answer that rests on two events of a whole log."""
+    _, *lines, last = (json.loads(one) for one in whole.splitlines())
+    log = SignedLog(origin=origin, verifier=verifier, size=len(lines), note=last["checkpoint"])
+    events = [(one["index"], one["leaf"].encode(), one.get("openings")) for one in lines]
+    hashes = [leaf_hash(leaf) for _, leaf, _ in events]
+
+    def some(start: int, count: int) -> list[bytes]:
+        return hashes[start : start + count]
+
+    return b"".join(selection_lines(log, "What was first, and what was third?", (events[0], events[2]), some))
 
 
 def changed(name: str, text: bytes, what: str, old: str, new: str) -> Json:
@@ -75,6 +91,11 @@ def cases(found: dict[str, bytes]) -> list[Json]:
         changed("task", task, "a path of another event", path[0], path[-1]),
         changed("task", task, "no path", ',"path":', ',"paths":'),
         changed("closure", found["closure"], "a fact was changed", "closure.made", "closure.mode"),
+        changed("question", found["question"], "a fact was changed", "tool.pinned", "tool.pinnet"),
+        changed(
+            "question", found["question"], "an empty question", '"question":"What', '"question":"","x":"What'
+        ),
+        changed("question", found["question"], "two parts at once", '"task":""', '"task":"tsk_one"'),
     ]
     return out
 

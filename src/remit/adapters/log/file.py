@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import Conflict, StoreUnavailable
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 
 #: Seconds to wait for another process that holds the lock, and between two attempts.
 PATIENCE_S: Final = 2.0

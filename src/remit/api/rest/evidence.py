@@ -20,7 +20,7 @@ from remit.core.errors import Malformed
 from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import CallOutcome, EventKind
 from remit.core.json_value import Json
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.evidence.event_search import EventSearch, ToolTally
 from remit.services.evidence.log import Evidence

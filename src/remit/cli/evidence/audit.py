@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 
 from remit.cli.evidence.event_line import saying
 from remit.cli.evidence.time_bounds import time_of, zone_min
@@ -429,3 +431,73 @@ def verify(
     if file is not None:
         return verify_file(file, key=key, at_least=at_least)
     return verify_running(key=key, at_least=at_least, task=task, values=not no_values, anew=anew)
+
+
+@app.command(name="query")
+def query(
+    what: str,
+    /,
+    *given: str,
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    key: str = "",
+    limit: int = 50,
+    prove: Path | None = None,
+) -> None:
+    """Ask the evidence a question: one that comes with remit, or your own in SQL.
+
+    For example, `remit audit query data-read agent=clerk since=7d --prove answer.jsonl` shows which data an
+    agent read, on whose behalf and by which rule, and writes a file with those events that verifies offline.
+
+    Parameters
+    ----------
+    what
+        The name of a question (`remit audit questions`), or one `SELECT`.
+    given
+        Parameters of the question, as `name=value`.
+    source
+        A file of `remit audit export`, which is verified first, or a folder of `remit audit tables`. Without
+        it, the evidence of the running remit is fetched.
+    key
+        The log's public key, or a file that holds it; without it, the one that was seen from here before.
+    limit
+        Show at most this many rows.
+    prove
+        Write the events that the answer rests on into this file: each column whose name ends in `index`.
+    """
+    from remit.cli.evidence.questions import ask
+
+    ask(what, given, place=source, key=key, limit=limit, proof=prove)
+
+
+@app.command(name="questions")
+def named_questions(*, tables: Switch = False) -> None:
+    """List the questions that come with remit.
+
+    Parameters
+    ----------
+    tables
+        List the tables and their columns instead, for your own questions.
+    """
+    from remit.cli.evidence.questions import show_questions
+
+    show_questions(tables=tables)
+
+
+@app.command(name="tables")
+def tables(
+    folder: Path, /, *, source: Annotated[Path | None, Parameter(name="--from")] = None, key: str = ""
+) -> None:
+    """Write the evidence as tables, in Parquet files: for many questions, and for other programs.
+
+    Parameters
+    ----------
+    folder
+        A new folder.
+    source
+        A file of `remit audit export`; without it, the evidence of the running remit is fetched.
+    key
+        The log's public key, or a file that holds it; without it, the one that was seen from here before.
+    """
+    from remit.cli.evidence.questions import write_tables
+
+    write_tables(source, folder, key=key)

@@ -102,6 +102,16 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[VerifiedE
     return verdict, 0 if report.holds else FAILED
 
 
+def checked_export(place: Path, key: str) -> tuple[ExportReport, str]:
+    """Verify an export without showing anything; return the report, and the key that it was verified with."""
+    with place.open("rb") as opened:
+        named = _named(opened.readline())
+        opened.seek(0)
+        trusted = trusted_for(named, key)
+        with progress("verifying", named.size) as advance:
+            return verify_export(_watched(opened, advance), trusted), str(trusted)
+
+
 def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
     told = read_event_receipt(content, trusted_for(None, key) if key else None, at_least)
     if terminal.is_json():
@@ -183,6 +193,7 @@ def _good(verdict: VerifiedExport, what: str) -> None:
         show_read(report.closure)
         terminal.say("")
     part = f"of task {report.task}" if report.task else "about this end" if report.closure else ""
+    part = "that an answer rests on" if report.question else part
     scope = part or ("all of them" if report.complete else "not all of them")
     seen = verdict.seen
     before = f"begins with the {seen.size} events seen {terminal.moment(seen.at).plain}" if seen else ""
@@ -190,6 +201,7 @@ def _good(verdict: VerifiedExport, what: str) -> None:
         terminal.facts(
             [
                 ("log", report.origin),
+                ("question", report.question),
                 ("events", f"{report.events} ({scope}); signed at {report.size}"),
                 ("root", report.root),
                 ("key", verdict.key),

@@ -9,8 +9,9 @@
 A whole export holds every event from the first on, and the verifier recomputes its root. An export of one
 task holds only that task's events, each with its inclusion proof; its completeness rests on the chain of the
 task's own records. A receipt (`core.evidence.receipt`) holds the events of the one closure that its first
-line names, in the same way. Openings may be left out: a reader then sees that a value was recorded, when and
-by whom, but not the value.
+line names, in the same way. The answer to a question (`question`) holds the events that it rests on, each
+with its inclusion proof: they are in the log; whether others fit the question, it does not say. Openings may
+be left out: a reader then sees that a value was recorded, when and by whom, but not the value.
 
 An export cannot show that a log which was cut back to an older signed state is the newest. Against that, give
 the size that you saw last (`at_least`), or a witness's cosignature.
@@ -32,8 +33,8 @@ FORMAT = 1
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first line. `size` is the size of the signed log; `task` or `closure` names the part that is
-    exported.
+    """The first line. `size` is the size of the signed log; `task`, `closure` or `question` names the
+    part that is exported.
     """
 
     remit_evidence: int
@@ -42,6 +43,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int
     task: str
     closure: str | msgspec.UnsetType = msgspec.UNSET
+    question: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,10 +93,13 @@ class Ambiguous(ValueError):
     """A JSON text that is not in the only form permitted for its content."""
 
 
-def header_line(origin: str, verifier: str, size: int, task: str = "", closure: str = "") -> bytes:
+def header_line(
+    origin: str, verifier: str, size: int, task: str = "", closure: str = "", question: str = ""
+) -> bytes:
     """Return the first line of an export."""
     line = {"remit_evidence": FORMAT, "origin": origin, "verifier": verifier, "size": size, "task": task}
-    return encode({**line, "closure": closure} if closure else line) + b"\n"
+    part = {"closure": closure} if closure else {"question": question} if question else {}
+    return encode({**line, **part}) + b"\n"
 
 
 def event_line(
@@ -121,7 +126,9 @@ def read_header(raw: bytes) -> Header | None:
         header = msgspec.convert(_object(_line(raw)), Header)
     except ValueError:
         return None
-    return header if header.remit_evidence == FORMAT and header.closure != "" else None
+    parts = [one for one in (header.closure, header.question) if one is not msgspec.UNSET]
+    one_part = all(parts) and len(parts) + bool(header.task) <= 1
+    return header if header.remit_evidence == FORMAT and one_part else None
 
 
 def read_line(raw: bytes) -> EventLine | CheckpointLine:

@@ -69,6 +69,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[ExportFault, ...]
     successor: str = ""
     closure: ClosureRead | None = None
+    question: str = ""
 
     @property
     def holds(self) -> bool:
@@ -122,7 +123,8 @@ class _Reading:
     def __init__(self, header: Header, seen: SeenRoot | None = None) -> None:
         self.header = header
         self.closure = header.closure or ""
-        self.whole = not header.task and not self.closure
+        self.question = header.question or ""
+        self.whole = not header.task and not self.closure and not self.question
         # The beginning verified earlier; only a whole export holds its leaves.
         self.seen = seen if self.whole else None
         self.faults: list[ExportFault] = []
@@ -191,7 +193,7 @@ class _Reading:
             self.rotated[str(leaf.facts.previous)] = str(leaf.facts.key)
         if self.closure:
             self.receipt.take(leaf.kind, leaf.at, facts)
-        else:
+        elif not self.question:
             for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
                 self.fault(fault.index, fault.code, fault.text)
         if self.header.task and leaf.task != self.header.task:
@@ -356,4 +358,5 @@ def _report(
         faults=faults,
         successor=successor,
         closure=reading.receipt.read(),
+        question=reading.question,
     )

@@ -21,8 +21,8 @@ from remit.core.evidence.event import Event
 from remit.core.evidence.events.system import SubjectForgotten
 from remit.core.evidence.export import checkpoint_line, event_line, header_line, read_leaf
 from remit.core.evidence.merkle import leaf_hash, verify_consistency
+from remit.ports.evidence.log import Head, HeadKeeper
 from remit.ports.keys import CheckpointKeys
-from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock
 from remit.ports.store.log import Entry, LogStore
 

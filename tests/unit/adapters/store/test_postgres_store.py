@@ -29,7 +29,7 @@ from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.oauth.refresh_token import RefreshToken
 from remit.core.scope import EVERYTHING
 from remit.core.tasks.task import Budgets
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 from remit.ports.store.changes import (
     CheckFence,
     CheckUnlocked,

@@ -28,7 +28,7 @@ from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.evidence.merkle import Frontier
 from remit.core.flow.stored_labels import StoredLabel
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 from remit.ports.store.changes import Pin
 
 #: Seconds for one read. After that the connection to an unresponsive server is cut.

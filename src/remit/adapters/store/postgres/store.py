@@ -35,8 +35,8 @@ from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.timestamps import micros
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
+from remit.ports.evidence.log import HeadKeeper
 from remit.ports.keys import SealingKeys
-from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
 
 # The owner of a task is the owner of its family's root task.

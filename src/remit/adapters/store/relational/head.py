@@ -7,7 +7,7 @@ from remit.adapters.store.relational.merkle_nodes import reader, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import HeadMissing, VerificationFailed
 from remit.core.evidence.merkle import leaf_hash, root_at
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 
 #: Most leaves at the end of a log that a start hashes again; `remit audit verify` hashes all.
 MAX_TAIL = 20_000

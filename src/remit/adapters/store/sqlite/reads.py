@@ -14,7 +14,7 @@ from remit.adapters.store.relational.head import check_log
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.sqlite.schema import open_reader, unavailable
 from remit.core.errors import ConfigInvalid, StoreUnavailable
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 from remit.ports.store.changes import Pin
 
 P = ParamSpec("P")

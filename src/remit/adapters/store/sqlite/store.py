@@ -29,8 +29,8 @@ from remit.core.decisions.approval import Approval
 from remit.core.identity.principals import Person
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
 from remit.core.tasks.task import Task
+from remit.ports.evidence.log import HeadKeeper
 from remit.ports.keys import SealingKeys
-from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Credential
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A question is a text of others, and its answer is what the log holds: nothing less, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.cli.evidence.questions import ask, given_values, opened, questions, write_tables
+from remit.cli.exit_codes import UsageFault
+from remit.core.errors import Malformed, NotFound, VerificationFailed
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.event import EventKind
+from remit.core.evidence.event_tables import columns_of, table_of
+from remit.core.evidence.verification import verify_export
+from remit.ports.evidence.tables import EvidenceTables
+
+Json = Any
+
+FOLDER = Path(__file__).resolve().parents[3] / "docs/reference/evidence"
+WHOLE = FOLDER / "whole.jsonl"
+KEY: str = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))["key"]
+
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[EvidenceTables]:
+    """The tables of a small log, made once."""
+    with opened(WHOLE, KEY) as (made, _):
+        yield made
+
+
+def answered(tables: EvidenceTables, sql: str, **given: str) -> list[tuple[Json, ...]]:
+    """Return the rows of an answer."""
+    return list(tables.ask(sql, given, limit=1_000).rows)
+
+
+def test_the_tables_hold_each_event_once(tables: EvidenceTables) -> None:
+    """In the table of its kind, with its exact text."""
+    lines = [json.loads(line) for line in WHOLE.read_text(encoding="utf-8").split("\n")[1:-2]]
+    assert answered(tables, "SELECT index, leaf FROM events ORDER BY index") == [
+        (one["index"], one["leaf"]) for one in lines
+    ]
+    for kind in EventKind:
+        ((count,),) = answered(tables, f"SELECT count(*) FROM {table_of(kind)}")
+        assert count == sum(json.loads(one["leaf"])["kind"] == kind for one in lines)
+
+
+def test_values_are_typed_and_those_that_were_sealed_are_told_where_the_export_has_them(
+    tables: EvidenceTables,
+) -> None:
+    """A number is a number, and nothing that was not exported is made up."""
+    (first,) = answered(
+        tables, "SELECT tool, number, observed, arguments->>'$.text' FROM decision_made LIMIT 1"
+    )
+    assert first[0] == "desk/write"
+    assert (first[1], first[2]) in {(1, None), (1, False)}
+    assert first[3] == "one"
+    with opened(FOLDER / "without-values.jsonl", KEY) as (bare, _):
+        assert {row[0] for row in answered(bare, "SELECT arguments FROM decision_made")} == {None}
+
+
+@pytest.mark.parametrize("question", questions(), ids=lambda one: one.name)
+def test_each_question_of_remit_has_an_answer(tables: EvidenceTables, question: Any) -> None:
+    """With each of its parameters left out, and with each of them given."""
+    assert question.asks.endswith("?")
+    assert set(question.parameters) == set(_named(question.sql))
+    answer = tables.ask(question.sql, {}, limit=10)
+    assert answer.columns
+    given = {name: "2026-01-01" if name == "since" else "lena" for name in question.parameters}
+    assert tables.ask(question.sql, given, limit=10).columns == answer.columns
+
+
+def _named(sql: str) -> list[str]:
+    return [one for one in ("agent", "person", "since", "class") if f"${one}" in sql]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/hostname')",
+        "SELECT * FROM '/etc/hostname'",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT getenv('HOME')",
+        "ATTACH '/tmp/other.db' AS other",
+        "COPY events TO '/tmp/stolen.csv'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "DELETE FROM events",
+        "SELECT 1; DROP TABLE events",
+        "EXPORT DATABASE '/tmp/stolen'",
+        "SELECT",
+        "",
+    ],
+)
+def test_a_question_reaches_the_tables_and_nothing_else(tables: EvidenceTables, sql: str) -> None:
+    """No file, no network, no setting, and no change; the refusal is a sentence."""
+    with pytest.raises(Malformed) as refused:
+        tables.ask(sql, {}, limit=10)
+    assert refused.value.remediation
+    assert answered(tables, "SELECT count(*) > 0 FROM events") == [(True,)]
+
+
+def test_an_answer_is_proven_by_the_events_that_it_rests_on(tmp_path: Path) -> None:
+    """The proof verifies by itself, tells the question, and claims no completeness."""
+    proof = tmp_path / "answer.jsonl"
+    ask("actions", (), place=WHOLE, key=KEY, limit=10, proof=proof)
+    report = verify_export(proof.read_bytes().splitlines(keepends=True), VerifierKey.parse(KEY))
+    assert report.holds
+    assert not report.complete
+    assert report.question == "What did agents change, where, and for which person?"
+    assert set(report.kinds) == {"action.executed", "decision.made", "task.opened"} - {"task.opened"}
+    changed = proof.read_bytes().replace(b'outcome\\":\\"ok', b'outcome\\":\\"no')
+    assert changed != proof.read_bytes()
+    assert not verify_export(changed.splitlines(keepends=True), VerifierKey.parse(KEY)).holds
+
+
+def test_an_answer_without_events_cannot_be_proven(tmp_path: Path) -> None:
+    """A column whose name ends in `index` is what a proof proves."""
+    with pytest.raises(UsageFault):
+        ask("SELECT tool FROM calls", (), place=WHOLE, key=KEY, limit=10, proof=tmp_path / "a.jsonl")
+
+
+def test_an_export_that_does_not_verify_is_asked_nothing(tmp_path: Path) -> None:
+    """A changed log would give an answer that looks as good as any."""
+    changed = tmp_path / "changed.jsonl"
+    changed.write_bytes(WHOLE.read_bytes().replace(b"permit", b"forbid"))
+    with pytest.raises(VerificationFailed):
+        ask("actions", (), place=changed, key=KEY, limit=10, proof=None)
+
+
+def test_tables_that_were_changed_on_the_disk_prove_nothing(tmp_path: Path) -> None:
+    """A folder of tables answers; a proof of its answer compares it with what was signed."""
+    folder = tmp_path / "it's tables"
+    write_tables(WHOLE, folder, key=KEY)
+    ask("actions", (), place=folder, key="", limit=10, proof=tmp_path / "good.jsonl")
+    assert (folder.stat().st_mode & 0o777) == 0o700
+    log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
+    (folder / "log.json").write_text(json.dumps(log | {"size": log["size"] - 1}), encoding="utf-8")
+    with pytest.raises(VerificationFailed):
+        ask("actions", (), place=folder, key="", limit=10, proof=tmp_path / "bad.jsonl")
+    with pytest.raises(NotFound):
+        ask("actions", (), place=tmp_path, key="", limit=10, proof=None)
+
+
+def test_a_misspelt_parameter_is_refused() -> None:
+    """It would otherwise ask about every agent."""
+    (question,) = (one for one in questions() if one.name == "data-read")
+    with pytest.raises(UsageFault):
+        given_values(question, ("agnet=clerk",))
+    assert given_values(question, ("agent=clerk",)) == {"agent": "clerk"}
+
+
+def test_each_column_has_one_name() -> None:
+    """A fact and a sealed value of one name do not hide one another."""
+    for kind in EventKind:
+        names = [one.name for one in columns_of(kind)]
+        assert len(set(names)) == len(names)
