@@ -37,6 +37,8 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.AGENT_REGISTERED: "[{by}: ]Agent {agent} was registered[, owned by {owner}][: {purpose}]",
     EventKind.AGENT_CHANGED: "[{by}: ]Agent {agent} changed: {change}[, now {state}][, {workload}]"
     "[, now of {owner}][: {reason}]",
+    EventKind.AGENT_REVIEWED: "[{by}: ]Agent {agent} was reviewed[: {comment}]",
+    EventKind.REVIEW_OVERDUE: "The review of agent {agent} is overdue[, told {to}]",
     EventKind.TOKEN_ISSUED: "[{agent}] got an access token[, its identity {assurance}]",
     EventKind.TOKEN_REFUSED: "A credential was refused: {code}[, and {further} more before]",
     EventKind.TOKEN_REVOKED: "A token[ of {agent}] was revoked[: {reason}]",

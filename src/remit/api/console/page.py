@@ -71,6 +71,8 @@ DONE: Final = {
     "activated": "Activated. The agent may open tasks.",
     "retired": "Retired. The agent never acts again, and its tasks have ended.",
     "unbound": "Unbound. Tokens of the agent are refused from now on, and its tasks have ended.",
+    "agent-reviewed": "Reviewed. What should go is drafted below.",
+    "review-waits": "Recorded. It counts once a second person gives the same answers.",
     "resolved": "Resolved. If it is seen again, it opens again.",
     "deactivated": "Deactivated. The person's sessions and tasks have ended.",
     "reactivated": "Activated. The person may sign in again.",

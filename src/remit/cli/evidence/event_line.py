@@ -26,6 +26,8 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "person.changed": ("change",),
     "agent.registered": ("owner", "purpose"),
     "agent.changed": ("change", "previous", "state", "workload", "owner", "reason"),
+    "agent.reviewed": ("removed", "certified", "waits"),
+    "agent.review_overdue": ("to", "suspended"),
     "delegation.made": ("task_type", "delegation"),
     "delegation.revoked": ("delegation", "reason"),
     "finding.seen": ("finding_kind", "about"),

@@ -44,6 +44,8 @@ class EventKind(enum.StrEnum):
     SIGN_IN_REFUSED = "person.sign_in_refused"
     AGENT_REGISTERED = "agent.registered"
     AGENT_CHANGED = "agent.changed"
+    AGENT_REVIEWED = "agent.reviewed"
+    REVIEW_OVERDUE = "agent.review_overdue"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REFUSED = "token.refused"
     TOKEN_REVOKED = "token.revoked"
