@@ -12,6 +12,7 @@ from remit.adapters.store.relational import (
     issued_tokens,
     reads,
     registry,
+    searches,
     stored_labels,
 )
 from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
@@ -343,7 +344,7 @@ class RelationalStore:
         most: int = 5_000,
     ) -> FoundEvents:
         """Return a part of the sought events, with their values."""
-        return await self._pool.run(reads.search, tenant, wanted, start, before, limit, most, self._opener)
+        return await self._pool.run(searches.search, tenant, wanted, start, before, limit, most, self._opener)
 
     async def tally(
         self,
@@ -356,7 +357,7 @@ class RelationalStore:
         most: int = 5_000,
     ) -> TalliedCalls:
         """Count the sought calls by tool and day."""
-        return await self._pool.run(reads.tally, tenant, wanted, zone, start, before, most)
+        return await self._pool.run(searches.tally, tenant, wanted, zone, start, before, most)
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
         """Return the index of the last event of each of these tasks."""
