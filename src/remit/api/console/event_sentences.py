@@ -54,6 +54,8 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.TASK_TAKEN_OVER: "Replica {replica} took over the task",
     EventKind.PLAN_EXTENDED: "The plan[ of {agent}] was extended[ by {tools}][, by {by}]",
     EventKind.TASK_NARROWED: "The task lost permissions[: {lost}][{narrowed}]",
+    EventKind.TASK_SUSPENDED: "[{by}: ]The task[ of {agent}] was suspended[: {reason}]",
+    EventKind.TASK_RESUMED: "[{by}: ]The task[ of {agent}] goes on[: {reason}]",
     EventKind.TASK_ENDED: "The task[ of {agent}] ended: {state}[, by {by}][: {reason}]",
     EventKind.MODEL_USED: "[{agent}] used model {model}[, {input_tokens} tokens in][, {output_tokens} out]",
     EventKind.DECISION_MADE: "[{agent}] {outcome} {tool}",

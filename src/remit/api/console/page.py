@@ -67,6 +67,8 @@ DONE: Final = {
     "reviewed": "Reviewed. The finding is resolved.",
     "narrowed": "Narrowed. The agent may make the smaller call.",
     "withdrawn": "Withdrawn. It permits nothing any more.",
+    "task-suspended": "Suspended. None of its calls is permitted until someone resumes it, or ends it.",
+    "task-resumed": "It goes on.",
     "suspended": "Suspended. The agent opens no task until someone activates it.",
     "activated": "Activated. The agent may open tasks.",
     "retired": "Retired. The agent never acts again, and its tasks have ended.",

@@ -41,6 +41,7 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("", "now", Duty.OWN, now.show, None),
     ("/tasks/{task}", "now", Duty.OWN, tasks.show, None),
     ("/tasks/{task}/timeline", "now", Duty.OWN, timelines.show, None),
+    ("/tasks/{task}/suspend", "now", Duty.OWN, None, tasks.pause),
     ("/tasks/{task}/end", "now", Duty.OWN, None, tasks.end),
     ("/agents", "agents", Duty.OWN, agents.index, None),
     ("/agents/{name}", "agents", Duty.OWN, agents.show, agents.act),

@@ -71,7 +71,7 @@ def log(
         Show only this outcome: `permit`, `deny` or `defer` of a decision, `ok`, `tool-error` and so on of a
         call.
     data_class
-        Show only events about data of this class: what a call read, and what its task carried when it decided.
+        Show only events about data of this class: what a call read, or its task carried.
     category
         Show only events about data of this category, such as `pii`.
     follow

@@ -41,6 +41,8 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "task.refused": ("task_type", "code", "further"),
     "plan.extended": ("tools", "trust"),
     "task.narrowed": ("lost", "narrowed"),
+    "task.suspended": ("reason",),
+    "task.resumed": ("reason",),
     "task.ended": ("state", "cause", "reason"),
     "consent.given": ("client", "redirect"),
     "consent.denied": ("client", "redirect"),

@@ -61,6 +61,8 @@ class EventKind(enum.StrEnum):
     TASK_TAKEN_OVER = "task.taken_over"
     PLAN_EXTENDED = "plan.extended"
     TASK_NARROWED = "task.narrowed"
+    TASK_SUSPENDED = "task.suspended"
+    TASK_RESUMED = "task.resumed"
     TASK_ENDED = "task.ended"
     MODEL_USED = "model.used"
     DECISION_MADE = "decision.made"

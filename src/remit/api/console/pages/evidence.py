@@ -33,10 +33,10 @@ TALLIED: Final = 50_000
 #: Days that are counted where a search names no beginning, and tools that the count names.
 COUNTED: Final = timedelta(days=14)
 TOOLS: Final = 12
-#: The fields of a search, as in the address.
-FIELDS: Final = ("agent", "person", "task", "tool", "outcome", "data_class", "category", "kind", "call", "since", "until")
 #: Those that a page folds away while they are empty.
 MORE: Final = ("task", "call", "outcome", "data_class", "category", "since", "until")
+#: The fields of a search, as in the address.
+FIELDS: Final = ("agent", "person", "tool", "kind", *MORE)
 #: What a search can be for by one word: several kinds at once.
 GROUPS: Final = {
     "calls": (EventKind.DECISION_MADE, EventKind.REFUSALS_COUNTED, EventKind.TOOL_CALLED),
