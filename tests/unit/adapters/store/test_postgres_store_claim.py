@@ -12,6 +12,7 @@ from remit.adapters.store.postgres.commit_outcome import by_turn
 from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
+from remit.adapters.store.relational.inserts import COUNTERS, DATA_BLOCKS, EVENTS, HISTORY, NODES
 from tests.worlds.stores import opened_postgres
 from tests.worlds.values import TENANT
 
@@ -43,7 +44,10 @@ def events(*indexes: int) -> list[Any]:
 def batch(claim: StoreClaim, index: int = 3) -> Sequence[Statement]:
     """Two events, of a task that has a row of counters and of one that has none, and a node."""
     counters = [TENANT, "task_one", 9, 0, 0, index, TENANT, "task_two", 1, 0, 0, index + 1]
-    return whole(claim, events(index, index + 1), counters, [], [TENANT, 8, index, b"node"])
+    nodes = [TENANT, 8, index, b"node"]
+    marks = [TENANT, "class:public", index]
+    rows = ((EVENTS, events(index, index + 1)), (COUNTERS, counters), (DATA_BLOCKS, marks), (NODES, nodes))
+    return whole(claim, rows)
 
 
 class Writing:
@@ -219,7 +223,16 @@ async def test_of_many_who_want_one_turn_one_takes_it(dial: Dial, aside: Postgre
         index = 10 * turn
         answers = await asyncio.gather(
             *(
-                one.sent(whole(claim, events(index, index + 1), [], [], [TENANT, 8, index, b"%d" % number]))
+                one.sent(
+                    whole(
+                        claim,
+                        (
+                            (EVENTS, events(index, index + 1)),
+                            (HISTORY, []),
+                            (NODES, [TENANT, 8, index, b"%d" % number]),
+                        ),
+                    )
+                )
                 for number, (one, claim) in enumerate(zip(writers, claims, strict=True))
             )
         )
