@@ -167,7 +167,7 @@ class FlowWorld:
         self.clock = WorldClock()
         self.office = Office()
         self.rego = rego
-        engine = {"engine": RegoPolicies(program=opa_server.program())} if rego else {}
+        engine: dict[str, Any] = {"engine": RegoPolicies(program=opa_server.program())} if rego else {}
         self.services: Services = make_services(
             folder, self.clock, {"office": self.office}, seed=seed, **engine
         )
