@@ -2,7 +2,7 @@
 """An exception of a rule in Rego, as one more condition of each of its bodies.
 
 A rule can have any form. The form that is changed here is the one of the rules that remit ships: each body is
-`forbid contains "id" if {`, its conditions on lines of their own, and `}` on a line. Each body gets
+`forbid contains "id" if {`, its conditions line by line, and `}` on a line. Each body gets
 `not excepted_...`, and a helper says which calls that is. A helper that is undefined excepts nothing, so
 whatever is not as expected is asked about as before.
 """
