@@ -42,6 +42,7 @@ PAGES: Final = {
     "decision": "/console/decisions/{decision}",
     "evidence": "/console/evidence",
     "evidence of one agent": "/console/evidence?agent={agent}",
+    "evidence of rare data": "/console/evidence?category=pii",
     "policies": "/console/policies",
     "paths": "/console/paths",
 }

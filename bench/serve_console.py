@@ -38,6 +38,8 @@ CALLS_A_SECOND: Final = 100
 #: Events of one call, and calls of one unit while the log is filled.
 OF_CALL: Final = 3
 AT_ONCE: Final = 500
+#: Of so many calls one reads personal data.
+RARE: Final = 100_000
 
 
 def events_of(task: Task, number: int, at: datetime, tenant: str) -> tuple[Event, ...]:
@@ -59,11 +61,12 @@ def events_of(task: Task, number: int, at: datetime, tenant: str) -> tuple[Event
         arguments={"text": f"call {number:08d} the quick brown fox"},
     )
     bodies: list[EventBody] = [decided]
+    rare = ["pii"] if number % RARE == 1 else []
     if outcome == "permit":
         bodies += [
             ToolCalled(tool="echo/echo", outcome=CallOutcome.OK, result_bytes=100),
             DataRead(
-                tool="echo/echo", data_class="internal", categories=[], trust=Trust.TRUSTED, record="echo"
+                tool="echo/echo", data_class="internal", categories=rare, trust=Trust.TRUSTED, record="echo"
             ),
         ]
     call = f"dec_{number:016d}"

@@ -15,7 +15,7 @@ WORDS = {
         claude codex copilot cursor gemini
     """,
     "terms of identity, OAuth and cryptography": """
-        access admission assertion attestation auth authentication authenticator authorization
+        admission assertion attestation auth authentication authenticator authorization
         authorizer bearer canonical certificate claim client directory exchange identity
         issued issuer issuing keyring login merkle namespace password people permission presented
         protected provider refresh registered registration replay revocation right sealing security sign

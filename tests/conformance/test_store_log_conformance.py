@@ -411,3 +411,55 @@ async def test_calls_are_counted_by_tool_and_day(store: Store) -> None:
     midnight = datetime.combine(START.date() + timedelta(days=1), time.min, START.tzinfo)
     moved = await told(1000, zone=midnight - START - timedelta(hours=3), tool="files")
     assert {key[0] for key in moved} == {day, midnight.date().isoformat()}
+
+
+async def test_events_are_searched_by_the_data_that_they_name(open_store: Open, tmp_path: Path) -> None:
+    """From both ends, over blocks that name it and those that do not, and over a restart; what another kind
+    calls a class is no class.
+    """
+    store, expected = open_store(tmp_path), dict[str, list[int]]()
+    read = {"tool": "files/read", "categories": ["pii"]}
+    marked = {5: "restricted", 1023: "restricted", 1024: "secret", 4_700: "restricted", 5_119: "restricted"}
+    size = 5_600
+    for first in range(0, size, 700):
+        if first == 2_800:
+            await store.close()
+            store = open_store(tmp_path, seed="second")
+        events = []
+        for index in range(first, first + 700):
+            facts: dict[str, Any] = {"tool": "files/read", "class": "public"}
+            if index in marked:
+                facts = {**read, "class": marked[index]}
+                expected.setdefault(marked[index], []).append(index)
+            elif index % 1_500 == 7:
+                facts = {"class": {"a": 1}, "categories": "pii"}
+            events.append(an_event(EventKind.DATA_READ, facts=facts))
+        await store.commit(Unit(events=tuple(events)))
+
+    async def found(most: int, *, back: bool, **wanted: Any) -> tuple[list[int], int]:
+        at: int | None = 10**6 if back else 0
+        out, parts = list[int](), 0
+        while at is not None:
+            place = {"before": at} if back else {"start": at}
+            part = await store.search(TENANT, EventSearch(**wanted), most=most, **place)
+            indexes = [one.index for one in part.entries]
+            out, at, parts = (indexes + out if back else out + indexes), part.reached, parts + 1
+        return out, parts
+
+    restricted, secret = expected["restricted"], expected["secret"]
+    for back in (False, True):
+        for wanted, indexes, most_parts in (
+            ({"data_class": "restricted"}, restricted, 3),
+            ({"data_class": "restricted", "kinds": ("data.read",)}, restricted, 3),
+            ({"data_class": "restricted", "kinds": ("tool.called",)}, [], 3),
+            ({"data_class": "secret", "category": "pii"}, secret, 1),
+            ({"category": "pii"}, sorted(restricted + secret), 4),
+            ({"category": "nothing"}, [], 1),
+            ({"data_class": "internal"}, [], 1),
+        ):
+            assert (await found(300, back=back, **wanted))[0] == indexes, wanted
+            whole, parts = await found(2_048, back=back, **wanted)
+            assert (whole, parts <= most_parts) == (indexes, True), (wanted, back, parts)
+    limited = await store.search(TENANT, EventSearch(data_class="restricted"), before=size, limit=2)
+    assert [one.index for one in limited.entries] == [4_700, 5_119]
+    await store.close()

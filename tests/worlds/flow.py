@@ -13,6 +13,9 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from remit.adapters.policy.rego import RegoPolicies
 from remit.core.decisions.decision import Decision, Outcome
 from remit.core.decisions.mediation import Chunk, ChunkKind, End
 from remit.core.evidence.event import EventKind
@@ -29,8 +32,9 @@ from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.tasks import DelegatedOpening, Opening
-from tests.samples.policy_requests import guardrails
+from tests.samples.policy_requests import guardrails, rego_guardrails
 from tests.samples.tokens import HELD, task_token
+from tests.servers import opa_server
 from tests.worlds.calls import KEYS, Desk, DeskExchange, Heard
 from tests.worlds.services import make_services
 from tests.worlds.values import TENANT, WorldClock
@@ -159,10 +163,14 @@ class Office(Desk):
 class FlowWorld:
     """A gateway with the office; one task at a time is worked on."""
 
-    def __init__(self, folder: Path, seed: str = "house") -> None:
+    def __init__(self, folder: Path, seed: str = "house", *, rego: bool = False) -> None:
         self.clock = WorldClock()
         self.office = Office()
-        self.services: Services = make_services(folder, self.clock, {"office": self.office}, seed=seed)
+        self.rego = rego
+        engine: dict[str, Any] = {"engine": RegoPolicies(program=opa_server.program())} if rego else {}
+        self.services: Services = make_services(
+            folder, self.clock, {"office": self.office}, seed=seed, **engine
+        )
         self.task: Task
         self.token = ""
 
@@ -171,7 +179,10 @@ class FlowWorld:
         services = self.services
         if again:
             await services.tools.registry.load()
-        await services.policies.apply(a_bundle(), by="remit")
+        bundle = a_bundle()
+        if self.rego:
+            bundle = msgspec.structs.replace(bundle, policies=tuple(rego_guardrails()))
+        await services.policies.apply(bundle, by="remit")
         if again:
             await services.endings.remains.recover()
         await services.tools.registry.learned("office", await self.office.catalogue())
@@ -246,9 +257,11 @@ def chain(decision: Decision) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def flow_world(folder: Path, *, seed: str = "house", again: bool = False) -> AsyncIterator[FlowWorld]:
-    """Provide a flow world, settled in, and close its store at the end."""
-    world = FlowWorld(folder, seed)
+async def flow_world(
+    folder: Path, *, seed: str = "house", again: bool = False, rego: bool = False
+) -> AsyncIterator[FlowWorld]:
+    """Provide a flow world, settled in, and close its store at the end; with `rego` its rules are in Rego."""
+    world = FlowWorld(folder, seed, rego=rego)
     await world.settle_in(again=again)
     try:
         yield world

@@ -46,6 +46,7 @@ from remit.services.decisions.assembly import DecisionSettings
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.identity.attestation import NoIssuers
 from remit.services.identity.directory import NewAgent, NewPerson
+from remit.services.inspection.assembly import InspectionSettings
 from remit.services.mediation.assembly import CallSettings
 from remit.services.oauth.assembly import TokenSettings
 from remit.services.people.assembly import PeopleSettings
@@ -64,6 +65,7 @@ ROOMS: dict[str, type[Any]] = {
     "signals": SignalSettings,
     "evaluations": EvaluationSettings,
     "people": PeopleSettings,
+    "inspection": InspectionSettings,
 }
 Json = Any
 Heard = Callable[[bytes], Awaitable[None]]

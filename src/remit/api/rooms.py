@@ -20,6 +20,7 @@ from remit.api.rest.identity.agents import AgentRooms
 from remit.api.rest.identity.delegations import DelegationRooms
 from remit.api.rest.identity.keys import KeyRooms
 from remit.api.rest.identity.people import PersonRooms
+from remit.api.rest.identity.reviews import ReviewRooms
 from remit.api.rest.identity.sign_in import SignInRooms
 from remit.api.rest.inspection import InspectionRooms
 from remit.api.rest.policies.explanation import ExplanationRooms
@@ -41,6 +42,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
     """Return the rooms of the endpoints of the route table, by the type that an endpoint asks for."""
     every: tuple[object, ...] = (
         AgentRooms(findings=services.findings, identity=services.identity),
+        ReviewRooms(identity=services.identity, inspection=services.inspection, tasks=services.tasks),
         DelegationRooms(people=services.people),
         SignInRooms(identity=services.identity, people=services.people),
         PersonRooms(identity=services.identity, people=services.people),

@@ -143,6 +143,9 @@ COMMANDS: tuple[Command, ...] = (
         "agents, their owners and their proofs of identity",
         "remit.cli.identity.agent",
     ),
+    Command(
+        "reviews", "Governance", "VERB", "access reviews of agents that are due", "remit.cli.identity.review"
+    ),
     Command("task", "Governance", "VERB", "tasks and their types", "remit.cli.tasks.task"),
     Command(
         "freeze", "Governance", "VERB", "change freezes, which policies read", "remit.cli.decisions.freeze"

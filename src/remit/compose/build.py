@@ -27,6 +27,7 @@ from remit.compose.upstreams import starters_of
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
 from remit.config.sections.policy import ENDINGS
 from remit.core.errors import ConfigInvalid
+from remit.core.identity.access_review import ReviewRule
 from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
 from remit.core.identity.workload import Assurance
@@ -55,6 +56,7 @@ from remit.services.guard.client import GuardedClient, GuardMode
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.identity.attestation import Attestors, NoIssuers
 from remit.services.identity.svid_issuing import SvidIssuing
+from remit.services.inspection.assembly import InspectionSettings
 from remit.services.mediation.assembly import CallSettings
 from remit.services.oauth.assembly import TokenSettings
 from remit.services.people.connections import Connections
@@ -148,7 +150,27 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         ),
         guard=GuardSettings(clients=guarded_clients(config)),
         people=people_settings(config, opened.connections),
+        inspection=_inspection_settings(config),
     )
+
+
+def _inspection_settings(config: Config) -> InspectionSettings:
+    reviews = config.agents.reviews
+
+    def file(name: str) -> bytes | None:
+        try:
+            return config.at(name).read_bytes()
+        except OSError:
+            return None
+
+    rule = None
+    if reviews is not None:
+        rule = ReviewRule(
+            every=timedelta(seconds=reviews.every),
+            grace=timedelta(seconds=reviews.grace),
+            suspends=reviews.overdue == "suspend",
+        )
+    return InspectionSettings(reviews=rule, bundle_file=file)
 
 
 def _credential_settings(config: Config) -> CredentialSettings:

@@ -363,6 +363,12 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         60.0,
         tended(services.endings.remains, services.identity.directory.look_at_owners),
     )
+    if services.inspection.reviews.rule is not None:
+        upkeep.every(
+            "look for due access reviews",
+            60.0,
+            tended(services.endings.remains, services.inspection.reviews.turn),
+        )
     upkeep.every(
         "read the tools of HTTP APIs",
         0.5,

@@ -155,6 +155,12 @@ class Fenced(Conflict):
         self.sent = sent
 
 
+class Suspended(Conflict):
+    """A task of the call is suspended: nothing is permitted under it until it is resumed."""
+
+    code = "task-suspended"
+
+
 class Elsewhere(Conflict):
     """Another replica owns the live state of `task`, and decides. `owner` is the replica's id, empty if
     unknown.

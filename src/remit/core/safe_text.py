@@ -26,6 +26,13 @@ _PILED = 4
 _UNUSUAL = re.compile(r"[^ -~\n]")
 
 
+def legible(text: str) -> bool:
+    """Return whether a person can read anything in a text: a letter or a digit that has a shape."""
+    return any(
+        unicodedata.category(character)[0] in "LN" and character not in _SHAPELESS for character in text
+    )
+
+
 def plain(text: object, *, lines: bool = False) -> str:
     """Return a text in which an escape with the code point replaces every hidden character, and each mark
     that is piled on too many others.

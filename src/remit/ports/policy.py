@@ -173,11 +173,11 @@ class PolicyEngine(Protocol):
         ...
 
     def excepted(
-        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+        self, sources: Sequence[PolicySource], rule: RuleInForce, exception: RuleException
     ) -> tuple[PolicySource, ...]:
-        """Return the sources with an exception in the rule of this text; nothing else is changed.
+        """Return the sources with an exception in one rule; nothing else is changed.
 
-        Raises `Malformed` where the exception cannot be written, and `NotFound` where none can be.
+        Raises `Malformed` where the exception cannot be written.
         """
         ...
 

@@ -76,3 +76,16 @@ async def test_a_permit_that_nobody_reports_is_found_after_a_restart(world: Auth
     assert [event.call for event in await world.services.store.unfinished(world.services.tenant)] == [permit]
     assert await world.services.endings.remains.recover() == 1
     assert await world.services.store.unfinished(world.services.tenant) == []
+
+
+async def test_a_suspended_task_gets_no_permit_elsewhere(world: AuthzenWorld) -> None:
+    """Neither an answer that counts, nor one that only says what would be."""
+    await world.begin("alice")
+    (task,) = [one for one in await world.services.tasks.tasks.newest() if one.on_behalf_of == "alice"]
+    assert (await world.asks("evaluation", asking("alice", "read"))).json["decision"] is True
+    root = await world.services.identity.directory.person("root")
+    await world.services.endings.suspensions.suspend(task, root, reason="look first")
+    told = (await world.asks("evaluation", asking("alice", "read"))).json
+    assert (told["decision"], told["context"]["reason"]) == (False, "task-suspended")
+    await world.services.endings.suspensions.resume(task, root, operates=True, reason="")
+    assert (await world.asks("evaluation", asking("alice", "read"))).json["decision"] is True

@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
+from remit.core.identity.access_review import ReviewRule
 from remit.core.identity.principals import AgentState, LastProof
 from remit.core.identity.workload import Assurance, SpiffeBinding, workload_of
 from remit.core.tasks.task import TaskState
@@ -258,3 +260,32 @@ async def test_a_name_that_no_agent_has(world: ConsoleWorld) -> None:
     root = await world.browser("root")
     for name in ("..", "%2e%2e", "no-such", "a" * 300, "%3Cb%3E", "clerk%00"):
         assert (await root.get(f"/console/agents/{name}")).status == 404, name
+
+
+async def test_a_review_is_given_on_the_page_that_shows_what_is_used(tmp_path: Path) -> None:
+    """What is ticked is trimmed; a form of other grants is stale; others see no form."""
+    rule = ReviewRule(every=timedelta(days=30))
+    async with console_world(tmp_path, reviews=rule) as world:
+        world.clock.advance(31 * 86400)
+        lena, vera = await world.browser("lena"), await world.browser("vera")
+        assert "2 reviews due" in (await vera.get("/console/reviews")).text
+        assert "Review it now" not in (await vera.get(CLERK)).text
+        page = await lena.get(CLERK)
+        assert "Never reviewed" in page.text
+        assert "due since" in page.text
+        (form,) = [one["fields"] for one in page.forms if "grants" in one["fields"]]
+        types = [name for name in form if name.startswith("type")]
+        work = next(name.removeprefix("type") for name in types if form[name] == "work")
+        one_call = next(name.removeprefix("type") for name in types if form[name] == "one-call")
+        ticked = {f"gone{work}-2": "desk/pay", f"answer{one_call}": "remove"}
+        sent = {name: value for name, value in form.items() if not name.startswith("gone")} | ticked
+        stale = await lena.post(f"{CLERK}/review", {**sent, "grants": "sha256:0"})
+        assert "has changed since it was shown" in stale.text
+        done = await lena.post(f"{CLERK}/review", sent)
+        assert done.headers["location"].endswith("?done=agent-reviewed")
+        after = await lena.get(CLERK)
+        for part in ("Still granted by work: desk/pay", "Still named by one-call", "by lena"):
+            assert part in after.text, part
+        assert "1 review due" in (await vera.get("/console/reviews")).text
+        (facts,) = await world.facts(EventKind.AGENT_REVIEWED)
+        assert (facts["trimmed"], facts["removed"]) == ({"work": ["desk/pay"]}, ["one-call"])

@@ -80,6 +80,9 @@ async def test_a_search_finds_by_each_field(world: ConsoleGateway, audra: Browsi
         ("tool=desk/pay&kind=questions", 1),
         ("person=lena&kind=task.opened", 1),
         (f"call={end.decision.id}&kind=decision.made", 1),
+        ("data_class=internal&kind=data", 2),
+        ("data_class=public&kind=data", 0),
+        ("category=pii", 0),
         ("agent=nobody-here", 0),
     ):
         found = indexes(await audra.get(f"/console/evidence?{search}"))

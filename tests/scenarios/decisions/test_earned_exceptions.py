@@ -120,6 +120,27 @@ async def test_what_people_always_approve_becomes_a_suggestion(world: FlowWorld)
     assert await suggested(world) == []
 
 
+async def test_rules_in_rego_get_the_same_suggestion(tmp_path: Path) -> None:
+    """One more condition and a helper, which loads; in force it spares exactly these questions."""
+    async with flow_world(tmp_path, rego=True) as world:
+        nora = NewPerson(name="nora", roles=(Role.APPROVER,))
+        await world.services.identity.directory.add_person(nora, by="remit")
+        await worked(world)
+        (one,) = await suggested(world)
+        assert (one.rule, one.passed, one.unasked) == ("flow/ask-destination", 10, 0)
+        assert f'+\tinput.context.args["to"] == "{DESK}"' in one.diff
+        assert not [line for line in one.diff.splitlines() if line.startswith("-") and line[:3] != "---"]
+
+        await adopt(world, one)
+        assert await outcome(world, to=DESK, body="Another") is Outcome.PERMIT
+        assert await outcome(world, to="eve@ext.example", body="Another") is Outcome.DEFER
+        assert await outcome(world, to=DESK, cc="eve@ext.example", body="Another") is Outcome.DEFER
+        await world.open("Mail the report")
+        await world.run("read_mail", folder="inbox")
+        assert (await world.call("send_mail", to=DESK, body="Another")).outcome is not Outcome.PERMIT
+        assert await suggested(world) == []
+
+
 async def test_an_exception_ends_where_others_may_have_written(world: FlowWorld) -> None:
     """A task that has read untrusted data is asked about as before, or refused."""
     await worked(world)

@@ -173,6 +173,14 @@ async def test_a_call_without_a_reason_is_refused_and_says_how(world: CallWorld)
     assert "ann asked" not in json.dumps(made)
 
 
+@pytest.mark.parametrize("reason", ["\u200b\u2060", "\u2800\u3164", " \u00ad ", "...", "\u0301"])
+async def test_a_reason_that_no_one_can_read_is_none(world: CallWorld, reason: str) -> None:
+    """Characters without a shape, and signs alone."""
+    token = await under(world, demanding("@require_reason", "write"))
+    decision, _ = await decided(world, token, "write", reason)
+    assert codes(decision) == ["reason-required"]
+
+
 async def test_an_approver_sees_the_words_of_the_agent_as_its_own(world: CallWorld) -> None:
     """They are marked; the approver's comment is a reason, too."""
     asks = (

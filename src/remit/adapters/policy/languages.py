@@ -10,7 +10,7 @@ from remit.core.policy.rule_exception import RuleException
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
-from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource, Problem, ServedPolicy
+from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource, Problem, RuleInForce, ServedPolicy
 
 
 class PolicyLanguages:
@@ -57,10 +57,10 @@ class PolicyLanguages:
         return engine.load(sources, tools, task_types, agents, counters, aside=aside)
 
     def excepted(
-        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+        self, sources: Sequence[PolicySource], rule: RuleInForce, exception: RuleException
     ) -> tuple[PolicySource, ...]:
         """Return policies in force with an exception; see the port."""
-        return self._engine.excepted(sources, rule_text, exception)
+        return self._engine.excepted(sources, rule, exception)
 
     def _by_ending(self, sources: Sequence[PolicySource]) -> PolicyEngine:
         for ending, make in self._others.items():

@@ -37,6 +37,8 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.AGENT_REGISTERED: "[{by}: ]Agent {agent} was registered[, owned by {owner}][: {purpose}]",
     EventKind.AGENT_CHANGED: "[{by}: ]Agent {agent} changed: {change}[, now {state}][, {workload}]"
     "[, now of {owner}][: {reason}]",
+    EventKind.AGENT_REVIEWED: "[{by}: ]Agent {agent} was reviewed[: {comment}]",
+    EventKind.REVIEW_OVERDUE: "The review of agent {agent} is overdue[, told {to}]",
     EventKind.TOKEN_ISSUED: "[{agent}] got an access token[, its identity {assurance}]",
     EventKind.TOKEN_REFUSED: "A credential was refused: {code}[, and {further} more before]",
     EventKind.TOKEN_REVOKED: "A token[ of {agent}] was revoked[: {reason}]",
@@ -52,6 +54,8 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.TASK_TAKEN_OVER: "Replica {replica} took over the task",
     EventKind.PLAN_EXTENDED: "The plan[ of {agent}] was extended[ by {tools}][, by {by}]",
     EventKind.TASK_NARROWED: "The task lost permissions[: {lost}][{narrowed}]",
+    EventKind.TASK_SUSPENDED: "[{by}: ]The task[ of {agent}] was suspended[: {reason}]",
+    EventKind.TASK_RESUMED: "[{by}: ]The task[ of {agent}] goes on[: {reason}]",
     EventKind.TASK_ENDED: "The task[ of {agent}] ended: {state}[, by {by}][: {reason}]",
     EventKind.MODEL_USED: "[{agent}] used model {model}[, {input_tokens} tokens in][, {output_tokens} out]",
     EventKind.DECISION_MADE: "[{agent}] {outcome} {tool}",

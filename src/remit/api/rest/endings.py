@@ -12,7 +12,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from remit.api.http_messages import HEADERS
-from remit.api.rest.representations import ClosureView, View, closure_view
+from remit.api.rest.representations import ClosureView, Moment, View, closure_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
@@ -25,7 +25,7 @@ from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
-from remit.services.identity.permissions import Duty, end_task, require, see_closure
+from remit.services.identity.permissions import Duty, end_task, may, require, see_closure
 from remit.services.people.assembly import PeopleServices
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
@@ -77,6 +77,22 @@ class CloseLease(Body, frozen=True, kw_only=True):
     """The reason to treat a credential as dead although neither its source nor its sink confirms it."""
 
     because: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+class SuspendTask(Body, frozen=True, kw_only=True):
+    """Why a task is suspended, or goes on."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+
+
+class SuspensionView(View, frozen=True, kw_only=True):
+    """Whether a task is suspended, by which person, since when and why; `task` may be one above it."""
+
+    task: str
+    suspended: bool
+    by: str = ""
+    at: Moment | None = None
+    reason: str = ""
 
 
 class ClosureFilter(Body, frozen=True, kw_only=True):
@@ -254,7 +270,44 @@ async def receipt(errand: RestRequest[EndRooms]) -> StreamingResponse:
     return StreamingResponse(rest(), media_type="application/jsonl", headers=HEADERS)
 
 
+async def suspend(errand: RestRequest[EndRooms]) -> SuspensionView:
+    """Suspend a task: no call of it is permitted from this answer on, and nothing of it has ended."""
+    wanted: SuspendTask = errand.body
+    task = end_task(await errand.rooms.tasks.tasks.get(errand.place["task"]), errand.someone)
+    made = await errand.rooms.endings.suspensions.suspend(task, errand.someone, reason=wanted.reason)
+    return SuspensionView(task=task.id, suspended=True, by=made.by, at=made.at, reason=made.reason)
+
+
+async def resume(errand: RestRequest[EndRooms]) -> SuspensionView:
+    """Have a suspended task go on."""
+    wanted: SuspendTask = errand.body
+    task = end_task(await errand.rooms.tasks.tasks.get(errand.place["task"]), errand.someone)
+    operates = may(errand.someone, Duty.END)
+    await errand.rooms.endings.suspensions.resume(
+        task, errand.someone, operates=operates, reason=wanted.reason
+    )
+    return SuspensionView(task=task.id, suspended=False)
+
+
 ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/suspend",
+        summary="Suspend a task: its calls are refused until it is resumed; time runs on",
+        serve=suspend,
+        people=Duty.OWN,
+        takes=SuspendTask,
+        gives=SuspensionView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/tasks/{task}/resume",
+        summary="Have a suspended task go on",
+        serve=resume,
+        people=Duty.OWN,
+        takes=SuspendTask,
+        gives=SuspensionView,
+    ),
     Endpoint(
         method="POST",
         path="/api/v1/end",

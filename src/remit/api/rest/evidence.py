@@ -43,7 +43,8 @@ class EventFilter(Body, frozen=True, kw_only=True):
     Either the first events from index `start` (negative: counted from the end), or the last events below
     index `before`. `kinds` are separated by commas. `since` is included, `until` is not. `tool` is a tool's
     id, or an upstream for all of its tools. `person` is the person of the event's task, or the subject of its
-    values, such as the person who acted. `call` is a decision's id.
+    values, such as the person who acted. `call` is a decision's id. `data_class` and `category` are those of
+    data that a call read, or that its task carried.
     """
 
     start: int = 0
@@ -58,6 +59,8 @@ class EventFilter(Body, frozen=True, kw_only=True):
     tool: str = ""
     outcome: str = ""
     call: str = ""
+    data_class: str = ""
+    category: str = ""
 
 
 class EventPage(View, frozen=True, kw_only=True):
@@ -175,6 +178,8 @@ def _sought(wanted: EventFilter | SummaryFilter, kinds: tuple[str, ...] = ()) ->
         tool=wanted.tool,
         outcome=wanted.outcome if isinstance(wanted, EventFilter) else "",
         call=wanted.call if isinstance(wanted, EventFilter) else "",
+        data_class=wanted.data_class if isinstance(wanted, EventFilter) else "",
+        category=wanted.category if isinstance(wanted, EventFilter) else "",
     )
 
 

@@ -23,7 +23,7 @@ from remit.api.rest import (
     upstreams,
 )
 from remit.api.rest.decisions import absences, freezes, telemetry
-from remit.api.rest.identity import agents, delegations, keys, people, sign_in
+from remit.api.rest.identity import agents, delegations, keys, people, reviews, sign_in
 from remit.api.rest.policies import explanation, shadow
 from remit.api.rest.route import Endpoint, group
 
@@ -31,6 +31,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Signing in", sign_in.SignInRooms, sign_in.ENDPOINTS),
     *group("People", people.PersonRooms, people.ENDPOINTS),
     *group("Agents", agents.AgentRooms, agents.ENDPOINTS),
+    *group("Access reviews", reviews.ReviewRooms, reviews.ENDPOINTS),
     *group("Delegations", delegations.DelegationRooms, delegations.ENDPOINTS),
     *group("Findings", findings.FindingRooms, findings.ENDPOINTS),
     *group("Tasks", tasks.TaskRooms, tasks.ENDPOINTS),

@@ -39,6 +39,8 @@ def log(
     person: str = "",
     tool: str = "",
     outcome: str = "",
+    data_class: str = "",
+    category: str = "",
     follow: Switch = False,
 ) -> int:
     """Show events in order: the last ones, or those from an index on. Exits 4 if one was changed.
@@ -70,6 +72,10 @@ def log(
     outcome
         Show only this outcome: `permit`, `deny` or `defer` of a decision, `ok`, `tool-error` and so on of a
         call.
+    data_class
+        Show only events about data of this class: what a call read, or its task carried.
+    category
+        Show only events about data of this category, such as `pii`.
     follow
         Go on to show events as they are recorded, until you interrupt. With `--json` each one is one line.
     """
@@ -83,6 +89,8 @@ def log(
         "person": person or None,
         "tool": tool or None,
         "outcome": outcome or None,
+        "data_class": data_class or None,
+        "category": category or None,
     }
     items, size = _events(client, limit, start, wanted)
     if follow:

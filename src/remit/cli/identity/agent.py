@@ -10,6 +10,7 @@ from pathlib import Path
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.identity.bindings import BindingOptions, binding_line
+from remit.cli.identity.review import review
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import connect
@@ -186,6 +187,9 @@ for _verb in (
     ("retire", "retired", "Retire an agent permanently: all its tasks end."),
 ):
     _mover(*_verb)
+
+
+app.command(name="review")(review)
 
 
 @app.command(name="bind")

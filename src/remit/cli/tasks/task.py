@@ -177,6 +177,49 @@ def complete(task: str, /, *, reason: str = "") -> None:
     show_closure(connect().post("tasks", task, "complete", reason=reason))
 
 
+@app.command(name="suspend")
+def suspend(task: str, /, *, reason: str = "") -> None:
+    """Suspend a task: none of its further calls is permitted until it is resumed; nothing of it has ended.
+
+    Calls under way go on to their end, and its deadline and leases run on. For example, suspend a task that
+    looks odd, read its calls with `remit audit log --task TASK`, then resume it, or end it.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    reason
+        Why; it goes into the evidence.
+    """
+    _suspension(connect().post("tasks", task, "suspend", reason=reason))
+
+
+@app.command(name="resume")
+def resume(task: str, /, *, reason: str = "") -> None:
+    """Have a suspended task go on: an operator, or the person who suspended their own task.
+
+    For example, you looked at its calls, and nothing was wrong.
+
+    Parameters
+    ----------
+    task
+        The task's id.
+    reason
+        Why; it goes into the evidence.
+    """
+    _suspension(connect().post("tasks", task, "resume", reason=reason))
+
+
+def _suspension(found: Json) -> None:
+    if terminal.is_json():
+        terminal.answer(found)
+    elif found["suspended"]:
+        terminal.say(terminal.text("SUSPENDED", "bold red"), f" by {found['by']}; to have it go on:")
+        terminal.copyable(f"  remit task resume {found['task']}")
+    else:
+        terminal.say("Task ", terminal.text(found["task"], "bold"), " goes on.")
+
+
 @app.command(name="plan")
 def plan(task: str, /, *, add: Several = ()) -> int:
     """Show which calls a task plans, or extend its plan.

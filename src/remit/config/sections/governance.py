@@ -15,6 +15,23 @@ from remit.config.reading.yaml_lines import Node
 from remit.core.findings.finding import FindingKind
 
 
+class ReviewsSection(Section, frozen=True, kw_only=True):
+    """Access reviews of agents: what they are granted against what they use."""
+
+    every: Annotated[Seconds, Meta(ge=86400, description="How often each agent is reviewed.")]
+    grace: Annotated[
+        Seconds,
+        Meta(ge=3600, description="How long after it was due a review has no consequence yet."),
+    ] = 14 * 86400
+    overdue: Annotated[
+        Literal["escalate", "suspend"],
+        Meta(
+            description="What happens then: the owner's substitute or the administrators are told (the event "
+            "is `agent.review_overdue`), or the agent is suspended."
+        ),
+    ] = "escalate"
+
+
 class AgentsSection(Section, frozen=True, kw_only=True):
     """Settings of all agents."""
 
@@ -46,6 +63,10 @@ class AgentsSection(Section, frozen=True, kw_only=True):
             "number delegated to one other agent.",
         ),
     ] = 100
+    reviews: Annotated[
+        ReviewsSection | None,
+        Meta(description="When access reviews are due. Default: they can be given, and never are due."),
+    ] = None
 
 
 class CeilingSection(Section, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ class FindingKind(enum.StrEnum):
     LOG_CHANGED = "log-changed"
     REVIEW_DUE = "review-due"
     BROKEN_GLASS = "broken-glass"
+    ACCESS_REVIEW_DUE = "access-review-due"
     SECRET_EXPOSED = "secret-exposed"
     SECRET_SHARED = "secret-shared"
     PERSONAL_CREDENTIAL = "personal-credential"
@@ -413,11 +414,25 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         Severity.HIGH,
         ("ASI09",),
     ),
+    FindingKind.ACCESS_REVIEW_DUE: FindingMeaning(
+        "What an agent is granted was not reviewed for longer than `agents.reviews.every`.",
+        {
+            "due": "since when its review is due",
+            "last": "its last review; empty if there was none",
+            "until": "when others are told, or the agent is suspended",
+        },
+        "review it on its page, or with `remit agent review AGENT`",
+        Severity.MEDIUM,
+        ("NHI5", "NHI1"),
+    ),
     **DISCOVERED,
 }
 
-#: Kinds that only a review of another person resolves.
-REVIEWED = frozenset({FindingKind.BROKEN_GLASS})
+#: Kinds that only a review resolves, and the command that gives it.
+REVIEWED = {
+    FindingKind.BROKEN_GLASS: "remit approvals review",
+    FindingKind.ACCESS_REVIEW_DUE: "remit agent review",
+}
 
 
 class FindingState(enum.StrEnum):

@@ -31,6 +31,7 @@ from remit.core.errors import (
     NotFound,
     RemitError,
     StoreUnavailable,
+    Suspended,
     Unauthenticated,
 )
 from remit.core.ids import NAME
@@ -310,7 +311,7 @@ class HttpEndpoint:
         """
         problem = problem_of(error)
         unknown = isinstance(error, Unauthenticated)
-        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
+        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound | Suspended)):
             problem.step = problem.step or error.step or Step.IDENTIFY
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal holds even if it cannot be recorded.

@@ -15,6 +15,7 @@ from typing import Final
 
 import orjson
 
+from remit.core.errors import Suspended
 from remit.core.json_value import Json
 from remit.gateway.mcp.messages import (
     APPROVAL_REQUIRED,
@@ -99,7 +100,9 @@ def failure_text(told: dict[str, Json]) -> str:
         lines += _instead(told["tool"], told["instead"])
     elif remediation := told.get("remediation"):
         lines.append(f"What would help: {remediation}.")
-    if told["status"] == "refused":
+    if told["status"] == "refused" and told.get("code") == Suspended.code:
+        lines.append("Nothing of it has ended: the same call may pass once a person lets the task go on.")
+    elif told["status"] == "refused":
         lines.append(
             "The same call gets the same answer. Go on without it, or tell the person what you need."
         )

@@ -23,7 +23,15 @@ from typing import Final
 import msgspec
 
 from remit.core.decisions.mediation import Step
-from remit.core.errors import Fenced, Malformed, NotFound, RemitError, StoreUnavailable, Unauthenticated
+from remit.core.errors import (
+    Fenced,
+    Malformed,
+    NotFound,
+    RemitError,
+    StoreUnavailable,
+    Suspended,
+    Unauthenticated,
+)
 from remit.core.json_value import Json
 from remit.core.oauth.resource import JOINED_PATH
 from remit.gateway.asgi import (
@@ -374,7 +382,7 @@ class McpEndpoint:
         """
         fault = fault_of(error)
         unknown = isinstance(error, Unauthenticated)
-        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
+        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound | Suspended)):
             fault.step = error.step or Step.IDENTIFY
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
             # The refusal holds even if it cannot be recorded.

@@ -33,7 +33,10 @@ class CheckFence(msgspec.Struct, frozen=True):
 
 
 class CheckUnlocked(msgspec.Struct, frozen=True):
-    """Refuse with `Fenced` if any of `scopes` is locked. For opening tasks."""
+    """Refuse with `Fenced` if any of `scopes` is locked; with `Suspended` if that is a task's.
+
+    For opening tasks; and for calls, with the scopes of the task and those above it.
+    """
 
     scopes: tuple[str, ...]
 

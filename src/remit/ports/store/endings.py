@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Protocol
 
 from remit.core.endings.closure import Closure, Fence
@@ -16,6 +17,13 @@ class EndingStore(UnitStore, Protocol):
         """Return the live mapping of scope to epoch as last committed.
 
         From memory, without waiting; read-only.
+        """
+
+    def locked(self, tenant: str) -> Container[str]:
+        """Return the live set of locked scopes as last committed. From memory; read-only.
+
+        Of several processes the others know of a lock when they next look or commit: what relies on it has
+        `CheckUnlocked`.
         """
 
     async def fences(self, tenant: str) -> list[Fence]:

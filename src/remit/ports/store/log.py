@@ -45,7 +45,8 @@ class EventSearch(msgspec.Struct, frozen=True, kw_only=True):
 
     `since` is included, `until` is not. `tool` is the id of a tool, or the name of an upstream for all of its
     tools. `person` is the person of the event's task, or the subject of its values, such as the person who
-    acted. `call` is the id of a decision: its events are those of one call.
+    acted. `call` is the id of a decision: its events are those of one call. `data_class` and `category` are
+    those of data that a call read, or that its task carried.
     """
 
     since: datetime | None = None
@@ -57,6 +58,8 @@ class EventSearch(msgspec.Struct, frozen=True, kw_only=True):
     tool: str = ""
     outcome: str = ""
     call: str = ""
+    data_class: str = ""
+    category: str = ""
 
 
 class FoundEvents(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,6 +62,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     oauth = authorization_server(
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
+    unbound = settings.decisions.unconstrained
     return Services(
         tenant=deployment.tenant,
         public_url=deployment.public_url,
@@ -84,8 +85,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         oauth=oauth,
         mediation=mediation,
         inspection=inspection_services(
-            *(*at, settings.identity, settings.decisions.unconstrained, policies, tools, credentials),
-            *(replicas, tasks, decisions, endings, identity, evidence),
+            *(*at, settings.identity, settings.inspection, unbound, policies, tools, credentials),
+            *(replicas, tasks, decisions, endings, identity, evidence, findings),
         ),
         signals=signal_services(*at, told, findings, evidence, decisions, endings, identity),
         access_requests=requests,

@@ -13,6 +13,7 @@ from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
 from remit.services.guard.assembly import GuardSettings
 from remit.services.identity.assembly import IdentitySettings
+from remit.services.inspection.assembly import InspectionSettings
 from remit.services.mediation.assembly import CallSettings
 from remit.services.oauth.assembly import TokenSettings
 from remit.services.people.assembly import PeopleSettings
@@ -45,3 +46,4 @@ class Settings:
     evaluations: EvaluationSettings = field(default_factory=EvaluationSettings)
     guard: GuardSettings = field(default_factory=GuardSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
+    inspection: InspectionSettings = field(default_factory=InspectionSettings)

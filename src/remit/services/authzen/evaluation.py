@@ -257,6 +257,7 @@ class AuthzenEvaluations:
         claims = await self.subjects.claims(question.point, question.caller, question.subject, now)
         # A mere query does not count as use: it must not keep an idle task from ending.
         live = await self._m.live.bind(claims, now, used=False)
+        self._m.live.check_running(live)
         check_covered(question.point, live)
         request = await describe(self._m, question, claims.principal, live, now)
         request = await self._m.stored_labels.seen(request)

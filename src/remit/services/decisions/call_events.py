@@ -60,6 +60,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         assurance=request.principal.assurance.word,
         sender=request.principal.confirmation.word,
         data_class=request.label.data_class,
+        categories=sorted(request.label.categories),
         rules=[[rule.id, rule.digest] for rule in decision.rules],
         bundle=decision.bundle,
         obligations=list(decision.obligations),

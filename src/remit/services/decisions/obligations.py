@@ -24,6 +24,7 @@ from remit.core.decisions.obligations import (
 )
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.decisions import NotificationDue
+from remit.core.safe_text import legible
 from remit.core.tools.tool import WithheldBy
 from remit.services.decisions.call_events import event_about
 
@@ -49,8 +50,9 @@ def _fault(
     if one.kind == NOTIFY:
         return None if one.value in addressees else _no_addressee(one)
     if one.kind == REQUIRE_REASON:
-        given = request.stated_reason or (approval is not None and approval.comment.strip())
-        return None if given else _no_reason(request)
+        said = (request.stated_reason, approval.comment if approval is not None else "")
+        # Characters without a shape are no reason that anyone could read.
+        return None if any(map(legible, said)) else _no_reason(request)
     if one.kind == STEP_UP:
         return None if approval is not None and approval.step_up else _no_step_up()
     if one.kind not in request.carries_out:

@@ -19,6 +19,7 @@ from remit.services.endings.locks import Locks
 from remit.services.endings.priority import EndPriority
 from remit.services.endings.remote_endings import RemoteEndings
 from remit.services.endings.spent_budgets import SpentTasks
+from remit.services.endings.suspensions import Suspensions
 from remit.services.endings.takeover import Takeover
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
@@ -40,6 +41,7 @@ class EndingServices:
     remains: Takeover
     reactions: RemoteEndings
     spent: SpentTasks
+    suspensions: Suspensions
 
 
 def ending_services(
@@ -104,6 +106,7 @@ def ending_services(
         remains=remains,
         reactions=reactions,
         spent=_spent_tasks(adapters, deployment, among, tasks, revocations),
+        suspensions=Suspensions(store=store, clock=clock, live=tasks.live, tenant=tenant),
     )
 
 

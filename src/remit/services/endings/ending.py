@@ -29,6 +29,7 @@ from typing import Final
 import msgspec
 
 from remit.core.endings.closure import Cause, Closure, Ending, Lock
+from remit.core.endings.suspension import suspended_task
 from remit.core.errors import NotFound, RemitError
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.endings import FenceLocked, FenceRaised, FenceUnlocked
@@ -208,8 +209,9 @@ class Endings:
         await self._store.commit(Unit(changes, (event,)))
 
     async def locks(self) -> list[Lock]:
-        """Return the current locks, by scope."""
-        shut = sorted(one.scope for one in await self._store.fences(self._tenant) if one.locked)
+        """Return the current locks, by scope. A task under one is only suspended, and is not among these."""
+        fences = await self._store.fences(self._tenant)
+        shut = sorted(one.scope for one in fences if one.locked and not suspended_task(one.scope))
         kept = {one["scope"]: one for one in await self._store.values(self._tenant, LOCKS) if one}
         return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
 

@@ -122,9 +122,9 @@ class Findings:
         known = await self.get(name)
         if known.kind in REVIEWED and not reviewed:
             raise Forbidden(
-                f"finding `{known.id}` stays open until another person has reviewed it",
+                f"finding `{known.id}` stays open until it was reviewed",
                 code="review-due",
-                remediation=f"run `remit approvals review {known.facts.get('approval', 'ID')}`",
+                remediation=f"run `{REVIEWED[known.kind]} {known.facts.get('approval') or known.agent}`",
             )
         if known.state is FindingState.RESOLVED:
             return known

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from remit.core.identity.access_review import ReviewRule
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.credentials.assembly import CredentialServices
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
+from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
+from remit.services.inspection.access_reviews import AccessReviews
 from remit.services.inspection.activity import Activity
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
@@ -29,6 +33,18 @@ from remit.services.policy.proofs import PolicyProofs
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
+
+
+def _no_file(name: str) -> bytes | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionSettings:
+    """When access reviews are due, and what reads a file of the bundle by its name."""
+
+    reviews: ReviewRule | None = None
+    bundle_file: Callable[[str], bytes | None] = _no_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +65,14 @@ class InspectionServices:
     activity: Activity
     granted_use: GrantedUseReports
     reach: ReachSurveys
+    reviews: AccessReviews
 
 
 def inspection_services(
     adapters: Adapters,
     deployment: Deployment,
     settings: IdentitySettings,
+    own: InspectionSettings,
     unconstrained: frozenset[str],
     policies: Policies,
     tools: ToolServices,
@@ -65,8 +83,10 @@ def inspection_services(
     endings: EndingServices,
     identity: IdentityServices,
     evidence: EvidenceServices,
+    findings: FindingServices,
 ) -> InspectionServices:
     """Put them together."""
+    use = _granted_use(adapters, deployment, policies, tools, evidence)
     roster = ReplicaStatus(
         fleet=adapters.fleet, replicas=among.membership, policies=policies, reactions=endings.reactions
     )
@@ -105,7 +125,32 @@ def inspection_services(
         explanations=_explanations(adapters, deployment, policies, evidence),
         reach=_reach(deployment, policies, decisions),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
-        granted_use=_granted_use(adapters, deployment, policies, tools, evidence),
+        granted_use=use,
+        reviews=_reviews(adapters, deployment, own, policies, identity, findings, use),
+    )
+
+
+def _reviews(
+    adapters: Adapters,
+    deployment: Deployment,
+    settings: InspectionSettings,
+    policies: Policies,
+    identity: IdentityServices,
+    findings: FindingServices,
+    use: GrantedUseReports,
+) -> AccessReviews:
+    return AccessReviews(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        directory=identity.directory,
+        findings=findings.findings,
+        policies=policies,
+        members=deployment.members,
+        use=use,
+        rule=settings.reviews,
+        second_person=deployment.second_person,
+        file=settings.bundle_file,
     )
 
 

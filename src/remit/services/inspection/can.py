@@ -88,6 +88,8 @@ class CanReports:
             "until": task.deadline.isoformat(),
             "tools": [],
         }
+        if out["state"] == TaskState.ACTIVE.value and self._live.suspended(task):
+            out["state"] = "suspended"
         if out["state"] != TaskState.ACTIVE.value:
             return out
         bundle = self._policies.applied.bundle

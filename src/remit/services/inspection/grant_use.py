@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from remit.core.evidence.export import read_leaf
+from remit.core.identity.access_review import UseWindow
 from remit.core.identity.principals import TEAM, Agent, Memberships
 from remit.core.tasks.task import Task, TaskType
 from remit.core.tools.tool import Tier
@@ -62,14 +63,21 @@ class GrantedToolUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantedUse(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent uses of what it is granted, counted from `since` on.
+    """What an agent uses of what it is granted, counted in a window.
 
     `tools` are the granted ones, the highest tier first; `others` those that it asked for without a grant.
+    `counts` are the decisions by tool and outcome.
     """
 
-    since: datetime
+    window: UseWindow
+    counts: dict[str, Counter[str]]
     tools: tuple[GrantedToolUse, ...]
     others: tuple[GrantedToolUse, ...]
+
+    @property
+    def since(self) -> datetime:
+        """Since when calls are counted."""
+        return self.window.since
 
     @property
     def unused(self) -> tuple[GrantedToolUse, ...]:
@@ -78,10 +86,9 @@ class GrantedUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Count(msgspec.Struct, frozen=True):
-    """A count of an agent's calls since a time, up to the event before `next`."""
+    """A count of an agent's calls in a window; the next one goes on where it ends."""
 
-    since: datetime
-    next: int
+    window: UseWindow
     counted: dict[str, Counter[str]]
 
 
@@ -112,42 +119,69 @@ class GrantedUseReports:
         agent = self._members.of_agent(agent)
         types: dict[str, list[str]] = {}
         for one in self._policies.applied.bundle.task_types.values():
-            if _names(one, agent):
+            if named_by(one, agent):
                 for tool in dict.fromkeys(grant.tool for grant in one.grants):
                     types.setdefault(tool, []).append(one.name)
         in_hand = Counter(tool for task in open_tasks for tool in {grant.tool for grant in task.grants})
-        since, counted = await self._counted(agent)
+        count = await self._counted(agent)
+        counted = count.counted
         uses = [
             self._use(tool, tuple(types.get(tool, ())), in_hand[tool], counted.get(tool, Counter()))
             for tool in sorted({*types, *in_hand, *counted})
         ]
         uses.sort(key=lambda one: -Tier[one.tier.upper()] if one.tier else -len(Tier))
         return GrantedUse(
-            since=since,
+            window=count.window,
+            counts=counted,
             tools=tuple(one for one in uses if one.granted),
             others=tuple(one for one in uses if not one.granted),
         )
 
-    async def _counted(self, agent: Agent) -> tuple[datetime, dict[str, Counter[str]]]:
-        """Return since when the agent's calls are counted, and the count by tool."""
+    async def counted_in(self, agent: str, window: UseWindow) -> dict[str, Counter[str]]:
+        """Return an agent's decisions by tool and outcome in a window that was shown, counted again."""
+        return await self._more(agent, window, window.first, {})
+
+    def covers(self, window: UseWindow) -> bool:
+        """Return whether a window is one that `of` makes: its whole time, or the most events."""
+        now = self._clock.now()
+        return 0 <= window.first <= max(0, window.size - EVENTS) and window.since <= now
+
+    async def newer_than(self, size: int) -> datetime | None:
+        """Return the time of the first event that a window of this size leaves out; None if there is none."""
+        return await self._time_of(size) if size < await self._log.size() else None
+
+    async def _counted(self, agent: Agent) -> _Count:
+        """Return the count of the agent's calls by tool."""
         oldest = max(agent.created, self._clock.now() - WINDOW)
         size = await self._log.size()
         kept = self._kept.pop(agent.name, None)
         # A count is begun again before it reaches much further back than the window.
-        if kept is None or kept.since < oldest - AGAIN:
+        if kept is None or kept.window.since < oldest - AGAIN:
             first = max(0, size - EVENTS)
-            kept = _Count(max(oldest, await self._time_of(first)) if first else oldest, first, {})
-        wanted = EventSearch(agent=agent.name, since=kept.since)
-        found = await self._searches.tally(wanted, zone=timedelta(), start=kept.next, before=size)
-        counted = {tool: Counter(counts) for tool, counts in kept.counted.items()}
-        for one in found.tallies:
-            if one.tool:
-                counted.setdefault(one.tool, Counter()).update(one.decided)
-        if found.reached is None and len(counted) <= MOST_TOOLS:
-            self._kept[agent.name] = _Count(kept.since, size, counted)
+            since = max(oldest, await self._time_of(first)) if first else oldest
+            kept = _Count(UseWindow(since, first, first), {})
+        window = UseWindow(kept.window.since, kept.window.first, size)
+        made = _Count(window, await self._more(agent.name, window, kept.window.size, kept.counted))
+        if len(made.counted) <= MOST_TOOLS:
+            self._kept[agent.name] = made
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return kept.since, counted
+        return made
+
+    async def _more(
+        self, agent: str, window: UseWindow, start: int, before: dict[str, Counter[str]]
+    ) -> dict[str, Counter[str]]:
+        """Return a count with what the events of a window from `start` on add to it."""
+        wanted = EventSearch(agent=agent, since=window.since)
+        counted = {tool: Counter(counts) for tool, counts in before.items()}
+        at: int | None = start
+        while at is not None:
+            found = await self._searches.tally(wanted, zone=timedelta(), start=at, before=window.size)
+            for one in found.tallies:
+                if one.tool:
+                    counted.setdefault(one.tool, Counter()).update(one.decided)
+            at = found.reached
+        return counted
 
     async def _time_of(self, index: int) -> datetime:
         begin = await self._searches.search(EventSearch(), start=index, limit=1)
@@ -172,6 +206,7 @@ class GrantedUseReports:
         )
 
 
-def _names(task_type: TaskType, agent: Agent) -> bool:
+def named_by(task_type: TaskType, agent: Agent) -> bool:
+    """Return whether a task type names an agent, or one of its groups, to run it or to be handed its work."""
     runs = {agent.name, *(TEAM + group for group in agent.groups)} & set(task_type.run_by)
     return bool(runs) or task_type.delegates.names(agent)

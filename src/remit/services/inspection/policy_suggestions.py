@@ -186,13 +186,15 @@ class PolicySuggestions:
             exception = _exception(bundle, [one.approval for one in found])
             if exception is None:
                 return None
-            sources = self._policies.with_exception(bundle, rule.text, exception)
+            sources = self._policies.with_exception(bundle, rule, exception)
             candidate = msgspec.structs.replace(bundle, policies=sources, digest="suggested")
             simulated = await self._simulations.run(candidate, limit=limit, by=by)
         except (Malformed, ConfigInvalid):
             return None
         passed = [one for one in simulated.replay.flips.values() if one.after is Outcome.PERMIT]
-        if not passed or any(one.before is Outcome.DENY for one in passed):
+        # INVARIANT: of the recorded calls, none is decided otherwise than from a question to a permit.
+        flips = simulated.replay.flips.values()
+        if not passed or len(passed) != len(flips) or any(one.before is Outcome.DENY for one in passed):
             return None
         many = sum(one.calls for one in passed)
         ((old, new),) = [(a, b) for a, b in zip(bundle.policies, sources, strict=True) if a is not b]

@@ -256,7 +256,10 @@ class Who:
     def _task(self, task: Task) -> dict[str, Json]:
         live = self._live.get(task.id)
         label = live.label if live is not None else task.label
-        lapsed = task.state is TaskState.ACTIVE and self._clock.now() >= task.deadline
+        state = task.state.value
+        if task.state is TaskState.ACTIVE:
+            state = "suspended" if self._live.suspended(task) else state
+            state = TaskState.EXPIRED.value if self._clock.now() >= task.deadline else state
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
         return {
             "task": task.id,
@@ -269,7 +272,7 @@ class Who:
             "requested_by": task.intent.requested_by,
             "goal": task.intent.goal,
             "params": task.intent.params,
-            "state": (TaskState.EXPIRED if lapsed else task.state).value,
+            "state": state,
             "opened": task.opened.isoformat(),
             "deadline": task.deadline.isoformat(),
             "ended": task.ended.isoformat() if task.ended else None,

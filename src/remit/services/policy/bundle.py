@@ -26,7 +26,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.policy.rule_exception import RuleException
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
-from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem, ServedPolicy
+from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem, RuleInForce, ServedPolicy
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue
 from remit.ports.store.principals import PrincipalStore
@@ -140,10 +140,10 @@ class Policies:
         return loaded
 
     def with_exception(
-        self, bundle: Bundle, rule_text: str, exception: RuleException
+        self, bundle: Bundle, rule: RuleInForce, exception: RuleException
     ) -> tuple[PolicySource, ...]:
-        """Return a bundle's policies with an exception in one rule; raises `Malformed` and `NotFound`."""
-        return self._engine.excepted(bundle.policies, rule_text, exception)
+        """Return a bundle's policies with an exception in one rule; raises `Malformed`."""
+        return self._engine.excepted(bundle.policies, rule, exception)
 
     @asynccontextmanager
     async def _turn(self, by: str) -> AsyncIterator[None]:

@@ -14,6 +14,8 @@ import msgspec
 
 from remit.core.decisions.approvers import ApproverDemand
 from remit.core.policy.bundle import Bundle
+from remit.core.tasks.model_prices import ModelPrices
+from remit.core.tasks.task import Budgets, TaskType
 from remit.ports.policy import RuleInForce
 
 Wider = Literal["yes", "maybe", "no"]
@@ -21,13 +23,14 @@ Kind = Literal["added", "removed", "changed", "renamed", "reworded"]
 
 
 class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference: of a `rule`, `tool`, `task-type`, `counter`, HTTP `api`, or the data `classes`.
+    """One difference: of a `rule`, `tool`, `task-type`, `counter`, HTTP `api`, the data `classes`, the
+    `ceilings` of agents, owners and people, or the `prices` of models.
 
     `wider`: whether the change permits more (`yes`), may do so (`maybe`), or cannot (`no`). `before` and
     `after` are texts of rules; `fields` are what differs of a tool or a task type.
     """
 
-    of: Literal["rule", "tool", "task-type", "counter", "api", "classes"]
+    of: Literal["rule", "tool", "task-type", "counter", "api", "classes", "ceilings", "prices"]
     kind: Kind
     name: str
     words: str
@@ -38,6 +41,7 @@ class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _RANK: Final[Mapping[Wider, int]] = {"yes": 0, "maybe": 1, "no": 2}
+_MAYBE: Final[Wider] = "maybe"
 _VERBS: Final = {"permits": "permits", "refuses": "refuses", "asks": "asks an approver"}
 
 
@@ -270,7 +274,43 @@ def _rest(before: Bundle, after: Bundle) -> list[PolicyChange]:
         if old is None or new is None or old.routes != new.routes:
             words = "its operations differ"
             found.append(PolicyChange(of="api", kind="changed", name=name, words=words, wider="maybe"))
+    if before.ceilings != after.ceilings:
+        words = "what tasks of agents, owners or people are granted at most differs"
+        found.append(PolicyChange(of="ceilings", kind="changed", name="ceilings", words=words, wider="maybe"))
+    if before.prices != after.prices:
+        words, wider = _repriced(before.prices, after.prices)
+        found.append(PolicyChange(of="prices", kind="changed", name="prices", words=words, wider=wider))
     return found
+
+
+def _repriced(old: ModelPrices, new: ModelPrices) -> tuple[str, Wider]:
+    """Return what another table of prices means for budgets of money: what costs less permits more of it."""
+    if old.currency != new.currency or old.models.keys() != new.models.keys():
+        return "budgets of money count other models, or in another currency", "maybe"
+    lower, higher = set[str](), set[str]()
+    for name, one in old.models.items():
+        for was, now in zip(*map(msgspec.structs.astuple, (one, new.models[name])), strict=True):
+            (lower if now < was else higher if now > was else set()).add(name)
+    words = [f"`{name}` costs less: budgets of money permit more of it" for name in sorted(lower)]
+    words += [f"`{name}` costs more" for name in sorted(higher - lower)]
+    return "; ".join(words), "yes" if lower else "no"
+
+
+def _budgets(old: Budgets, new: Budgets) -> tuple[str, Wider]:
+    """Return which budgets of a task type differ, and whether one of them permits more; None is no bound."""
+    words, wider = [], False
+    for field in msgspec.structs.fields(old):
+        was, now = getattr(old, field.name), getattr(new, field.name)
+        if was != now:
+            raised = was is not None and (now is None or now > was)
+            wider = wider or raised
+            text = f"`{field.name}` from {_bound(was)} to {_bound(now)}"
+            words.append(f"{text}, which permits more" if raised else text)
+    return ", ".join(words), "yes" if wider else "no"
+
+
+def _bound(value: int | None) -> str:
+    return "no bound" if value is None else f"{value:,}"
 
 
 def _fields(
@@ -281,7 +321,11 @@ def _fields(
         for field in msgspec.structs.fields(old)
         if getattr(old, field.name) != getattr(new, field.name)
     )
-    words = f"differs in {', '.join(differing)}"
+    words, wider = f"differs in {', '.join(differing)}", _MAYBE
+    if isinstance(old, TaskType) and isinstance(new, TaskType) and old.budgets != new.budgets:
+        budgets, raised = _budgets(old.budgets, new.budgets)
+        words += f": {budgets}"
+        wider = raised if raised == "yes" or differing == ("budgets",) else wider
     if of == "counter" and differing != ("this_call",):
         words += ", and starts again"
-    return PolicyChange(of=of, kind="changed", name=name, words=words, wider="maybe", fields=differing)
+    return PolicyChange(of=of, kind="changed", name=name, words=words, wider=wider, fields=differing)

@@ -12,6 +12,7 @@ import msgspec
 
 from remit.core.circumstances.circumstances import BudgetUse
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.endings.suspension import task_scope
 from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.evidence.event import CallOutcome
 from remit.core.flow.provenance import Index
@@ -131,6 +132,8 @@ class LiveTask:
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
         self.own = own_accounts(task)
         self.scopes = task.scopes
+        #: The scopes of this task and its ancestors, any of which may be suspended.
+        self.task_scopes = tuple(task_scope(name) for name in (task.id, *task.ancestors))
         self.types = frozenset((task.type, *types))
         self.authority_hash = task.authority_hash
         #: Tokens of the task that were issued or shown here: the expiry of each, and its grant.

@@ -14,6 +14,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Protocol
 
+from remit.core.endings.suspension import suspended, suspended_task, task_scope
 from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
 from remit.core.flow.provenance import KEY_BYTES
 from remit.core.flow.task_index import hear
@@ -23,7 +24,7 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.scope import risen
 from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import Change, CheckFence
+from remit.ports.store.changes import Change, CheckFence, CheckUnlocked
 from remit.ports.store.combined import TasksAndEndings
 from remit.ports.store.principals import PrincipalStore
 from remit.services.replicas.replica_lease import Replicas
@@ -75,6 +76,7 @@ class LiveTasks:
         self._entropy = entropy
         self._tenant = tenant
         self._epochs = store.epochs(tenant)
+        self._shut = store.locked(tenant)
         self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
         self._read: Callable[[Label], Label] = lambda label: label
 
@@ -174,6 +176,19 @@ class LiveTasks:
                     step=2,
                 )
 
+    def check_running(self, live: LiveTask) -> None:
+        """Refuse a call of a task that is suspended, itself or a task above it; from memory alone.
+
+        Another replica may suspend it at the same moment: the call's commit decides (`checks`).
+        """
+        for one in live.task_scopes:
+            if one in self._shut:
+                raise suspended(suspended_task(one), step=2)
+
+    def suspended(self, task: Task) -> str:
+        """Return the task by which this one is suspended: itself or one above it; empty where it is not."""
+        return next((one for one in (task.id, *task.ancestors) if task_scope(one) in self._shut), "")
+
     def fenced(self, live: LiveTask, scopes: Iterable[str]) -> str:
         """Return the first of `scopes` that was ended since the task was opened.
 
@@ -186,9 +201,11 @@ class LiveTasks:
         return self._replicas is None or self._replicas.holds()
 
     def checks(self, live: LiveTask, scopes: tuple[str, ...]) -> tuple[Change, ...]:
-        """Return what a call's commit must check: the fence, and that this replica still owns the task."""
+        """Return what a call's commit must check: the fence, that nothing above is suspended, and that this
+        replica still owns the task.
+        """
         owned = self._ownership.checks(live.root) if self._ownership is not None else ()
-        return (CheckFence(live.task.epochs, scopes), *owned)
+        return (CheckFence(live.task.epochs, scopes), CheckUnlocked(live.task_scopes), *owned)
 
     async def load(self, task_id: str) -> LiveTask:
         """Bind a task from the store; raises `Elsewhere` where another replica owns it."""

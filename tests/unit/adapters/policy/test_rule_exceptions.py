@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from remit.adapters.policy.cedar.policy_text import with_exception
-from remit.adapters.policy.rego.engine import RegoPolicies
-from remit.core.errors import Malformed, NotFound
+from remit.adapters.policy.rego.exceptions import with_exception as with_rego_exception
+from remit.core.errors import Malformed
 from remit.core.policy.bundle import PolicySource
 from remit.core.policy.rule_exception import RuleException
 
@@ -69,8 +70,60 @@ def test_a_rule_that_is_written_twice_is_refused() -> None:
             with_exception(sources, ASK, an_exception("a"))
 
 
-def test_policies_in_rego_get_no_suggestion() -> None:
+REGO = """package remit
+
+# Why people are asked.
+forbid contains "ask" if {
+\tinput.context.args.to != ""
+}
+
+forbid contains "ask" if {
+\tdescribed
+
+\tfar_reaching
+}
+
+other if true
+"""
+
+
+def test_each_body_of_a_rule_in_rego_gets_the_condition() -> None:
+    """And one helper says which calls it is about."""
+    (changed,) = with_rego_exception((PolicySource("a.rego", REGO),), "ask", an_exception("a@x.example"))
+    name = re.search(r"not (excepted_ask_[0-9a-f]{8})\n", changed.text)
+    assert name is not None
+    assert changed.text.count(f"\tnot {name[1]}\n}}") == 2
+    helper = (
+        f"{name[1]} if {{\n"
+        '\tinput.principal.id == "b\\"ot"\n'
+        '\tinput.resource.id == "desk/mail"\n'
+        "\tnot input.context.flow.tainted\n"
+        "\tinput.context.label.class_level <= 1\n"
+        '\t{name | some name in input.context.arg_names} == {"body", "to"}\n'
+        '\tinput.context.args["to"] == "a@x.example"\n'
+        "}"
+    )
+    assert changed.text.count(helper) == 1
+    without = changed.text.replace(f"\n\n{helper}", "").replace(f"\tnot {name[1]}\n", "")
+    assert without == REGO
+    with pytest.raises(Malformed, match="already"):
+        with_rego_exception((changed,), "ask", an_exception("a@x.example"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "package remit\n",
+        'package remit\nforbid contains "ask" if unplanned\n',
+        'package remit\nforbid contains "ask" if { true }\n',
+        'package remit\nforbid contains id if {\n\tid := "ask"\n}\n',
+        'package remit\nforbid contains "ask" if {\n\tx == `\n}\n`\n}\n',
+        REGO + 'forbid contains "ask" if other\n',
+        REGO + 'names := {"ask"}\n',
+    ],
+)
+def test_a_rule_in_rego_of_another_form_is_left_alone(text: str) -> None:
     """It says what to do by hand."""
-    with pytest.raises(NotFound) as refused:
-        RegoPolicies().excepted((), "", an_exception("a"))
-    assert refused.value.remediation
+    with pytest.raises(Malformed) as refused:
+        with_rego_exception((PolicySource("a.rego", text),), "ask", an_exception("a"))
+    assert "by hand" in refused.value.remediation

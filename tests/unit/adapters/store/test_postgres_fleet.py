@@ -53,9 +53,9 @@ async def test_a_renewal_counts_from_before_it_was_sent(
     """However long the look takes; and a look alone renews nothing."""
     show = Memory.show
 
-    def slowly(self: Memory, tenant: str, epochs: Iterable[tuple[str, int]], withdrawn: Any) -> None:
+    def slowly(self: Memory, tenant: str, fences: Iterable[tuple[str, int, bool]], withdrawn: Any) -> None:
         member.clock.advance(5.0)
-        show(self, tenant, epochs, withdrawn)
+        show(self, tenant, fences, withdrawn)
 
     monkeypatch.setattr(Memory, "show", slowly)
     before = len(member.sights)
@@ -110,9 +110,9 @@ async def test_a_database_that_is_behind_renews_no_lease(member: Member, postgre
 async def test_an_epoch_that_comes_late_lowers_none(member: Member, way: str) -> None:
     """Looks and batches may tell of the same fence in any order."""
     memory = member.store._memory
-    memory.show(TENANT, [(SCOPE, 2)], ())
+    memory.show(TENANT, [(SCOPE, 2, False)], ())
     if way == "show":
-        memory.show(TENANT, [(SCOPE, 1)], ())
+        memory.show(TENANT, [(SCOPE, 1, False)], ())
     else:
         memory.learn(TENANT, [(SCOPE, 1, False)], ())
     assert member.store.epochs(TENANT)[SCOPE] == 2

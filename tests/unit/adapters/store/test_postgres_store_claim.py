@@ -12,6 +12,7 @@ from remit.adapters.store.postgres.commit_outcome import by_turn
 from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.session import PostgresSession, connect
 from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
+from remit.adapters.store.relational.inserts import COUNTERS, DATA_BLOCKS, EVENTS, HISTORY, NODES, Table
 from tests.worlds.stores import opened_postgres
 from tests.worlds.values import TENANT
 
@@ -40,10 +41,20 @@ def events(*indexes: int) -> list[Any]:
     ]
 
 
+def tables(
+    events: list[Any], counters: list[Any], history: list[Any], nodes: list[Any], marks: Sequence[Any] = ()
+) -> tuple[tuple[Table, list[Any]], ...]:
+    """The rows of each table."""
+    flat = (events, counters, history, list(marks), nodes)
+    return tuple(zip((EVENTS, COUNTERS, HISTORY, DATA_BLOCKS, NODES), flat, strict=True))
+
+
 def batch(claim: StoreClaim, index: int = 3) -> Sequence[Statement]:
     """Two events, of a task that has a row of counters and of one that has none, and a node."""
     counters = [TENANT, "task_one", 9, 0, 0, index, TENANT, "task_two", 1, 0, 0, index + 1]
-    return whole(claim, events(index, index + 1), counters, [], [TENANT, 8, index, b"node"])
+    nodes = [TENANT, 8, index, b"node"]
+    marks = [TENANT, "class:public", index]
+    return whole(claim, tables(events(index, index + 1), counters, [], nodes, marks))
 
 
 class Writing:
@@ -139,7 +150,7 @@ async def test_a_turn_that_is_the_known_one_takes_everything(
         (events(7), counters, history, []),
     ]
     for turn, rows in enumerate(some, 8):
-        assert on_record(await writing.sent(whole(claim._replace(turn=turn, taker="me"), *rows)))
+        assert on_record(await writing.sent(whole(claim._replace(turn=turn, taker="me"), tables(*rows))))
     turns, found, counted, grown = map(len, all_of(aside))
     assert (turns, found, counted, grown) == (1, 5, 3, 2)
     assert aside.execute("select amount from history").fetchall() == [(2,)]
@@ -219,7 +230,9 @@ async def test_of_many_who_want_one_turn_one_takes_it(dial: Dial, aside: Postgre
         index = 10 * turn
         answers = await asyncio.gather(
             *(
-                one.sent(whole(claim, events(index, index + 1), [], [], [TENANT, 8, index, b"%d" % number]))
+                one.sent(
+                    whole(claim, tables(events(index, index + 1), [], [], [TENANT, 8, index, b"%d" % number]))
+                )
                 for number, (one, claim) in enumerate(zip(writers, claims, strict=True))
             )
         )
@@ -257,14 +270,14 @@ async def test_a_row_that_is_refused_refuses_the_turn_with_it(
     )
     aside.execute("insert into nodes values (?, 8, 100, '\\x00')", (TENANT,))
     before = all_of(aside)
-    answer = await writing.sent(whole(KNOWN, *rows))
+    answer = await writing.sent(whole(KNOWN, tables(*rows)))
     assert not on_record(answer)
     assert answer.refused == state
     assert all_of(aside) == before
     # Of a turn that is gone nothing is looked at: what would be refused is none either.
     writing.session.run("rollback")
     if state[:2] == b"23":
-        answer = await writing.sent(whole(KNOWN._replace(turn=6), *rows))
+        answer = await writing.sent(whole(KNOWN._replace(turn=6), tables(*rows)))
         assert (on_record(answer), answer.refused) == (False, b"")
     assert all_of(aside) == before
 

@@ -10,7 +10,10 @@ from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.rego import RegoPolicies
 from remit.core.label import Audience
 from remit.core.policy.bundle import Bundle
+from remit.core.tasks.ceiling import AuthorityCeiling, AuthorityCeilings
 from remit.core.tasks.history import CountOf, HistoryCounter
+from remit.core.tasks.model_prices import ModelPrice, ModelPrices
+from remit.core.tasks.task import Budgets
 from remit.core.tools.tool import Tool
 from remit.services.policy.policy_changes import PolicyChange, changes, widest
 from tests.samples.policy_requests import CLERK, READ, SUMMARISE, TOOLS, source
@@ -290,3 +293,53 @@ def test_a_counter_that_changes_may_permit_more() -> None:
     assert shorter.words == "differs in window_s, and starts again"
     fewer = found((msgspec.structs.replace(one, this_call=True),), (one,))
     assert (fewer.wider, fewer.words) == ("maybe", "differs in this_call")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wider", "words"),
+    [
+        ({"calls": 10}, {"calls": 20}, "yes", "`calls` from 10 to 20, which permits more"),
+        ({"calls": 20}, {"calls": 10}, "no", "`calls` from 20 to 10"),
+        ({"calls": 10}, {}, "yes", "`calls` from 10 to no bound, which permits more"),
+        ({}, {"spend": 5_000_000}, "no", "`spend` from no bound to 5,000,000"),
+        ({"calls": 10, "tokens": 5}, {"calls": 9, "tokens": 6}, "yes", "`tokens` from 5 to 6"),
+    ],
+)
+def test_budgets_of_a_task_type_that_rise_are_marked(
+    old: dict[str, int], new: dict[str, int], wider: str, words: str
+) -> None:
+    """And those that fall are not, where nothing else differs."""
+
+    def bundle(budgets: dict[str, int], **more: str) -> Bundle:
+        one = msgspec.structs.replace(SUMMARISE, budgets=Budgets(**budgets), **more)
+        return Bundle(task_types={one.name: one})
+
+    (found,) = changes(bundle(old), bundle(new), [], [])
+    assert (found.of, found.wider, words in found.words) == ("task-type", wider, True)
+    (found,) = changes(bundle(old), bundle(new, purpose="Else"), [], [])
+    assert found.wider == ("yes" if wider == "yes" else "maybe")
+
+
+def test_prices_that_fall_are_marked() -> None:
+    """A budget of money permits more of what costs less; other models may cost anything."""
+    price = ModelPrice(100, 200, 10, 20)
+
+    def bundle(currency: str = "EUR", **models: ModelPrice) -> Bundle:
+        return Bundle(prices=ModelPrices(currency, models))
+
+    for after, wider in (
+        (bundle(m=ModelPrice(100, 199, 10, 20)), "yes"),
+        (bundle(m=ModelPrice(101, 199, 10, 20)), "yes"),
+        (bundle(m=ModelPrice(101, 200, 10, 20)), "no"),
+        (bundle("USD", m=price), "maybe"),
+        (bundle(m=price, n=price), "maybe"),
+    ):
+        (found,) = changes(bundle(m=price), after, [], [])
+        assert (found.of, found.wider) == ("prices", wider)
+
+
+def test_changed_ceilings_are_told() -> None:
+    """Whether they cut more or less depends on the tools."""
+    after = Bundle(ceilings=AuthorityCeilings(agents={"clerk": AuthorityCeiling(tools=())}))
+    (found,) = changes(Bundle(), after, [], [])
+    assert (found.of, found.wider) == ("ceilings", "maybe")

@@ -141,10 +141,10 @@ class CedarPolicies:
         )
 
     def excepted(
-        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+        self, sources: Sequence[PolicySource], rule: RuleInForce, exception: RuleException
     ) -> tuple[PolicySource, ...]:
         """Return the sources with an exception in one rule; see the port."""
-        return with_exception(sources, rule_text, exception)
+        return with_exception(sources, rule.text, exception)
 
     def prover(self) -> CedarProver:
         """Return what proves statements about policies for these data classes and names."""

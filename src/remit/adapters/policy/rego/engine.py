@@ -23,6 +23,7 @@ from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.obligation_notes import unredactable
 from remit.adapters.policy.rego.build import ExaminedRego, KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
+from remit.adapters.policy.rego.exceptions import with_exception
 from remit.adapters.policy.rego.input_schema import input_shape, joined, schema_text
 from remit.adapters.policy.rego.machine import MAX_FUEL, Machine, Trapped
 from remit.adapters.policy.rego.program import OpaFailed, OpaProgram
@@ -32,7 +33,7 @@ from remit.adapters.policy.rego.rules import RegoRule
 from remit.adapters.policy.rule_report import refused
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
-from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes
@@ -120,14 +121,10 @@ class RegoPolicies:
             return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
 
     def excepted(
-        self, sources: Sequence[PolicySource], rule_text: str, exception: RuleException
+        self, sources: Sequence[PolicySource], rule: RuleInForce, exception: RuleException
     ) -> tuple[PolicySource, ...]:
-        """Refuse: a rule in Rego can have any form."""
-        raise NotFound(
-            "exceptions are suggested for policies in Cedar alone",
-            code="no-exceptions",
-            remediation="see in `remit approvals stats` which rules ask, and write the exception by hand",
-        )
+        """Return the sources with an exception in one rule, where its form allows it; see the port."""
+        return with_exception(sources, rule.id, exception)
 
     def load(
         self,

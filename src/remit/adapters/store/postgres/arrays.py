@@ -17,7 +17,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, HISTORY, Table
+from remit.adapters.store.relational.inserts import COUNTERS, DATA_BLOCKS, EVENTS, HISTORY, Table
 from remit.adapters.store.relational.sql import Sql
 
 #: Header of an array: number of dimensions, null flag, element type, number of elements, lower bound.
@@ -111,7 +111,7 @@ def _statement(table: Table) -> str:
     return f"insert into {table.name} select * from {rows}{table.end}"  # noqa: S608 - names of ours
 
 
-_PUT: Final = {table.name: _statement(table) for table in (EVENTS, COUNTERS, HISTORY)}
+_PUT: Final = {table.name: _statement(table) for table in (EVENTS, COUNTERS, HISTORY, DATA_BLOCKS)}
 
 
 def packed(table: Table, flat: list[Any]) -> list[bytes]:

@@ -22,8 +22,7 @@ from remit.adapters.store.postgres.session import (
     unavailable,
 )
 from remit.adapters.store.relational import reads
-from remit.adapters.store.relational.head import check_log
-from remit.adapters.store.relational.merkle_nodes import frontier, stored_size
+from remit.adapters.store.relational.merkle_nodes import check_log, frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.core.evidence.merkle import Frontier

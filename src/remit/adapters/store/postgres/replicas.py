@@ -327,7 +327,7 @@ class PostgresFleet:
             lives = renewed is None or renewed.fetchone() is not None
             self._not_behind(now := turn.fetchone())
             raised, taken_back = fences.fetchall(), withdrawn.fetchall()
-            self._memory.show(self._tenant, [row[:2] for row in raised], [name for name, _ in taken_back])
+            self._memory.show(self._tenant, [row[:3] for row in raised], [name for name, _ in taken_back])
             changed, (pinned,) = agents.fetchall(), pins.fetchone()
             others = tuple(
                 msgspec.structs.replace(_replica(body), renewed=count) for count, body in everybody
@@ -343,7 +343,7 @@ class PostgresFleet:
             seen_s=self._clock.boot_s(),
             gone=bool(me) and not any(one.id == me for one in others),
             replicas=others,
-            raised=tuple(Raised(scope, epoch) for scope, epoch, _ in raised),
+            raised=tuple(Raised(scope, epoch) for scope, epoch, *_ in raised),
             acks=tuple(told),
             agents=tuple(name for name, _ in changed),
             pins=pinned is not None,

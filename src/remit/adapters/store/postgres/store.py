@@ -23,9 +23,9 @@ from remit.adapters.store.postgres.stored_labels import PostgresLabels
 from remit.adapters.store.postgres.writer import PostgresWriter
 from remit.adapters.store.postgres.writer_connection import WriterConnection
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
-from remit.adapters.store.relational.head import check_head
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
+from remit.adapters.store.relational.merkle_nodes import check_head
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.reads import names
 from remit.adapters.store.relational.sealed_values import TABLES, SealedValues, seal_old

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from remit.adapters.store.postgres.arrays import packed, unnested
 from remit.adapters.store.postgres.loop_connection import Heard, Statement
-from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, HISTORY, NODES
+from remit.adapters.store.relational.inserts import COUNTERS, DATA_BLOCKS, EVENTS, HISTORY, NODES, Table
 
 
 class StoreClaim(NamedTuple):
@@ -47,7 +47,7 @@ _TAKE: Final = (
     " returning 1"
 )
 
-_TABLES: Final = {table.name: table for table in (EVENTS, COUNTERS, HISTORY, NODES)}
+_TABLES: Final = {table.name: table for table in (EVENTS, COUNTERS, HISTORY, DATA_BLOCKS, NODES)}
 
 
 @cache
@@ -64,13 +64,11 @@ def _query(names: tuple[str, ...]) -> str:
     return f"with {', '.join(parts)} select 1 from taken"  # noqa: S608
 
 
-def whole(
-    claim: StoreClaim, events: list[Any], counters: list[Any], history: list[Any], nodes: list[Any]
-) -> Sequence[Statement]:
+def whole(claim: StoreClaim, rows: Sequence[tuple[Table, list[Any]]]) -> Sequence[Statement]:
     """Return the transaction that writes these rows, given as flat lists, if the turn is still free."""
     tenant, turn, writer, member, taker = claim
     names, values = [], [tenant.encode(), turn.to_bytes(8), writer.encode(), member.encode(), taker.encode()]
-    for table, flat in ((EVENTS, events), (COUNTERS, counters), (HISTORY, history), (NODES, nodes)):
+    for table, flat in rows:
         if flat:
             names.append(table.name)
             values += packed(table, flat)

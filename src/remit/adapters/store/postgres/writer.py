@@ -31,6 +31,7 @@ from remit.adapters.store.postgres.session import FAULTS, PostgresSession, behin
 from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
 from remit.adapters.store.postgres.writer_connection import WriterConnection
+from remit.adapters.store.relational.inserts import COUNTERS, DATA_BLOCKS, EVENTS, HISTORY, NODES
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
@@ -184,7 +185,17 @@ class PostgresWriter(GroupWriter):
         me = self._incarnation if tenant == self._member else ""
         claim = StoreClaim(tenant, self._turns[tenant], self._incarnation, me, self._takers[tenant])
         nodes = [one for node in self._ledger.grow() for one in node]
-        return whole(claim, rows, counters, history, nodes)
+        marks = self._ledger.marks()
+        return whole(
+            claim,
+            (
+                (EVENTS, rows),
+                (COUNTERS, counters),
+                (HISTORY, history),
+                (DATA_BLOCKS, marks),
+                (NODES, nodes),
+            ),
+        )
 
     def _begin_again(self, answer: Heard) -> None:
         """Handle a batch that was sent as one statement and is not committed, or whose outcome is unknown."""

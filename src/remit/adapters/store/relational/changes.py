@@ -25,6 +25,7 @@ from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.decisions.approval import Approval
+from remit.core.endings.suspension import suspended, suspended_task
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.scope import risen
 from remit.core.tasks.task import Task
@@ -152,6 +153,8 @@ class Changes:
     def _check_unlocked(self, tenant: str, change: CheckUnlocked, _: dict[str, int]) -> None:
         for scope in change.scopes:
             if (tenant, scope) in self._memory.locks:
+                if task := suspended_task(scope):
+                    raise suspended(task)
                 raise Fenced(
                     f"`{scope}` is locked",
                     code="locked",

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from remit.adapters.store.relational.sql import Sql, replacing
+from remit.core.evidence.event import Event
 from remit.core.tasks.history import MOST
 
+#: Indexes of one block of `DATA_BLOCKS`. It is part of the stored form.
+BLOCK: Final = 1024
 #: Rows in one statement. Larger statements gain nothing, and each size is another statement to prepare and
 #: keep.
 CHUNK = 64
@@ -42,6 +45,10 @@ HISTORY: Final = Table(
     " else history.amount + excluded.amount end,"
     " at = case when excluded.at > history.at then excluded.at else history.at end",
 )
+#: Which blocks of the log name a class or a category of data, so that a search for it skips the others. An
+#: index of every event would cost each call a write; this is some rows for a thousand events. It is no
+#: evidence, and holds nothing that the leaves do not say.
+DATA_BLOCKS: Final = Table("data_blocks", ("text", "text", "int"), " on conflict do nothing")
 NODES: Final = Table("nodes", ("text", "int", "int", "bytes"))
 
 Insert = Callable[[Sql, Table, list[Any]], None]
@@ -74,3 +81,15 @@ class ManyValues:
                 statement = f"insert into {table.name} values {rows}{table.end}"  # noqa: S608 - names of ours
                 self._statements[table.name, count] = statement
             sql.execute(statement, part)
+
+
+def marks_of(event: Event, index: int) -> Iterator[tuple[str, int]]:
+    """Return the marks that an event gives the block of its index; the first one also an empty mark."""
+    if not index % BLOCK:
+        yield "", index // BLOCK
+    facts = event.facts
+    if isinstance(data_class := facts.get("class"), str):
+        yield f"class:{data_class}", index // BLOCK
+    if isinstance(categories := facts.get("categories"), list):
+        for category in categories:
+            yield f"category:{category}", index // BLOCK

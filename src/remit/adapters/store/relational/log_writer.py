@@ -15,12 +15,15 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.relational.inserts import (
+    BLOCK,
     COUNTERS,
+    DATA_BLOCKS,
     EVENTS,
     HISTORY,
     PUT_NODE,
     Insert,
     ManyValues,
+    marks_of,
 )
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.merkle_nodes import frontier, stored_size, tenants
@@ -63,18 +66,27 @@ class _TenantLog:
         # Index of the decision by call id, oldest first.
         self.unfinished: OrderedDict[str, int] = OrderedDict()
         self.undo: list[tuple[str, int | None]] = []
+        # The marks of recent blocks, and those of the pending batch.
+        self.marks: set[tuple[str, int]] = set()
+        self.born: list[tuple[str, int]] = []
 
     def settle(self) -> None:
         self.tree = self.next_tree
         self.last = self.hashes[-1] if self.hashes else self.last
         self.hashes.clear()
         self.undo.clear()
+        if self.born:
+            block = self.size // BLOCK
+            self.marks = {mark for mark in self.marks if mark[1] >= block}
+            self.born.clear()
         self.before = (self.size, self.sequence, self.previous)
 
     def restore(self) -> None:
         self.size, self.sequence, self.previous = self.before
         self.next_tree = self.tree
         self.hashes.clear()
+        self.marks.difference_update(self.born)
+        self.born.clear()
         reopened = False
         while self.undo:
             call, index = self.undo.pop()
@@ -269,6 +281,10 @@ class LogWriter:
             elif permits(event) and event.call not in log.unfinished:
                 log.unfinished[event.call] = index
                 log.undo.append((event.call, None))
+            for mark in marks_of(event, index):
+                if mark not in log.marks:
+                    log.marks.add(mark)
+                    log.born.append(mark)
             index += 1
 
     def write(self) -> int:
@@ -282,6 +298,8 @@ class LogWriter:
             self._insert(self._sql, COUNTERS, counters)
         if history := self.history():
             self._insert(self._sql, HISTORY, history)
+        if marks := self.marks():
+            self._insert(self._sql, DATA_BLOCKS, marks)
         for node in self.grow():
             execute(PUT_NODE, node)
         return len(self._rows) // _EVENT_COLUMNS
@@ -306,6 +324,10 @@ class LogWriter:
         for key, kept in self._memory.history.items():
             flat += (*key, *kept)
         return flat
+
+    def marks(self) -> list[Any]:
+        """Return the batch's rows of `DATA_BLOCKS`, as one flat list."""
+        return [one for tenant, log in self._touched.items() for mark in log.born for one in (tenant, *mark)]
 
     def grow(self) -> list[tuple[str, int, int, bytes]]:
         """Grow the trees by the batch's leaves; return the rows of the nodes that this completes."""

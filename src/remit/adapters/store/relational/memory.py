@@ -59,6 +59,9 @@ class Memory:
         self.live: dict[str, dict[str, int]] = {}
         self.epochs: dict[str, dict[str, int]] = {}
         self.locks: set[Key] = set()
+        #: Locked scopes by tenant, as of the last commit.
+        self.shut: dict[str, set[str]] = {}
+        self._relocked: list[Key] = []
         self.counters: dict[Key, Counter] = {}
         self.changed: dict[Key, None] = {}
         #: What the pending batch adds to histories: amount and time, by the key of the row.
@@ -76,6 +79,7 @@ class Memory:
             self.live.setdefault(tenant, {})[scope] = epoch
             if locked:
                 self.locks.add((tenant, scope))
+                self.shut.setdefault(tenant, set()).add(scope)
         self.epochs = {tenant: dict(scopes) for tenant, scopes in self.live.items()}
 
     def mark(self) -> tuple[int, int, int]:
@@ -101,11 +105,14 @@ class Memory:
         with self._lock:
             for tenant, scope, epoch in self._raised:
                 self._show(tenant, scope, epoch)
+            for key in self._relocked:
+                self._show_lock(*key, key in self.locks)
             for tenant, name, dropped in self._withdrawing:
                 known = self.withdrawn.setdefault(tenant, set())
                 known.difference_update(dropped)
                 known.add(name)
         self._withdrawing.clear()
+        self._relocked.clear()
         self._undo.clear()
         self._raised.clear()
         self.changed.clear()
@@ -117,6 +124,7 @@ class Memory:
     def restore(self) -> None:
         """Return to the state before the batch, which could not be committed."""
         self.back_to((0, 0, 0))
+        self._relocked.clear()
         self.changed.clear()
         self.history.clear()
 
@@ -132,22 +140,27 @@ class Memory:
                 self.locks.add((tenant, scope))
             else:
                 self.locks.discard((tenant, scope))
-        self.show(tenant, [fence[:2] for fence in fences], withdrawn)
+        self.show(tenant, fences, withdrawn)
         for key in [key for key in self.counters if key[0] == tenant]:
             del self.counters[key]
 
-    def show(self, tenant: str, epochs: Iterable[tuple[str, int]], withdrawn: Iterable[str]) -> None:
+    def show(self, tenant: str, fences: Iterable[tuple[str, int, bool]], withdrawn: Iterable[str]) -> None:
         """Make another writer's commits visible at once, from any thread; the checks of a batch need
         `learn`.
         """
         with self._lock:
-            for scope, epoch in epochs:
+            for scope, epoch, locked in fences:
                 self._show(tenant, scope, epoch)
+                self._show_lock(tenant, scope, locked)
             self.withdrawn.setdefault(tenant, set()).update(withdrawn)
 
     def _show(self, tenant: str, scope: str, epoch: int) -> None:
         live = self.live.setdefault(tenant, {})
         live[scope] = max(epoch, live.get(scope, 0))
+
+    def _show_lock(self, tenant: str, scope: str, locked: bool) -> None:
+        shut = self.shut.setdefault(tenant, set())
+        shut.add(scope) if locked else shut.discard(scope)
 
     def count_history(self, key: tuple[str, ...], amount: int, at_ms: int) -> None:
         """Add to a row of a history."""
@@ -207,6 +220,7 @@ class Memory:
     def set_lock(self, key: Key, locked: bool) -> None:
         """Lock or unlock a scope."""
         self._undo.append((self.locks, key, key in self.locks))
+        self._relocked.append(key)
         if locked:
             self.locks.add(key)
         else:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from remit.adapters.store.relational.log_writer import from_leaf, writer_of
-from remit.adapters.store.relational.merkle_nodes import reader, stored_size
+from remit.adapters.store.relational.merkle_nodes import reader
 from remit.adapters.store.relational.sealed_values import TABLES, Opened
 from remit.adapters.store.relational.sql import Rows, Sql
 from remit.adapters.store.relational.subject_keys import SealOpener
@@ -20,8 +19,8 @@ from remit.adapters.store.relational.timestamps import micros
 from remit.core.decisions.approval import Approval
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import Malformed, VerificationFailed
-from remit.core.evidence.event import Event, EventKind, timestamp
-from remit.core.evidence.merkle import consistency_proof, inclusion_proof, leaf_hash
+from remit.core.evidence.event import Event
+from remit.core.evidence.merkle import consistency_proof, inclusion_proof
 from remit.core.identity.principals import Person
 from remit.core.label import Label
 from remit.core.sealing import Openings
@@ -30,12 +29,7 @@ from remit.core.tasks.history import HistoryEntry
 from remit.core.tasks.task import Task
 from remit.ports.store.changes import Credential, Pin
 from remit.ports.store.log import (
-    CLOCKS_APART,
     Entry,
-    EventSearch,
-    FoundEvents,
-    TalliedCalls,
-    ToolTally,
 )
 from remit.ports.store.tasks import Usage
 
@@ -52,14 +46,10 @@ _person = msgspec.json.Decoder(Person).decode
 
 _TASK = "select body, label, sealed from tasks where tenant = ?"
 _LAST = "select task, last_event from counters where tenant = ? and last_event is not null"
-_EVENT = (
+#: The columns of an event with its subject's key, as `entry` reads them.
+EVENT = (
     "select e.idx, e.kind, e.task, e.leaf, e.leaf_hash, e.sealed, e.subject_key, k.subject,"
     " k.wrapped, k.wrapped_by from events e left join subject_keys k"
-    " on k.tenant = e.tenant and k.id = e.subject_key"
-)
-
-_CALL = (
-    "select e.task, e.leaf, k.subject from events e left join subject_keys k"
     " on k.tenant = e.tenant and k.id = e.subject_key"
 )
 
@@ -290,8 +280,8 @@ def entries(
     With an `opener`, the entries contain what it can decrypt.
     """
     if task:
-        rows = _of_task(connection, tenant, start, before, limit, kinds, task)
-        return [_entry(row, tenant, opener) for row in rows]
+        rows = of_task(connection, tenant, start, before, limit, kinds, task)
+        return [entry(row, tenant, opener) for row in rows]
     where, values = "", list[Any]()
     if before is not None:
         where, values = " and e.idx < ?", [before]
@@ -301,216 +291,9 @@ def entries(
         if not set(kinds) & set(COMMON_KINDS):
             where += f" and {RARE.replace('kind', 'e.kind')}"
     order = "e.idx" if before is None else "e.idx desc"
-    query = f"{_EVENT} where e.tenant = ? and e.idx >= ?{where} order by {order} limit ?"
+    query = f"{EVENT} where e.tenant = ? and e.idx >= ?{where} order by {order} limit ?"
     rows = connection.execute(query, (tenant, start, *values, limit)).fetchall()
-    return [_entry(row, tenant, opener) for row in (rows if before is None else reversed(rows))]
-
-
-class _Facts(msgspec.Struct):
-    """The facts of an event that a search compares; another kind may use a name for another value."""
-
-    tool: Any = ""
-    outcome: Any = ""
-    observed: Any = False
-    count: Any = 0
-    tools: Any = ()
-
-    @property
-    def several(self) -> list[str]:
-        """The tools, where they are listed and not only counted."""
-        return self.tools if isinstance(self.tools, list) else []
-
-
-class _Leaf(msgspec.Struct):
-    kind: str
-    at: str
-    facts: _Facts
-    agent: str = ""
-    call: str = ""
-
-
-_leaf = msgspec.json.Decoder(_Leaf).decode
-
-
-class _Sought:
-    """Whether an event is sought."""
-
-    def __init__(self, connection: Sql, tenant: str, wanted: EventSearch) -> None:
-        self._sql = connection
-        self._tenant = tenant
-        self._wanted = wanted
-        self._since = timestamp(wanted.since) if wanted.since else ""
-        self._until = timestamp(wanted.until) if wanted.until else ""
-        self._of_task: dict[str, str] = {}
-
-    def matches(self, leaf: _Leaf, task: str, subject: str) -> bool:
-        wanted, facts = self._wanted, leaf.facts
-        return (
-            self._since <= leaf.at
-            and (not self._until or leaf.at < self._until)
-            and wanted.agent in ("", leaf.agent)
-            and wanted.outcome in ("", facts.outcome)
-            and wanted.call in ("", leaf.call)
-            and wanted.task in ("", task)
-            and (not wanted.tool or any(map(self._is_tool, (facts.tool, *facts.several))))
-            and (not wanted.person or wanted.person == subject or self._person(task))
-        )
-
-    def _is_tool(self, tool: object) -> bool:
-        name = self._wanted.tool
-        return isinstance(tool, str) and (tool == name or ("/" not in name and tool.startswith(f"{name}/")))
-
-    def _person(self, task: str) -> bool:
-        """Return whether the task acts for the sought person."""
-        if task not in self._of_task:
-            row = self._sql.execute(
-                "select person from tasks where tenant = ? and id = ?", (self._tenant, task)
-            ).fetchone()
-            self._of_task[task] = row[0] if row else ""
-        return self._of_task[task] == self._wanted.person
-
-
-def _first_at(connection: Sql, tenant: str, at: datetime, low: int, high: int) -> int:
-    """Return an index between `low` and `high` by halving: the events before it are from before `at`."""
-    sought = timestamp(at)
-    while low < high:
-        probe = middle = (low + high) // 2
-        # An event that was changed in the store has no time: the one after it counts.
-        while probe < high and (found := _time_of(connection, tenant, probe)) is None:
-            probe += 1
-        if probe < high and found is not None and found < sought:
-            low = probe + 1
-        else:
-            high = middle
-    return low
-
-
-def _time_of(connection: Sql, tenant: str, index: int) -> str | None:
-    row = connection.execute(
-        "select leaf from events where tenant = ? and idx = ?", (tenant, index)
-    ).fetchone()
-    try:
-        return _leaf(row[0]).at if row is not None else None
-    except msgspec.DecodeError:
-        return None
-
-
-def _bounds(
-    connection: Sql, tenant: str, wanted: EventSearch, start: int, before: int | None
-) -> tuple[int, int]:
-    """Return the range of indexes with all events of the sought time."""
-    size = stored_size(connection, tenant)
-    low, high = start, size if before is None else min(before, size)
-    # An event is late or early by one difference of clocks, and its neighbours by another one.
-    margin = 2 * CLOCKS_APART
-    if wanted.since is not None:
-        low = _first_at(connection, tenant, wanted.since - margin, low, max(low, high))
-    if wanted.until is not None:
-        high = _first_at(connection, tenant, wanted.until + margin, low, max(low, high))
-    return low, high
-
-
-def search(
-    connection: Sql,
-    tenant: str,
-    wanted: EventSearch,
-    start: int,
-    before: int | None,
-    limit: int,
-    most: int,
-    opener: SealOpener,
-) -> FoundEvents:
-    """Return the sought events among the next `most`; an event that cannot be read is always shown."""
-    low, high = _bounds(connection, tenant, wanted, start, before)
-    if wanted.task:
-        rows = _of_task(
-            connection, tenant, low, None if before is None else high, most, wanted.kinds, wanted.task
-        )
-        rest = len(rows) == most
-        # Rows of one task, however far apart they are.
-        ends = (rows[-1][0] + 1, rows[0][0]) if rest else (high, low)
-    else:
-        ends = (min(high, low + most), max(low, high - most))
-        first, last = (low, ends[0]) if before is None else (ends[1], high)
-        rest = (ends[0] < high) if before is None else (ends[1] > low)
-        where, values = _kinds(wanted.kinds)
-        query = f"{_EVENT} where e.tenant = ? and e.idx >= ? and e.idx < ?{where} order by e.idx"
-        rows = connection.execute(query, (tenant, first, last, *values)).fetchall()
-    sought = _Sought(connection, tenant, wanted)
-    found: list[Entry] = []
-    for row in rows if before is None else reversed(rows):
-        if not _is_sought(sought, row):
-            continue
-        if len(found) == limit:
-            reached = found[-1].index + 1 if before is None else found[-1].index
-            break
-        found.append(_entry(row, tenant, opener))
-    else:
-        reached = (ends[0] if before is None else ends[1]) if rest else -1
-    return FoundEvents(
-        entries=found if before is None else found[::-1], reached=None if reached < 0 else reached
-    )
-
-
-def _kinds(kinds: Sequence[str]) -> tuple[str, Sequence[str]]:
-    return (f" and e.kind in ({', '.join('?' * len(kinds))})", kinds) if kinds else ("", ())
-
-
-def _is_sought(sought: _Sought, row: tuple[Any, ...]) -> bool:
-    # What was changed in the store is found by every search, and readers are told.
-    if leaf_hash(row[3]) != row[4]:
-        return True
-    try:
-        leaf = _leaf(row[3])
-    except msgspec.DecodeError:
-        return True
-    return sought.matches(leaf, row[2], row[7] or "")
-
-
-def tally(
-    connection: Sql,
-    tenant: str,
-    wanted: EventSearch,
-    zone: timedelta,
-    start: int,
-    before: int | None,
-    most: int,
-) -> TalliedCalls:
-    """Count the sought calls among the next `most` events."""
-    low, high = _bounds(connection, tenant, wanted, start, before)
-    last = min(high, low + most)
-    kinds = [EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value, EventKind.REFUSALS_COUNTED.value]
-    where, values = _kinds(kinds)
-    rows = connection.execute(
-        f"{_CALL} where e.tenant = ? and e.idx >= ? and e.idx < ?{where}", (tenant, low, last, *values)
-    )
-    sought = _Sought(connection, tenant, wanted)
-    counts: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
-    for task, text, subject in rows.fetchall():
-        try:
-            leaf = _leaf(text)
-        except msgspec.DecodeError:
-            continue  # `remit audit verify` names it
-        if sought.matches(leaf, task, subject or ""):
-            _count(counts, leaf, (datetime.fromisoformat(leaf.at) + zone).date().isoformat())
-    tallies = [
-        ToolTally(day=day, tool=tool, decided=dict(decided), ended=dict(ended))
-        for (day, tool), (decided, ended) in sorted(counts.items())
-    ]
-    return TalliedCalls(tallies=tallies, reached=last if last < high else None)
-
-
-def _count(counts: dict[tuple[str, str], tuple[Counter[str], Counter[str]]], leaf: _Leaf, day: str) -> None:
-    facts = leaf.facts
-    counted = leaf.kind == EventKind.REFUSALS_COUNTED
-    tool = (facts.several[0] if len(facts.several) == 1 else "") if counted else facts.tool
-    decided, ended = counts.setdefault((day, tool), (Counter(), Counter()))
-    if counted:
-        decided["deny"] += facts.count
-    elif leaf.kind == EventKind.DECISION_MADE:
-        decided["observed" if facts.observed else facts.outcome] += 1
-    else:
-        ended[facts.outcome] += 1
+    return [entry(row, tenant, opener) for row in (rows if before is None else reversed(rows))]
 
 
 def last_events(connection: Sql, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
@@ -519,7 +302,7 @@ def last_events(connection: Sql, tenant: str, tasks: Sequence[str]) -> dict[str,
     return dict(connection.execute(query, (tenant, *tasks)).fetchall())
 
 
-def _of_task(
+def of_task(
     connection: Sql,
     tenant: str,
     start: int,
@@ -548,11 +331,12 @@ def _of_task(
         at = previous
     found = []
     for index in chain[::-1][:limit]:
-        found += connection.execute(f"{_EVENT} where e.tenant = ? and e.idx = ?", (tenant, index)).fetchall()
+        found += connection.execute(f"{EVENT} where e.tenant = ? and e.idx = ?", (tenant, index)).fetchall()
     return found
 
 
-def _entry(row: tuple[Any, ...], tenant: str, opener: SealOpener | None) -> Entry:
+def entry(row: tuple[Any, ...], tenant: str, opener: SealOpener | None) -> Entry:
+    """Return the entry of a row of `EVENT`, with the values that the opener can decrypt."""
     index, kind, task, leaf, leaf_hash, sealed, _, subject, wrapped, by = row
     openings: Openings | None = None
     if opener is not None and sealed and wrapped:

@@ -12,6 +12,7 @@ from remit.adapters.store.relational import (
     issued_tokens,
     reads,
     registry,
+    search,
     stored_labels,
 )
 from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
@@ -87,6 +88,10 @@ class RelationalStore:
     def epochs(self, tenant: str) -> dict[str, int]:
         """Return the live mapping of scope to committed epoch."""
         return self._memory.live.setdefault(tenant, {})
+
+    def locked(self, tenant: str) -> Container[str]:
+        """Return the live set of locked scopes."""
+        return self._memory.shut.setdefault(tenant, set())
 
     def withdrawn(self, tenant: str) -> Container[str]:
         """Return the live set of revoked ids."""
@@ -343,7 +348,7 @@ class RelationalStore:
         most: int = 5_000,
     ) -> FoundEvents:
         """Return a part of the sought events, with their values."""
-        return await self._pool.run(reads.search, tenant, wanted, start, before, limit, most, self._opener)
+        return await self._pool.run(search.search, tenant, wanted, start, before, limit, most, self._opener)
 
     async def tally(
         self,
@@ -356,7 +361,7 @@ class RelationalStore:
         most: int = 5_000,
     ) -> TalliedCalls:
         """Count the sought calls by tool and day."""
-        return await self._pool.run(reads.tally, tenant, wanted, zone, start, before, most)
+        return await self._pool.run(search.tally, tenant, wanted, zone, start, before, most)
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
         """Return the index of the last event of each of these tasks."""

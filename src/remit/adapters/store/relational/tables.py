@@ -211,6 +211,13 @@ MIGRATIONS: tuple[str, ...] = (
         primary key (tenant, family, task, counter, same, part)
     ) strict, without rowid;
     """,
+    # The classes and categories of data that the events of a block of indexes name (`data_blocks`), so that a
+    # search skips the others. The empty mark: its events were looked at from the first one on.
+    """
+    create table data_blocks (
+        tenant text not null, mark text not null, block integer not null, primary key (tenant, mark, block)
+    ) strict, without rowid;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from remit.adapters.store.relational import reads
-from remit.adapters.store.relational.head import check_log
+from remit.adapters.store.relational.merkle_nodes import check_log
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.sqlite.schema import open_reader, unavailable
 from remit.core.errors import ConfigInvalid, StoreUnavailable

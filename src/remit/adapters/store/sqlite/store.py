@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
-from remit.adapters.store.relational.head import check_head
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
+from remit.adapters.store.relational.merkle_nodes import check_head
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.sealed_values import SealedValues, seal_old
 from remit.adapters.store.relational.store import RelationalStore

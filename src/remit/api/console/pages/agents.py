@@ -27,6 +27,7 @@ from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task, TaskState
 from remit.services.identity.accountability import owner_fault
 from remit.services.identity.permissions import Duty, ask_about, may, move_agent, own_task
+from remit.services.inspection.access_reviews import ReviewSheet, may_review
 
 #: Agents of one page of the register, and open tasks that it looks at.
 SHOWN: Final = 50
@@ -97,8 +98,10 @@ async def index(visit: ConsoleRequest) -> Response:
     found = [one for one in agents if _wanted(one, chosen, known, visit.now)]
     after = visit.asked("after")
     rest = [one for one in found if one.name > after]
+    due = await rooms.inspection.reviews.due(visit.now)
     return await visit.show(
         "agents.html",
+        due=sum(1 for agent, _, _ in due if visit.may(Duty.OVERSEE) or agent.owned_by(someone)),
         rows=[await _row(visit, one, known) for one in rest[:SHOWN]],
         chosen=chosen,
         following=rest[SHOWN - 1].name if len(rest) > SHOWN else "",
@@ -169,7 +172,8 @@ async def show(visit: ConsoleRequest) -> Response:
     findings = await rooms.findings.findings.about(f"agent:{agent.name}", FindingState.OPEN)
     scopes = {scope(ScopeKind.AGENT, agent.name), scope(ScopeKind.OWNER, agent.owner)}
     closures = await rooms.evidence.receipts.closures(scope(ScopeKind.AGENT, agent.name), 1)
-    use = await rooms.inspection.granted_use.of(agent, tasks)
+    sheet = await rooms.inspection.reviews.sheet(agent, tasks)
+    use = sheet.use
     proof = await rooms.findings.sightings.last_proof(agent.name)
     return await visit.show(
         "agent.html",
@@ -188,12 +192,26 @@ async def show(visit: ConsoleRequest) -> Response:
         settled=now - use.since > SETTLED,
         unused_types=sorted({name for one in use.unused for name in one.task_types}),
         most_tools=TOOLS,
+        sheet=sheet,
+        review=await _review(visit, sheet),
         bindings=_bindings(agent, proof),
         owner_fault=await _owner_fault(visit, agent),
         seen=proof.at if proof is not None else None,
         idle=proof is None or now - proof.at > IDLE,
         removable=agent.owned_by(visit.someone) or visit.may(Duty.ADMINISTER),
     )
+
+
+async def _review(visit: ConsoleRequest, sheet: ReviewSheet) -> dict[str, Any]:
+    """Return what the form of a review needs beside its sheet."""
+    reviews = visit.rooms.inspection.reviews
+    return {
+        "may": may_review(sheet.agent, visit.someone) and sheet.agent.state is not AgentState.RETIRED,
+        "second": reviews.second_person,
+        "drafts": await reviews.drafts(sheet.agent, sheet.record),
+        "window": msgspec.json.encode(sheet.use.window).decode(),
+        "unused": frozenset(one.tool for one in sheet.use.unused),
+    }
 
 
 async def _open_tasks(visit: ConsoleRequest, agent: Agent) -> list[Task]:

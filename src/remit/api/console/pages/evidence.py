@@ -33,8 +33,10 @@ TALLIED: Final = 50_000
 #: Days that are counted where a search names no beginning, and tools that the count names.
 COUNTED: Final = timedelta(days=14)
 TOOLS: Final = 12
+#: Those that a page folds away while they are empty.
+MORE: Final = ("task", "call", "outcome", "data_class", "category", "since", "until")
 #: The fields of a search, as in the address.
-FIELDS: Final = ("agent", "person", "task", "tool", "outcome", "kind", "call", "since", "until")
+FIELDS: Final = ("agent", "person", "tool", "kind", *MORE)
 #: What a search can be for by one word: several kinds at once.
 GROUPS: Final = {
     "calls": (EventKind.DECISION_MADE, EventKind.REFUSALS_COUNTED, EventKind.TOOL_CALLED),
@@ -74,7 +76,7 @@ async def show(visit: ConsoleRequest) -> Response:
         "evidence.html",
         fields=fields,
         narrowed=bool(given),
-        more_fields=any(fields[name] for name in ("task", "call", "outcome", "since", "until")),
+        more_fields=any(fields[name] for name in MORE),
         rows=[(row, sentence_of(row) if not row.damaged else "") for row in part.rows],
         size=size,
         first=before is None and start is None,
@@ -86,7 +88,15 @@ async def show(visit: ConsoleRequest) -> Response:
         groups=GROUPS,
         kinds=[one.value for one in EventKind],
         outcomes=OUTCOMES,
+        classes=visit.rooms.policies.applied.bundle.classes.order,
+        categories=_categories(visit),
     )
+
+
+def _categories(visit: ConsoleRequest) -> list[str]:
+    """Return the categories of data that descriptions of tools name."""
+    tools = visit.rooms.policies.applied.bundle.tools.values()
+    return sorted({category for tool in tools for category in tool.label.categories})
 
 
 async def _part(
@@ -139,6 +149,8 @@ def _sought(fields: dict[str, str]) -> EventSearch:
         tool=fields["tool"],
         outcome=outcome,
         call=fields["call"],
+        data_class=fields["data_class"],
+        category=fields["category"],
     )
 
 

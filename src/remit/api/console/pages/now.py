@@ -37,11 +37,14 @@ class WorkingTask(msgspec.Struct, frozen=True, kw_only=True):
     parent: str
     question: str
     last: LastCall | None
+    suspended: bool
     endable: bool
 
     @property
     def dot(self) -> str:
         """The color of its dot: whether it waits, was refused, or goes on."""
+        if self.suspended:
+            return "bad"
         if self.question:
             return "warn"
         return "" if self.last is None else {"deny": "bad", "defer": "warn"}.get(self.last.outcome, "good")
@@ -114,6 +117,7 @@ def _row(visit: ConsoleRequest, task: Task, question: str) -> WorkingTask:
         parent=task.parent,
         question=question,
         last=visit.rooms.inspection.activity.last_call(task.id),
+        suspended=bool(visit.rooms.tasks.live.suspended(task)),
         endable=own_task(task, visit.someone) or may(visit.someone, Duty.END),
     )
 

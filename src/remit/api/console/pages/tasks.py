@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from remit.api.console.evidence_rows import call_rows
-from remit.api.console.page import ROOT, ConsoleRequest
+from remit.api.console.page import ROOT, ConsoleRequest, address_of
 from remit.core.tasks.task import Task
 from remit.services.evidence.event_search import EventSearch
 from remit.services.identity.permissions import Duty, end_task, may, own_task, see_task
@@ -39,8 +39,26 @@ async def show(visit: ConsoleRequest) -> Response:
         questions=await visit.questions(task.id, QUESTIONS),
         rows=call_rows(found.entries),
         closure=closures[0] if closures else None,
+        suspension=await rooms.endings.suspensions.over(task),
+        someone=visit.someone.name,
+        operates=may(visit.someone, Duty.END),
         endable=task.active_at(now) and (own_task(task, visit.someone) or may(visit.someone, Duty.END)),
     )
+
+
+async def pause(visit: ConsoleRequest) -> Response:
+    """Suspend the task, or have it go on."""
+    form = await visit.act()
+    person, rooms = visit.someone, visit.rooms
+    task = end_task(await rooms.tasks.tasks.get(visit.part("task")), person)
+    reason = form.get("reason")[:500]
+    here = address_of("tasks", task.id)
+    if form.get("act") == "resume":
+        operates = may(person, Duty.END)
+        await rooms.endings.suspensions.resume(task, person, operates=operates, reason=reason)
+        return visit.then(here, "task-resumed")
+    await rooms.endings.suspensions.suspend(task, person, reason=reason)
+    return visit.then(here, "task-suspended")
 
 
 async def end(visit: ConsoleRequest) -> Response:

@@ -33,6 +33,7 @@ class DecisionMade(EventBody, kw_only=True):
         str, "`optional`: the configuration requires no such binding at this upstream"
     ] = ""
     data_class: Annotated[str, "data class that the task carried"] = field(name="class")
+    categories: Annotated[list[str], "categories of that data"] = []
     rules: Annotated[list[list[str]], "the deciding rules, each with the digest of its text"]
     reasons: Annotated[list[dict[str, str]], "stable codes of the reasons, each with its rule"] = []
     approval: Annotated[str, "the approval that was asked for or used"] = ""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import UNSET, UnsetType
 
-from remit.core.evidence.event import EventBody, EventKind
+from remit.core.evidence.event import EventBody, EventKind, Sealed
 from remit.core.evidence.events.fields import By, Further, Reason, RefusalCode
 from remit.core.identity.principals import AgentState
 
@@ -42,6 +42,33 @@ class AgentChanged(EventBody, kw_only=True):
     previous: Annotated[str | UnsetType, "the previous value"] = UNSET
     reason: Annotated[str | UnsetType, "why"] = UNSET
     by: By
+
+
+class AgentReviewed(EventBody, kw_only=True):
+    """A person reviewed what an agent is granted and uses, and answered for each of its task types."""
+
+    KIND = EventKind.AGENT_REVIEWED
+    grants: Annotated[str, "digest of what it was granted then"]
+    shown: Annotated[str, "digest of these grants and of the counted calls"]
+    since: Annotated[str, "since when calls were counted"]
+    first: Annotated[int, "the first event that was looked at for them"]
+    size: Annotated[int, "the size of the log up to which they were counted"]
+    certified: Annotated[list[str], "task types that stay"]
+    trimmed: Annotated[dict[str, list[str]], "tools that should go, by task type"]
+    removed: Annotated[list[str], "task types that the agent should no longer run"]
+    waits: Annotated[bool, "`true`: it counts once a second person has agreed"] = False
+    comment: Annotated[str, Sealed("the reviewer's comment")] = ""
+    first_by: Annotated[str, Sealed("the person whose same review this one completes")] = ""
+    by: By
+
+
+class ReviewOverdue(EventBody, kw_only=True):
+    """An access review was due and not given: others were told, or the agent was suspended."""
+
+    KIND = EventKind.REVIEW_OVERDUE
+    asked: Annotated[str, "when it was asked for"]
+    to: Annotated[str, "the owner's substitute, or `administrators`"] = ""
+    suspended: Annotated[bool, "`true`: the agent was suspended"] = False
 
 
 class TokenIssued(EventBody, kw_only=True):

@@ -95,6 +95,23 @@ class TaskNarrowed(EventBody, kw_only=True):
     cause: Annotated[Cause, "`policy`"]
 
 
+class TaskSuspended(EventBody, kw_only=True):
+    """A task was suspended: no call of it, or of a task below it, is permitted until it is resumed."""
+
+    KIND = EventKind.TASK_SUSPENDED
+    under_way: Annotated[int, "its calls that were permitted before and have no outcome yet, as known here"]
+    reason: Reason
+    by: By
+
+
+class TaskResumed(EventBody, kw_only=True):
+    """A suspended task goes on."""
+
+    KIND = EventKind.TASK_RESUMED
+    reason: Reason
+    by: By
+
+
 class TaskEnded(EventBody, kw_only=True):
     """A task ended; nothing of it is permitted any more."""
 

@@ -20,6 +20,7 @@ class BoundTask(msgspec.Struct, frozen=True):
 async def bind_task(call: CallState, claims: AccessClaims) -> BoundTask:
     """Return the task of a token, which has room for one more call."""
     live = await call.deps.live.bind(claims, call.now)
+    call.deps.live.check_running(live)
     live.check_room(call.deps.max_calls_per_task)
     if call.asked.defers:
         call.deps.deferrals.check_room(live)
