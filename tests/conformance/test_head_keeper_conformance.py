@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every keeper of log heads keeps to (`ports.log.HeadKeeper`)."""
+"""What every keeper of log heads keeps to (`ports.evidence.log.HeadKeeper`)."""
 
 import asyncio
 import hashlib

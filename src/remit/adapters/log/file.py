@@ -35,7 +35,7 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileHeadKeeper:
-    """`ports.log.HeadKeeper` on a folder (mode 0700) with one file (mode 0600) for each origin.
+    """`ports.evidence.log.HeadKeeper` on a folder (mode 0700) with one file (mode 0600) for each origin.
 
     Compare-and-swap is atomic among all processes of this machine: every swap reads, compares and renames
     under a lock. Before `swap` returns, the new file and its folder entry are on the disk; a thread waits for

@@ -8,7 +8,7 @@ from __future__ import annotations
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import HeadMissing, VerificationFailed
 from remit.core.evidence.merkle import Frontier, TileReader, leaf_hash, root_at, root_nodes
-from remit.ports.log import Head
+from remit.ports.evidence.log import Head
 
 #: Most leaves at the end of a log that a start hashes again; `remit audit verify` hashes all.
 MAX_TAIL = 20_000
