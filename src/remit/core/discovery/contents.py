@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one file held: the secrets of its pieces, and its declarations.
+
+A worker makes it, next to the text. What leaves the worker names secrets by fingerprint: declarations
+are scrubbed of each secret that a detector found in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol
+
+import msgspec
+
+from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.declared import Declaration, Read
+from remit.core.discovery.discovered import ExposedSecret, Piece
+from remit.core.json_value import Json
+
+#: Most secrets and declarations of one file; the rest is counted.
+MOST_SECRETS: Final = 2_000
+MOST_DECLARATIONS: Final = 2_000
+#: A shorter text is not replaced in declarations: it would be found in ordinary words.
+_SHORTEST: Final = 4
+
+
+class FindsSecrets(Protocol):
+    """What finds secrets in a piece of text, such as `secrets.detectors.SecretDetectors`."""
+
+    def find(self, piece: Piece) -> list[ExposedSecret]:
+        """Return the secrets of a piece, in its order."""
+        ...
+
+
+class FileContents(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file held. `left_out` counts what is more than one file may yield."""
+
+    secrets: tuple[ExposedSecret, ...] = ()
+    declarations: tuple[Declaration, ...] = ()
+    left_out: int = 0
+
+
+def contents_of(
+    chunks: Iterable[FileChunk], read: Callable[[FileChunk], Iterator[Read]], detectors: FindsSecrets
+) -> FileContents:
+    """Return what the chunks of one file hold."""
+    secrets: list[ExposedSecret] = []
+    declarations: list[Declaration] = []
+    texts: dict[str, str] = {}
+    left_out = 0
+    for chunk in chunks:
+        for one in read(chunk):
+            if not isinstance(one, Piece):
+                if len(declarations) < MOST_DECLARATIONS:
+                    declarations.append(one)
+                else:
+                    left_out += 1
+                continue
+            for secret in detectors.find(one):
+                if len(secrets) >= MOST_SECRETS:
+                    left_out += 1
+                    continue
+                secrets.append(secret)
+                text = one.text[secret.start : secret.end]
+                if len(text) >= _SHORTEST:
+                    texts[text] = f"[secret ...{secret.tail}]"
+    return FileContents(
+        secrets=tuple(secrets),
+        declarations=tuple(scrubbed(one, texts) for one in declarations) if texts else tuple(declarations),
+        left_out=left_out,
+    )
+
+
+def scrubbed(declaration: Declaration, texts: dict[str, str]) -> Declaration:
+    """Return a declaration in which each of the texts is replaced."""
+    longest_first = sorted(texts, key=len, reverse=True)
+
+    def without(value: Json) -> Json:
+        if isinstance(value, str):
+            for text in longest_first:
+                if text in value:
+                    value = value.replace(text, texts[text])
+            return value
+        if isinstance(value, list):
+            return [without(one) for one in value]
+        if isinstance(value, dict):
+            return {without(name): without(one) for name, one in value.items()}
+        return value
+
+    return msgspec.convert(without(msgspec.to_builtins(declaration)), type(declaration))
