@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.contents import FileContents
-from remit.core.discovery.discovered import Discovered, ExposedSecret
-from remit.core.discovery.scan import SkippedFile
+from remit.core.discovery.discovered import ExposedSecret
+from remit.core.discovery.scan import SeenFinding, SkippedFile
 
 MIB = 1 << 20
 
@@ -47,7 +46,10 @@ class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExaminedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was read. `digest` is keyed, and empty for a chunk that is no file."""
+    """A file that was read. `digest` is keyed, and empty for a chunk that is no file.
+
+    A `binary` file was opened and not read further.
+    """
 
     file: str
     path: str = ""
@@ -56,6 +58,7 @@ class ExaminedFile(msgspec.Struct, frozen=True, kw_only=True):
     contents: FileContents
     read_bytes: int = 0
     cut: bool = False
+    binary: bool = False
 
 
 class KnownFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,13 +73,10 @@ class KnownFile(msgspec.Struct, frozen=True, kw_only=True):
     declares: bool = False
 
 
-class SeenFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding as a scope remembers it. `fixed` is when a complete scan no longer saw it."""
-
-    finding: Discovered
-    first_seen: datetime
-    last_seen: datetime
-    fixed: datetime | None = None
+#: A file, with what is known of it if only its digest is to be compared; or a chunk that is at hand.
+Work = tuple[FoundFile, KnownFile | None] | FileChunk
+#: A `KnownFile` is one of which only the stamp has changed.
+Outcome = ExaminedFile | SkippedFile | KnownFile
 
 
 class FileTree(Protocol):
@@ -102,9 +102,7 @@ class FileExaminer(Protocol):
     file.
     """
 
-    def examine(
-        self, work: Iterable[tuple[FoundFile, KnownFile | None] | FileChunk], bounds: ScanBounds
-    ) -> Iterator[ExaminedFile | SkippedFile | KnownFile]:
+    def examine(self, work: Iterable[Work], bounds: ScanBounds) -> Iterator[Outcome]:
         """Yield an outcome for each file and chunk, in any order.
 
         The outcome is the `KnownFile` itself, with the new stamp, where the digest shows that only the
@@ -120,12 +118,16 @@ class ScanMemory(Protocol):
     One process writes; a second one waits a moment, then raises `Busy`.
     """
 
-    def known(self, paths: Iterable[str] | None = None) -> dict[str, KnownFile]:
-        """Return the files that are known, by path."""
+    def known(self, paths: Iterable[str]) -> dict[str, KnownFile]:
+        """Return the files among these that are known, by path."""
         ...
 
-    def keep(self, files: Sequence[KnownFile], gone: Sequence[str] = ()) -> None:
-        """Remember files, and forget others, in one commit."""
+    def keep(self, files: Sequence[KnownFile]) -> None:
+        """Remember files, in one commit."""
+        ...
+
+    def forget(self, root: str, *, except_for: Callable[[str], bool]) -> None:
+        """Forget the files below a root that are not there any more, in one commit."""
         ...
 
     def seen(self, scope: str) -> dict[str, SeenFinding]:
@@ -134,4 +136,12 @@ class ScanMemory(Protocol):
 
     def settle(self, scope: str, findings: Sequence[SeenFinding]) -> None:
         """Replace the findings of a scope, in one commit."""
+        ...
+
+
+class FileOwners(Protocol):
+    """Knows whose a file is. Opens nothing but files of code owners."""
+
+    def owner_of(self, path: str) -> str:
+        """Return the person or team of a file; empty where that cannot be derived."""
         ...

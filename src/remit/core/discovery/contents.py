@@ -7,13 +7,20 @@ are scrubbed of each secret that a detector found in the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
 import msgspec
 
 from remit.core.discovery.chunk import FileChunk
-from remit.core.discovery.declared import Declaration, Read
+from remit.core.discovery.declared import (
+    DeclaredAgent,
+    DeclaredServer,
+    DeclaredTool,
+    Declaration,
+    PermissionExport,
+    Read,
+)
 from remit.core.discovery.discovered import ExposedSecret, Piece
 from remit.core.json_value import Json
 
@@ -32,27 +39,41 @@ class FindsSecrets(Protocol):
         ...
 
 
+class ReadsChunks(Protocol):
+    """What yields the pieces and declarations of a chunk, such as `sources.readers.read`."""
+
+    def __call__(self, chunk: FileChunk, /) -> Iterator[Read]:
+        """Yield what the chunk holds; raises nothing for hostile content."""
+        ...
+
+
 class FileContents(msgspec.Struct, frozen=True, kw_only=True):
     """What a file held. `left_out` counts what is more than one file may yield."""
 
     secrets: tuple[ExposedSecret, ...] = ()
-    declarations: tuple[Declaration, ...] = ()
+    servers: tuple[DeclaredServer, ...] = ()
+    agents: tuple[DeclaredAgent, ...] = ()
+    tools: tuple[DeclaredTool, ...] = ()
+    exports: tuple[PermissionExport, ...] = ()
     left_out: int = 0
 
+    @property
+    def declares(self) -> bool:
+        """Whether the file held anything but secrets."""
+        return bool(self.servers or self.agents or self.tools or self.exports)
 
-def contents_of(
-    chunks: Iterable[FileChunk], read: Callable[[FileChunk], Iterator[Read]], detectors: FindsSecrets
-) -> FileContents:
+
+def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: FindsSecrets) -> FileContents:
     """Return what the chunks of one file hold."""
     secrets: list[ExposedSecret] = []
-    declarations: list[Declaration] = []
+    declared: list[Declaration] = []
     texts: dict[str, str] = {}
     left_out = 0
     for chunk in chunks:
         for one in read(chunk):
             if not isinstance(one, Piece):
-                if len(declarations) < MOST_DECLARATIONS:
-                    declarations.append(one)
+                if len(declared) < MOST_DECLARATIONS:
+                    declared.append(one)
                 else:
                     left_out += 1
                 continue
@@ -64,9 +85,14 @@ def contents_of(
                 text = one.text[secret.start : secret.end]
                 if len(text) >= _SHORTEST:
                     texts[text] = f"[secret ...{secret.tail}]"
+    if texts:
+        declared = [scrubbed(one, texts) for one in declared]
     return FileContents(
         secrets=tuple(secrets),
-        declarations=tuple(scrubbed(one, texts) for one in declarations) if texts else tuple(declarations),
+        servers=tuple(one for one in declared if isinstance(one, DeclaredServer)),
+        agents=tuple(one for one in declared if isinstance(one, DeclaredAgent)),
+        tools=tuple(one for one in declared if isinstance(one, DeclaredTool)),
+        exports=tuple(one for one in declared if isinstance(one, PermissionExport)),
         left_out=left_out,
     )
 

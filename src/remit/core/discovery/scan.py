@@ -41,6 +41,15 @@ class SkippedFile(msgspec.Struct, frozen=True, kw_only=True):
     why: Skipped
 
 
+class SeenFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding as a scope remembers it. `fixed` is when a scan no longer saw it, though it read its places."""
+
+    finding: Discovered
+    first_seen: datetime
+    last_seen: datetime
+    fixed: datetime | None = None
+
+
 class Standing(enum.StrEnum):
     """Where a finding stands in the history of its scope."""
 
@@ -80,8 +89,8 @@ class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a scan. `base` is the folder that the places are below.
 
     `found` are sorted by severity; `fixed` were found by an earlier scan of the same scope, and no longer.
-    `skipped` lists some of what was not read; the counts have all. A scan that is not `complete` was stopped
-    or could not read everything, and settles nothing.
+    `skipped` lists some of what was not read; the counts have all. `faults` are rules that failed, by name. A
+    scan is `complete` if it read everything and every rule was applied.
     """
 
     base: str
@@ -93,3 +102,4 @@ class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
     fixed: tuple[ScannedFinding, ...] = ()
     counts: ScanCounts
     skipped: tuple[SkippedFile, ...] = ()
+    faults: tuple[str, ...] = ()
