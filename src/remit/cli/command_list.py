@@ -40,6 +40,13 @@ COMMANDS: tuple[Command, ...] = (
         "remit.cli.hindsight.command",
     ),
     Command(
+        "discover",
+        "Start",
+        "[PATH...]",
+        "find agents, servers, secrets and rights that no one governs",
+        "remit.cli.discover.command",
+    ),
+    Command(
         "guard",
         "Start",
         "...",

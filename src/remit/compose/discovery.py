@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +25,7 @@ from remit.core.discovery.secrets.detectors import SecretDetectors
 from remit.core.discovery.sources.readers import read
 from remit.core.errors import KeyUnavailable
 from remit.core.user_folders import state_folder
+from remit.ports.discovery import ChunkSource
 from remit.services.discovery.scans import DiscoveryScans
 
 _EXAMINATION: Final = Examination(read=read, detectors=SecretDetectors)
@@ -69,6 +70,11 @@ def discovery_scans(
 def staged_files(folder: Path) -> StagedFiles:
     """Return what the next commit of the repository around a folder would hold."""
     return StagedFiles(folder)
+
+
+def histories(roots: Sequence[str]) -> tuple[ChunkSource, ...]:
+    """Return the histories of the repositories at these paths."""
+    raise NotImplementedError
 
 
 def _edition() -> str:

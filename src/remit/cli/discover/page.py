@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as one page of HTML: without scripts, links to elsewhere or other files, and made for paper, too."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import jinja2
+
+from remit.cli.discover.groups import grouped, open_findings
+from remit.cli.discover.story import size
+from remit.cli.discover.wire import evidence_text, place_text, remediation
+from remit.core.discovery.scan import INCOMPLETE, ScanReport, Standing
+from remit.core.findings.finding import FINDING_MEANINGS, Severity
+from remit.core.safe_text import plain
+
+_TEMPLATES: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("remit.cli.discover", "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: plain(value, lines=True) if isinstance(value, str) else value,
+)
+_TEMPLATES.filters |= {"place": place_text, "evidence": evidence_text, "size": size}
+
+
+def page(report: ScanReport) -> str:
+    """Return the report as HTML."""
+    found = open_findings(report.found)
+    return _TEMPLATES.get_template("report.html").render(
+        report=report,
+        counts=report.counts,
+        groups=grouped(found),
+        total=len(found),
+        by_severity=[(one.value, sum(each.finding.weight is one for each in found)) for one in Severity],
+        new=sum(one.standing is Standing.NEW for one in found),
+        accepted=[one for one in report.found if one.standing is Standing.ACCEPTED],
+        unread=[(why.value, count) for why, count in report.counts.skipped.items() if why in INCOMPLETE],
+        remediation=remediation,
+        meanings=FINDING_MEANINGS,
+    )
