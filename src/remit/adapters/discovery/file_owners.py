@@ -9,7 +9,7 @@ from typing import Final
 
 from pathspec import GitIgnoreSpec
 
-from remit.adapters.discovery.ignore_files import lines_of
+from remit.adapters.discovery.ignore_files import FAULTS, lines_of
 
 _PLACES: Final = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 _MOST_OWNERS: Final = 3
@@ -65,7 +65,7 @@ def _rules(repository: str) -> tuple[GitIgnoreSpec, list[str]] | None:
         if patterns:
             try:
                 return GitIgnoreSpec.from_lines(patterns), owners
-            except ValueError:
+            except FAULTS:
                 return None
     return None
 

@@ -111,7 +111,7 @@ class OsFileTree:
             is_folder = entry.is_dir(follow_symlinks=False)
             if is_folder and name in PRUNED:
                 return None
-            if rules is not None and rules.ignores(path, name, folder=is_folder):
+            if rules is not None and rules.ignores(path, folder=is_folder):
                 return None
             if entry.is_symlink():
                 return SkippedFile(file=_below(path, base), why=Skipped.LINK)

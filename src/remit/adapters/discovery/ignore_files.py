@@ -12,6 +12,7 @@ import re
 import stat
 from typing import Final
 
+import re2
 from pathspec import GitIgnoreSpec
 
 #: The ignore file that leaves out everything that it names.
@@ -19,6 +20,8 @@ OWN: Final = ".remitignore"
 _OTHERS: Final = (".gitignore", ".ignore")
 _MAX_BYTES: Final = 256 * 1024
 _MAX_LINES: Final = 5_000
+#: What the library raises for lines that are no patterns.
+FAULTS: Final = (ValueError, re.error, re2.error)
 
 #: Folders of installed packages, caches and objects: made by programs, and not what people and agents wrote.
 PRUNED: Final = frozenset({
@@ -53,9 +56,14 @@ _TELLING_FILES: Final = re.compile(
 )
 
 
-def is_telling(name: str, *, folder: bool) -> bool:
-    """Return whether a file or folder of this name usually holds credentials or an agent's configuration."""
-    return name in _TELLING_FOLDERS if folder else _TELLING_FILES.fullmatch(name) is not None
+def is_telling(path: str, *, folder: bool) -> bool:
+    """Return whether a file or folder of this name, or in such a folder, usually holds credentials or an
+    agent's configuration.
+    """
+    *folders, name = path.rstrip("/").split("/")
+    if folder:
+        folders.append(name)
+    return not _TELLING_FOLDERS.isdisjoint(folders) or (not folder and _TELLING_FILES.fullmatch(name) is not None)
 
 
 def is_binary_name(name: str) -> bool:
@@ -72,7 +80,7 @@ class IgnoreRules:
         """Keep the rules: each with whether it is remit's own."""
         self._above, self._prefix, self._specs = above, prefix, specs
 
-    def ignores(self, path: str, name: str, *, folder: bool) -> bool:
+    def ignores(self, path: str, *, folder: bool) -> bool:
         """Return whether a file below these folders is left out."""
         telling: bool | None = None
         rules: IgnoreRules | None = self
@@ -84,7 +92,7 @@ class IgnoreRules:
                     continue
                 if own or not included:
                     return included
-                telling = is_telling(name, folder=folder) if telling is None else telling
+                telling = is_telling(below, folder=folder) if telling is None else telling
                 if not telling:
                     return True
             rules = rules._above
@@ -122,7 +130,7 @@ def lines_of(path: str) -> list[str]:
 def _spec(lines: list[str]) -> GitIgnoreSpec:
     try:
         return GitIgnoreSpec.from_lines(lines)
-    except ValueError:
+    except FAULTS:
         # One line that is no pattern must not make the others count for nothing.
         return GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
 
@@ -130,6 +138,6 @@ def _spec(lines: list[str]) -> GitIgnoreSpec:
 def _is_pattern(line: str) -> bool:
     try:
         GitIgnoreSpec.from_lines([line])
-    except ValueError:
+    except FAULTS:
         return False
     return True

@@ -21,7 +21,7 @@ import msgspec
 
 from remit.adapters.discovery.file_chunks import HEAD_BYTES, NotRead, chunks, is_binary, opened
 from remit.core.discovery.chunk import FileChunk
-from remit.core.discovery.contents import FileContents, FindsSecrets, ReadsChunks, contents_of
+from remit.core.discovery.contents import FileContents, FindsSecrets, ReadsChunks, contents_of, encodable
 from remit.core.discovery.scan import Skipped
 from remit.ports.discovery import FileStamp
 
@@ -90,7 +90,15 @@ def serve(connection: Connection, told: bytes, examination: Examination) -> None
         connection.send_bytes(_ALIVE)
         while True:
             for job in JOBS.decode(connection.recv_bytes()):
-                connection.send_bytes(_ENCODER.encode(reading.outcome(job)))
+                connection.send_bytes(_encoded(reading.outcome(job)))
+
+
+def _encoded(result: ReadResult) -> bytes:
+    try:
+        return _ENCODER.encode(result)
+    except UnicodeEncodeError:
+        assert result.contents is not None
+        return _ENCODER.encode(msgspec.structs.replace(result, contents=encodable(result.contents)))
 
 
 def _confine() -> None:

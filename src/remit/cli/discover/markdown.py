@@ -15,7 +15,7 @@ _PLACES: Final = 10
 _LONGEST: Final = 600
 #: ASCII punctuation that Markdown gives a meaning to; each may be escaped (CommonMark 2.4). `@` and `#` are
 #: mentions and references at code hosts.
-_MARKED: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~@&$-])")
+_MARKED: Final = re.compile(r"([\\`*_{}\[\]()<>#!|~@&$])")
 #: What code hosts make a link of by itself.
 _LINK: Final = re.compile(r"(?i)(https?|ftp|www)(?=[:.])")
 

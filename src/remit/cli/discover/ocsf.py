@@ -56,16 +56,19 @@ def _event(one: ScannedFinding, now: datetime) -> Json:
             "product": {"name": "remit", "vendor_name": "remit", "version": remit.__version__},
         },
         "finding_info": _info(one),
-        "remediation": {"desc": plain(remediation(one))},
         "resources": [_resource(one)],
     }
+    advice: Json = {"desc": plain(remediation(one))}
     if of_class == _DATA_SECURITY:
+        # The class has no place for it.
+        event["unmapped"] = {"remediation": advice}
         event["data_security"] = {
             "category_id": 99,
             "category": "Credential",
             "detection_pattern": plain(evidence_text(finding.evidence.get("rule"))) or finding.kind.value,
         }
     else:
+        event["remediation"] = advice
         event["evidences"] = [{"data": {plain(name): plain(evidence_text(value))}}
                               for name, value in finding.evidence.items()]  # fmt: skip
     if one.because:

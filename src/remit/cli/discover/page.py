@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 import jinja2
+from markupsafe import Markup
 
 from remit.cli.discover.groups import grouped, open_findings
 from remit.cli.discover.story import size
@@ -20,9 +21,30 @@ _TEMPLATES: Final = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    finalize=lambda value: plain(value, lines=True) if isinstance(value, str) else value,
+    finalize=lambda value: plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
 )
-_TEMPLATES.filters |= {"place": place_text, "evidence": evidence_text, "size": size}
+
+
+def _words(text: str) -> Markup:
+    """Return a sentence in which what stands between backticks is code."""
+    parts = plain(text).split("`")
+    if len(parts) % 2 == 0:
+        return Markup.escape(plain(text))
+    made = [Markup("<code>{}</code>").format(part) if n % 2 else Markup.escape(part) for n, part in enumerate(parts)]
+    return Markup("").join(made)
+
+
+def _counted(count: int, what: str, several: str) -> str:
+    return f"{count:,} {what if count == 1 else several}"
+
+
+_TEMPLATES.filters |= {
+    "place": place_text,
+    "evidence": evidence_text,
+    "size": size,
+    "words": _words,
+    "counted": _counted,
+}
 
 
 def page(report: ScanReport) -> str:

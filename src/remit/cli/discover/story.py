@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from remit.cli.discover.groups import FindingGroup, grouped, open_findings
@@ -81,7 +82,7 @@ def _finding(one: ScannedFinding, *, everything: bool) -> None:
     finding = one.finding
     terminal.say("")
     mark = Text(f"  {finding.weight.value:<9}", style=_COLOURS[finding.weight])
-    terminal.out().print(_hanging(mark, terminal.text(finding.says[:_LONGEST])))
+    terminal.picture(_hanging(mark, terminal.text(finding.says[:_LONGEST])))
     places = finding.places if everything else finding.places[:_PLACES]
     lines: list[tuple[str, object]] = [("where", place_text(place)) for place in places[:1]]
     lines += [("", place_text(place)) for place in places[1:]]
@@ -101,9 +102,7 @@ def _finding(one: ScannedFinding, *, everything: bool) -> None:
     terminal.picture(Padding(_rows(lines), (0, 0, 0, 11)))
 
 
-def _rows(lines: list[tuple[str, object]]) -> object:
-    from rich.table import Table
-
+def _rows(lines: list[tuple[str, object]]) -> Table:
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(style="dim", no_wrap=True, width=7)
     made.add_column(overflow="fold")
@@ -112,9 +111,7 @@ def _rows(lines: list[tuple[str, object]]) -> object:
     return made
 
 
-def _hanging(mark: Text, says: Text) -> object:
-    from rich.table import Table
-
+def _hanging(mark: Text, says: Text) -> Table:
     made = Table.grid()
     made.add_column(no_wrap=True, width=11)
     made.add_column(overflow="fold")

@@ -7,7 +7,7 @@ are scrubbed of each secret that a detector found in the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 import msgspec
@@ -101,16 +101,29 @@ def scrubbed(declaration: Declaration, texts: dict[str, str]) -> Declaration:
     """Return a declaration in which each of the texts is replaced."""
     longest_first = sorted(texts, key=len, reverse=True)
 
-    def without(value: Json) -> Json:
-        if isinstance(value, str):
-            for text in longest_first:
-                if text in value:
-                    value = value.replace(text, texts[text])
-            return value
-        if isinstance(value, list):
-            return [without(one) for one in value]
-        if isinstance(value, dict):
-            return {without(name): without(one) for name, one in value.items()}
-        return value
+    def without(text: str) -> str:
+        for one in longest_first:
+            if one in text:
+                text = text.replace(one, texts[one])
+        return text
 
-    return msgspec.convert(without(msgspec.to_builtins(declaration)), type(declaration))
+    return msgspec.convert(_each_text(msgspec.to_builtins(declaration), without), type(declaration))
+
+
+def encodable(contents: FileContents) -> FileContents:
+    """Return contents whose texts can be encoded: halves of surrogate pairs, which JSON can hold, are replaced."""
+    return msgspec.convert(_each_text(msgspec.to_builtins(contents), _whole_characters), FileContents)
+
+
+def _whole_characters(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _each_text(value: Json, changed: Callable[[str], str]) -> Json:
+    if isinstance(value, str):
+        return changed(value)
+    if isinstance(value, list | tuple):
+        return [_each_text(one, changed) for one in value]
+    if isinstance(value, dict):
+        return {changed(name): _each_text(one, changed) for name, one in value.items()}
+    return value
