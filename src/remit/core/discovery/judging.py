@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -19,8 +20,11 @@ from remit.core.findings.finding import Severity
 
 
 class SeenThings(msgspec.Struct, kw_only=True):
-    """Everything that the files of a scan held. `governed` are the upstreams and agents that remit knows."""
+    """Everything that the files of a scan held. `governed` are the upstreams and agents that remit knows, `now` is
+    when it is judged.
+    """
 
+    now: datetime
     secrets: list[ExposedSecret] = []
     servers: list[DeclaredServer] = []
     agents: list[DeclaredAgent] = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
@@ -91,7 +92,7 @@ class DiscoveryScans:
         What was read is remembered even if the caller stops the scan with an exception.
         """
         started = self._clock.now()
-        run = _Run(self._tree, self._examiner, self._memory, request, progress)
+        run = _Run(self._tree, self._examiner, self._memory, request, progress, started)
         run.read()
         findings, faults = self._judged(run.seen)
         findings = [self._owned(one, request.base) for one in findings]
@@ -157,10 +158,11 @@ class _Run:
         memory: ScanMemory | None,
         request: ScanRequest,
         progress: Callable[[ScanProgress], None] | None,
+        now: datetime,
     ) -> None:
         self._tree, self._examiner, self._memory = tree, examiner, memory
         self._request, self._progress = request, progress
-        self.seen = SeenThings(governed=request.governed)
+        self.seen = SeenThings(now=now, governed=request.governed)
         self.counts = ScanCounts()
         self.skipped: list[SkippedFile] = []
         self.unread: set[str] = set()
