@@ -24,6 +24,8 @@ SIZE = 1_000_000_000
 SPEED = "discovery: speed of one core"
 MEMORY = "discovery: memory"
 AGAIN = "discovery: unchanged rescan"
+#: Ends the names of a whole run's figures.
+END = ": mixed tree of 1 GB"
 _LOOK_S = 0.1
 
 
@@ -40,11 +42,13 @@ def discovery(quick: bool) -> list[Figure]:
         raise RuntimeError(f"a scan went wrong: {secrets} secrets, {counts}, then {again}")
     read = counts["read_bytes"]
     how = f"{counts['files']:,} files, {read / 1e6:,.0f} MB, {first.seconds:.1f} s on {os.cpu_count()} cores"
-    end = f" ({'quick' if quick else '1 GB'})"
+    end = ": small mixed tree" if quick else END
     return [
         Figure(name=SPEED + end, value=read / 1e6 / first.processor_s, unit="MB/s", how=how),
         Figure(name=MEMORY + end, value=first.peak_mb, unit="MB", how=f"{how}; all processes together"),
-        Figure(name=AGAIN + end, value=second.seconds, unit="s", how=f"{again['unchanged']:,} files unchanged"),
+        Figure(
+            name=AGAIN + end, value=second.seconds, unit="s", how=f"{again['unchanged']:,} files unchanged"
+        ),
     ]
 
 

@@ -8,6 +8,8 @@ A new target is a class with the members of `bench.target.Target` and one line i
 from collections.abc import Callable
 
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
+from bench.discovery import AGAIN, END, SPEED, discovery
+from bench.discovery import MEMORY as SCAN_MEMORY
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -71,6 +73,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "sinks": sinks,
     "rehearsal": rehearsals,
     "hindsight": hindsight,
+    "discovery": discovery,
     "hooks": hooks,
     "replicas": fleet,
     "console": console,
@@ -104,6 +107,9 @@ GOALS = [
     Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),
     Goal(name=MEMORY, at_most=300),
+    Goal(name=SPEED + END, at_least=50),
+    Goal(name=SCAN_MEMORY + END, at_most=300),
+    Goal(name=AGAIN + END, at_most=2),
     Goal(name=HOOK_P99, at_most=20),
     Goal(name=RESULT_P99, at_most=20),
     Goal(name="remit-durable: calls at concurrency 16", at_least=3_000),

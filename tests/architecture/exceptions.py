@@ -20,6 +20,8 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/services/assembly/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/policy/evaluation.py": "a fault is told to who asked, and must not stop the others",
     "src/remit/services/policy/shadow.py": "a candidate that fails is counted, and no call may notice",
+    "src/remit/adapters/discovery/reading_process.py": "what a hostile file meets costs that file alone",
+    "src/remit/services/discovery/scans.py": "rules that fail are told, and the others still count",
     "src/remit/adapters/store/relational/writer.py": "a defect of one unit must not stop the batch it is in",
     "src/remit/adapters/broker/os_keyring.py": "a library of many parts: where one breaks, nothing was read",
     "src/remit/adapters/store/postgres/replicas.py": "whatever one question meets, who asked it is told",

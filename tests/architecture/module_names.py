@@ -4,8 +4,8 @@
 #: A reason, and the words that it allows, in the singular.
 WORDS = {
     "protocols and formats, by the names that their specifications give them": """
-        api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt mcp mermaid metadata
-        oauth oidc openapi pki protocol rest sigv4 spiffe sql sse ssf sts tls transit url utterance
+        api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt markdown mcp mermaid metadata
+        oauth ocsf oidc openapi pki protocol rest sarif sigv4 spiffe sql sse ssf sts tls transit url utterance
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
@@ -25,7 +25,7 @@ WORDS = {
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
-        separation shared spent stated takeover unclosed untrusted
+        examiner judging separation shared spent stated takeover unclosed untrusted
         console exception link watch
     """,
     "terms of language and information flow": """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tree as a laptop has it, of any size: code, notes, transcripts, logs, settings and dumps, and a few secrets.
+"""A tree as a laptop has it, of any size: code, notes, transcripts, logs, settings, dumps, a few secrets.
 
 Code is the standard library's, notes are this repository's; the rest is made up, the same for the same seed.
 Secrets are random letters in real forms.
@@ -19,7 +19,21 @@ from tests.samples.assistant_sessions import many
 
 LARGEST = 200_000
 _LETTERS = string.ascii_letters + string.digits
-_WORDS = "order invoice customer report retry upload token cache queue worker region bucket session".split()
+_WORDS = [
+    "order",
+    "invoice",
+    "customer",
+    "report",
+    "retry",
+    "upload",
+    "token",
+    "cache",
+    "queue",
+    "worker",
+    "region",
+    "bucket",
+    "session",
+]
 
 
 def mixed_tree(folder: Path, size_bytes: int, seed: int = 7) -> int:
@@ -30,10 +44,18 @@ def mixed_tree(folder: Path, size_bytes: int, seed: int = 7) -> int:
         ("py", 0.45, lambda wanted: _joined(code, wanted)),
         ("md", 0.12, lambda wanted: _joined(notes, wanted)),
         ("log", 0.12, lambda wanted: _lines(wanted, lambda: _log_line(drawn))),
-        ("json", 0.08, lambda wanted: json.dumps([_record(drawn) for _ in range(wanted // 180 + 1)], indent=1)),
+        (
+            "json",
+            0.08,
+            lambda wanted: json.dumps([_record(drawn) for _ in range(wanted // 180 + 1)], indent=1),
+        ),
         ("yaml", 0.04, lambda wanted: _lines(wanted, lambda: _manifest(drawn))),
         ("sql", 0.04, lambda wanted: _lines(wanted, lambda: _insert(drawn))),
-        ("csv", 0.03, lambda wanted: _lines(wanted, lambda: ",".join(str(v) for v in _record(drawn).values()))),
+        (
+            "csv",
+            0.03,
+            lambda wanted: _lines(wanted, lambda: ",".join(str(v) for v in _record(drawn).values())),
+        ),
     ]
     secrets = 0
     for suffix, share, made in kinds:
@@ -42,7 +64,7 @@ def mixed_tree(folder: Path, size_bytes: int, seed: int = 7) -> int:
         pool = [made(min(int(drawn.lognormvariate(9.2, 1.3)) + 300, LARGEST)) for _ in range(60)]
         while left > 0:
             text = pool[number % len(pool)]
-            first = f"# {number} {drawn.random()}\n" if suffix not in ("json",) else ""
+            first = f"# {number} {drawn.random()}\n" if suffix != "json" else ""
             if number % 97 == 5 and suffix != "json":
                 first += f'API_KEY = "{_secret(drawn)}"\n'
                 secrets += 1
@@ -88,11 +110,10 @@ def _lines(wanted: int, line: Callable[[], str]) -> str:
 
 
 def _log_line(drawn: random.Random) -> str:
-    return (
-        f"2026-11-{drawn.randint(1, 30):02}T{drawn.randint(0, 23):02}:14:09.221Z INFO  app.{drawn.choice(_WORDS)} "
-        f"[{drawn.getrandbits(64):016x}] {drawn.choice(_WORDS)} took {drawn.randint(1, 900)} ms "
-        f"user={drawn.randint(1, 99999)} path=/api/v1/{drawn.choice(_WORDS)}/{drawn.randint(1, 9999)}"
-    )
+    when = f"2026-11-{drawn.randint(1, 30):02}T{drawn.randint(0, 23):02}:14:09.221Z"
+    word, path = drawn.choice(_WORDS), f"/api/v1/{drawn.choice(_WORDS)}/{drawn.randint(1, 9999)}"
+    took = f"took {drawn.randint(1, 900)} ms user={drawn.randint(1, 99999)} path={path}"
+    return f"{when} INFO  app.{word} [{drawn.getrandbits(64):016x}] {took}"
 
 
 def _record(drawn: random.Random) -> dict[str, object]:
@@ -109,10 +130,11 @@ def _manifest(drawn: random.Random) -> str:
     name = drawn.choice(_WORDS)
     return (
         f"---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}-{drawn.randint(1, 999)}\n"
-        f"data:\n  HOST: {name}.example.com\n  RETRIES: \"{drawn.randint(1, 9)}\""
+        f'data:\n  HOST: {name}.example.com\n  RETRIES: "{drawn.randint(1, 9)}"'
     )
 
 
 def _insert(drawn: random.Random) -> str:
     one = _record(drawn)
-    return f"INSERT INTO {drawn.choice(_WORDS)} VALUES ('{one['id']}', '{one['name']}', {one['amount']}, '{one['note']}');"
+    values = f"'{one['id']}', '{one['name']}', {one['amount']}, '{one['note']}'"
+    return f"INSERT INTO {drawn.choice(_WORDS)} VALUES ({values});"

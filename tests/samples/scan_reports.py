@@ -6,15 +6,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from remit.core.discovery.discovered import Discovered, FilePlace
-from remit.core.discovery.scan import ScanCounts, ScannedFinding, ScanReport, Skipped, SkippedFile, Standing
+from remit.core.discovery.scan import (
+    ScanCounts,
+    ScannedFinding,
+    ScanReport,
+    SkippedFile,
+    SkipReason,
+    Standing,
+)
 from remit.core.findings.finding import FindingKind, Severity
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 #: Breaks out of whatever it is put into, if it can.
 HOSTILE = (
     "\x1b]0;owned\x07\x1b[2J\x1b[31m\u202egnp.exe\u200b\r\n</script><script>alert(1)</script>"
-    "<img src=x onerror=alert(2)>\"'`](javascript:alert(3)) ![x](https://evil.example/p.png) @ada #1 [link](1) {0} "
-    "=HYPERLINK(\"https://evil.example\")|-{{ 7*7 }}{% raw %}\x00\U000e0041"
+    "<img src=x onerror=alert(2)>\"'`](javascript:alert(3)) "
+    "![x](https://evil.example/p.png) @ada #1 [link](1) {0} "
+    '=HYPERLINK("https://evil.example")|-{{ 7*7 }}{% raw %}\x00\U000e0041'
 )
 
 
@@ -78,7 +86,9 @@ def report(found: list[ScannedFinding] | None = None, **more: object) -> ScanRep
         "ended": NOW,
         "complete": True,
         "found": tuple(ordinary if found is None else found),
-        "counts": ScanCounts(files=2841, unchanged=2790, size_bytes=91_000_000, agents=3, servers=5, exports=1),
+        "counts": ScanCounts(
+            files=2841, unchanged=2790, size_bytes=91_000_000, agents=3, servers=5, exports=1
+        ),
     }
     return ScanReport(**{**told, **more})  # type: ignore[arg-type]
 
@@ -95,7 +105,9 @@ def hostile_report() -> ScanReport:
         about=f"server:{HOSTILE}",
         which=HOSTILE,
         says=HOSTILE,
-        places=tuple(FilePlace(file=f"{n}{HOSTILE}", line=n, inside=HOSTILE, commit=HOSTILE) for n in range(1, 6)),
+        places=tuple(
+            FilePlace(file=f"{n}{HOSTILE}", line=n, inside=HOSTILE, commit=HOSTILE) for n in range(1, 6)
+        ),
         severity=Severity.CRITICAL,
         owner=HOSTILE,
         evidence={HOSTILE: HOSTILE, "list": [HOSTILE, {"deep": HOSTILE}], "agent": HOSTILE},
@@ -108,7 +120,7 @@ def hostile_report() -> ScanReport:
         fixed=(scanned(exposed("d", says=HOSTILE), standing=Standing.FIXED),),
         base=HOSTILE,
         complete=False,
-        skipped=(SkippedFile(file=HOSTILE, why=Skipped.SLOW),),
-        counts=ScanCounts(files=1, skipped={Skipped.SLOW: 1}),
+        skipped=(SkippedFile(file=HOSTILE, why=SkipReason.SLOW),),
+        counts=ScanCounts(files=1, skipped={SkipReason.SLOW: 1}),
         faults=(HOSTILE,),
     )

@@ -22,9 +22,9 @@ from remit.adapters.discovery.scan_memory import SqliteScanMemory
 from remit.adapters.runtime.system import SystemClock
 from remit.core.discovery.discovered import Discovered
 from remit.core.discovery.judging import SeenThings
-from remit.core.discovery.scan import ScanReport, Skipped, Standing
+from remit.core.discovery.scan import ScanReport, SkipReason, Standing
 from remit.core.findings.finding import FindingKind
-from remit.ports.discovery import ScanBounds
+from remit.ports.discovery.scans import ScanBounds
 from remit.services.discovery.scans import DiscoveryScans, ScanProgress, ScanRequest
 from tests.samples import scan_examination as made
 from tests.samples.scan_examination import EXAMINATION, KEY
@@ -64,12 +64,14 @@ class Scans:
         self.judges: list[Any] = [judge]
 
     def write(self, name: str, content: bytes | str) -> Path:
+        """Write a file of the tree."""
         place = self.tree / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content if isinstance(content, bytes) else content.encode())
         return place
 
     def __call__(self, progress: Callable[[ScanProgress], None] | None = None, **more: Any) -> ScanReport:
+        """Scan the tree once, as a new process would."""
         memory = SqliteScanMemory(self.state, "edition")
         try:
             service = DiscoveryScans(
@@ -93,7 +95,7 @@ def scans(tmp_path: Path) -> Scans:
     return Scans(tmp_path)
 
 
-def skipped(report: ScanReport) -> dict[str, Skipped]:
+def skipped(report: ScanReport) -> dict[str, SkipReason]:
     """Return what was not read."""
     return {one.file: one.why for one in report.skipped}
 
@@ -111,7 +113,7 @@ def test_a_file_that_kills_its_process_costs_that_file_alone(scans: Scans) -> No
     scans.write("f13x.txt", made.DIES)
     report = scans()
     assert report.counts.files == 20
-    assert skipped(report) == {"f07x.txt": Skipped.BROKEN, "f13x.txt": Skipped.BROKEN}
+    assert skipped(report) == {"f07x.txt": SkipReason.BROKEN, "f13x.txt": SkipReason.BROKEN}
     assert len(report.found) == 20
     assert not report.complete
 
@@ -122,7 +124,7 @@ def test_a_file_that_stalls_its_process_costs_that_file_alone(scans: Scans) -> N
     scans.write("b.txt", made.HANGS)
     scans.write("c.txt", "demo-cccccccc")
     report = scans()
-    assert skipped(report) == {"b.txt": Skipped.SLOW}
+    assert skipped(report) == {"b.txt": SkipReason.SLOW}
     assert says(report) == ["A secret ....aaaa stands in a file.", "A secret ....cccc stands in a file."]
 
 
@@ -131,7 +133,7 @@ def test_a_file_that_needs_more_memory_than_there_is_is_left_out(scans: Scans) -
     scans.write("a.txt", made.EATS)
     scans.write("b.txt", "demo-bbbbbbbb")
     report = scans()
-    assert skipped(report) == {"a.txt": Skipped.LARGE}
+    assert skipped(report) == {"a.txt": SkipReason.LARGE}
     assert len(report.found) == 1
 
 
@@ -141,7 +143,7 @@ def test_a_fault_of_a_reader_tells_nothing_of_the_file(
     """Neither the report nor a stream of any process shows the text that the exception held."""
     scans.write("a.txt", made.RAISES + b" demo-topsecret")
     report = scans()
-    assert skipped(report) == {"a.txt": Skipped.FAULTY}
+    assert skipped(report) == {"a.txt": SkipReason.FAULTY}
     streams = capfd.readouterr()
     assert "topsecret" not in streams.out + streams.err
     assert "topsecret" not in repr(report)
@@ -152,7 +154,9 @@ def test_no_process_stays_behind(scans: Scans) -> None:
     scans.write("a.txt", made.HANGS)
     scans.write("b.txt", made.DIES)
     scans()
-    assert [one for one in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(one.cmdline())] == []
+    assert [
+        one for one in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(one.cmdline())
+    ] == []
 
 
 def test_devices_pipes_sockets_and_links_are_not_opened(scans: Scans) -> None:
@@ -164,7 +168,7 @@ def test_devices_pipes_sockets_and_links_are_not_opened(scans: Scans) -> None:
     (scans.tree / "deep" / "up").symlink_to("..")
     report = scans()
     assert report.counts.files == 1
-    assert report.counts.skipped == {Skipped.SPECIAL: 1, Skipped.LINK: 3}
+    assert report.counts.skipped == {SkipReason.SPECIAL: 1, SkipReason.LINK: 3}
     assert report.complete
 
 
@@ -191,7 +195,7 @@ def test_a_file_that_becomes_a_pipe_after_the_walk_is_not_waited_for(scans: Scan
     )
     root = str(scans.tree)
     report = service.scan(ScanRequest(base=root, roots=(root,), bounds=scans.bounds))
-    assert report.counts.skipped == {Skipped.SPECIAL: 1}
+    assert report.counts.skipped == {SkipReason.SPECIAL: 1}
 
 
 def test_a_file_without_permission_is_counted_and_named(scans: Scans) -> None:
@@ -200,7 +204,7 @@ def test_a_file_without_permission_is_counted_and_named(scans: Scans) -> None:
         pytest.skip("root may read everything")
     scans.write("a.txt", "demo-aaaaaaaa").chmod(0)
     report = scans()
-    assert skipped(report) == {"a.txt": Skipped.DENIED}
+    assert skipped(report) == {"a.txt": SkipReason.DENIED}
     assert not report.complete
 
 
@@ -335,7 +339,7 @@ def test_more_files_than_a_scan_may_read_are_told(scans: Scans) -> None:
     scans.bounds = ScanBounds(files=3)
     report = scans()
     assert report.counts.files == 3
-    assert set(skipped(report).values()) == {Skipped.BOUND}
+    assert set(skipped(report).values()) == {SkipReason.BOUND}
 
 
 def test_a_line_without_an_end_is_read_in_parts(scans: Scans) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads files in processes of their own, one for each core."""
+"""Reads files in other processes, one for each core."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from remit.adapters.discovery.reading_process import (
     serve,
 )
 from remit.core.discovery.chunk import FileChunk
-from remit.core.discovery.scan import Skipped, SkippedFile
+from remit.core.discovery.scan import SkippedFile, SkipReason
 from remit.core.errors import SourceUnavailable
-from remit.ports.discovery import ExaminedFile, Outcome, ScanBounds, Work
+from remit.ports.discovery.scans import ExaminedFile, Outcome, ScanBounds, Work
 
 #: A batch of jobs: this many, or files of this many bytes together.
 _BATCH: Final = 48
@@ -53,7 +53,7 @@ class _Reader:
         self.heard = time.monotonic()
         self.started = False
         self._told: SimpleQueue[list[Work] | None] = SimpleQueue()
-        # A thread of its own sends: a process that does not take its jobs must not keep the others waiting.
+        # A thread sends: a process that does not take its jobs must not keep the others waiting.
         self._sender = Thread(target=self._send, daemon=True)
         self._sender.start()
 
@@ -81,7 +81,7 @@ class _Reader:
 
 
 class ProcessExaminer:
-    """`ports.discovery.FileExaminer`, with at most `processes` processes, started as there is work."""
+    """`ports.discovery.scans.FileExaminer`, with at most `processes` processes, started as there is work."""
 
     def __init__(
         self, key: bytes, examination: Examination, *, processes: int = 0, start_s: float = 30.0
@@ -118,13 +118,13 @@ class ProcessExaminer:
     def _fill(
         self, readers: list[_Reader], batches: Iterator[list[Work]], again: deque[Work], told: bytes
     ) -> bool:
-        """Give work to whoever has room; return whether there may be more."""
+        """Give work to processes that have room; return whether there may be more."""
         while True:
             free = [one for one in readers if len(one.open) <= _BATCH * (_AHEAD - 1)]
             busy = [one for one in readers if one.open]
             if not free and len(readers) >= self._most:
                 return True
-            # What was in the hands of a process that ended is given one by one: the next fault costs one file.
+            # What a lost process had at hand is given one by one: the next fault costs one file.
             batch = [again.popleft()] if again else next(batches, None)
             if batch is None:
                 return False
@@ -149,7 +149,7 @@ class ProcessExaminer:
                     self._lost_at_start = 0
                     yield _outcome(reader.open.popleft(), answer)
         except (EOFError, OSError, msgspec.DecodeError):
-            yield from self._lost(reader, readers, again, Skipped.BROKEN)
+            yield from self._lost(reader, readers, again, SkipReason.BROKEN)
 
     def _stalled(self, readers: list[_Reader], again: deque[Work], stall_s: float) -> Iterator[Outcome]:
         now = time.monotonic()
@@ -157,10 +157,10 @@ class ProcessExaminer:
             patience = stall_s if reader.started else max(self._start_s, stall_s)
             if reader.open and now - reader.heard > patience:
                 reader.process.kill()
-                yield from self._lost(reader, readers, again, Skipped.SLOW)
+                yield from self._lost(reader, readers, again, SkipReason.SLOW)
 
     def _lost(
-        self, reader: _Reader, readers: list[_Reader], again: deque[Work], why: Skipped
+        self, reader: _Reader, readers: list[_Reader], again: deque[Work], why: SkipReason
     ) -> Iterator[Outcome]:
         """Count the file at hand as lost, and have the others read by another process."""
         readers.remove(reader)
@@ -191,13 +191,13 @@ def _job(work: Work) -> FileJob | ChunkJob:
 def _outcome(work: Work, answer: ReadResult) -> Outcome:
     if isinstance(work, FileChunk):
         if answer.contents is None:
-            return SkippedFile(file=work.file, why=answer.why or Skipped.FAULTY)
+            return SkippedFile(file=work.file, why=answer.why or SkipReason.FAULTY)
         return ExaminedFile(file=work.file, contents=answer.contents, read_bytes=answer.read_bytes)
     found, known = work
     if answer.unchanged and known is not None and answer.stamp is not None:
         return msgspec.structs.replace(known, stamp=answer.stamp)
     if answer.contents is None:
-        return SkippedFile(file=found.file, why=answer.why or Skipped.FAULTY)
+        return SkippedFile(file=found.file, why=answer.why or SkipReason.FAULTY)
     return ExaminedFile(
         file=found.file,
         path=found.path,
@@ -206,7 +206,7 @@ def _outcome(work: Work, answer: ReadResult) -> Outcome:
         contents=answer.contents,
         read_bytes=answer.read_bytes,
         cut=answer.cut,
-        binary=answer.why is Skipped.BINARY,
+        binary=answer.why is SkipReason.BINARY,
     )
 
 

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from remit.core.discovery.chunk import FileChunk
-from remit.core.discovery.scan import Skipped
+from remit.core.discovery.scan import SkipReason
 
 #: Files of lines: a chunk may end after any of them. Others are one document.
-_LINES: Final = frozenset(
-    """
-    jsonl ndjson log out err sql csv tsv txt md rst env history sh bash zsh conf cfg ini properties tfvars dump bak
-    """.split()
-)
+_LINES: Final = frozenset({
+    "jsonl", "ndjson", "log", "out", "err", "sql", "csv", "tsv", "txt", "md", "rst", "env", "history", "sh",
+    "bash", "zsh", "conf", "cfg", "ini", "properties", "tfvars", "dump", "bak",
+})  # fmt: skip
 #: A line longer than a chunk is cut behind one of these.
 _ENDS: Final = b" \t,;\"'}]\r"
 #: Bytes of a file in which a NUL says that it is binary.
@@ -39,7 +38,7 @@ class Hash(Protocol):
 class NotRead(Exception):
     """A file that is not read, and why."""
 
-    def __init__(self, why: Skipped) -> None:
+    def __init__(self, why: SkipReason) -> None:
         """Keep the reason."""
         super().__init__(why.value)
         self.why = why
@@ -50,16 +49,16 @@ def opened(path: bytes) -> tuple[int, os.stat_result]:
     try:
         descriptor = os.open(path, OPEN_FLAGS)
     except PermissionError:
-        raise NotRead(Skipped.DENIED) from None
+        raise NotRead(SkipReason.DENIED) from None
     except (FileNotFoundError, NotADirectoryError):
-        raise NotRead(Skipped.GONE) from None
+        raise NotRead(SkipReason.GONE) from None
     except OSError:
         # A link where a file was (ELOOP), or a device without a driver (ENXIO).
-        raise NotRead(Skipped.SPECIAL) from None
+        raise NotRead(SkipReason.SPECIAL) from None
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise NotRead(Skipped.SPECIAL)
+        raise NotRead(SkipReason.SPECIAL)
     return descriptor, status
 
 
@@ -117,5 +116,5 @@ def _read(descriptor: int, count: int) -> bytes:
         while len(data) < count and (more := os.read(descriptor, count - len(data))):
             data += more
     except OSError:
-        raise NotRead(Skipped.FAULTY) from None
+        raise NotRead(SkipReason.FAULTY) from None
     return data

@@ -16,7 +16,7 @@ _MOST_OWNERS: Final = 3
 
 
 class CodeOwners:
-    """`ports.discovery.FileOwners` of this machine; rules are read once for each repository."""
+    """`ports.discovery.scans.FileOwners` of this machine; rules are read once for each repository."""
 
     def __init__(self) -> None:
         """Know nothing yet."""

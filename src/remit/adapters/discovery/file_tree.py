@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from remit.adapters.discovery.ignore_files import PRUNED, IgnoreRules, is_binary_name, rules_in
-from remit.core.discovery.scan import Skipped, SkippedFile
-from remit.ports.discovery import FileStamp, FoundFile, ScanBounds
+from remit.core.discovery.scan import SkippedFile, SkipReason
+from remit.ports.discovery.scans import FileStamp, FoundFile, ScanBounds
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -23,7 +23,7 @@ class _Folder(NamedTuple):
 
 
 class OsFileTree:
-    """`ports.discovery.FileTree` of this machine.
+    """`ports.discovery.scans.FileTree` of this machine.
 
     With `all_files`, the files that `.gitignore` and `.ignore` name are read, too.
     """
@@ -41,7 +41,7 @@ class OsFileTree:
                 if isinstance(one, FoundFile):
                     files, size = files + 1, size + one.stamp.size
                     if files > bounds.files or size > bounds.total_bytes:
-                        yield SkippedFile(file=one.file, why=Skipped.BOUND)
+                        yield SkippedFile(file=one.file, why=SkipReason.BOUND)
                         return
                 yield one
 
@@ -114,16 +114,16 @@ class OsFileTree:
             if rules is not None and rules.ignores(path, folder=is_folder):
                 return None
             if entry.is_symlink():
-                return SkippedFile(file=_below(path, base), why=Skipped.LINK)
+                return SkippedFile(file=_below(path, base), why=SkipReason.LINK)
             status = entry.stat(follow_symlinks=False)
         except OSError as fault:
             return SkippedFile(file=_below(path, base), why=_why(fault))
         if not is_folder:
             return _file(path, base, status)
         if status.st_dev != folder.device:
-            return SkippedFile(file=_below(path, base), why=Skipped.OTHER_SYSTEM)
+            return SkippedFile(file=_below(path, base), why=SkipReason.OTHER_SYSTEM)
         if folder.depth + 1 > bounds.depth:
-            return SkippedFile(file=_below(path, base), why=Skipped.DEEP)
+            return SkippedFile(file=_below(path, base), why=SkipReason.DEEP)
         return _Folder(path, folder.depth + 1, rules, folder.device)
 
     def _rules_above(self, root: str) -> IgnoreRules | None:
@@ -138,16 +138,16 @@ class OsFileTree:
             folder = parent
         rules: IgnoreRules | None = None
         for one in reversed(above):
-            names = {name for name in (".gitignore", ".ignore", ".remitignore")}
+            names = {".gitignore", ".ignore", ".remitignore"}
             rules = rules_in(one.rstrip("/"), names, rules, all_files=self._all_files)
         return rules
 
 
 def _file(path: str, base: str, status: os.stat_result) -> FoundFile | SkippedFile:
     if not stat.S_ISREG(status.st_mode):
-        return SkippedFile(file=_below(path, base), why=Skipped.SPECIAL)
+        return SkippedFile(file=_below(path, base), why=SkipReason.SPECIAL)
     if is_binary_name(path):
-        return SkippedFile(file=_below(path, base), why=Skipped.BINARY)
+        return SkippedFile(file=_below(path, base), why=SkipReason.BINARY)
     stamp = FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     return FoundFile(path=path, file=_below(path, base), stamp=stamp)
 
@@ -158,7 +158,7 @@ def _below(path: str, base: str) -> str:
     return (below or ".").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _why(fault: OSError) -> Skipped:
+def _why(fault: OSError) -> SkipReason:
     if isinstance(fault, PermissionError):
-        return Skipped.DENIED
-    return Skipped.GONE if isinstance(fault, FileNotFoundError | NotADirectoryError) else Skipped.FAULTY
+        return SkipReason.DENIED
+    return SkipReason.GONE if isinstance(fault, FileNotFoundError | NotADirectoryError) else SkipReason.FAULTY

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Final
+from typing import Final, NamedTuple
 
 import re2
 from pathspec import GitIgnoreSpec
@@ -27,31 +27,33 @@ FAULTS: Final = (ValueError, re.error, re2.error)
 PRUNED: Final = frozenset({
     ".git", ".hg", ".svn", ".jj", "node_modules", "bower_components", "site-packages", "dist-packages",
     ".venv", "venv", ".virtualenv", "__pycache__", ".tox", ".nox", ".mypy_cache", ".pytest_cache",
-    ".ruff_cache", ".hypothesis", ".eggs", ".gradle", ".m2", ".cargo", ".rustup", ".npm", ".nvm", ".pnpm-store",
-    ".yarn", ".bundle", ".terraform", ".next", ".nuxt", ".cache", ".Trash", ".stack", ".ivy2", ".pub-cache",
-    "DerivedData", "Caches",
+    ".ruff_cache", ".hypothesis", ".eggs", ".gradle", ".m2", ".cargo", ".rustup", ".npm", ".nvm",
+    ".pnpm-store", ".yarn", ".bundle", ".terraform", ".next", ".nuxt", ".cache", ".Trash", ".stack",
+    ".ivy2", ".pub-cache", "DerivedData", "Caches",
 })  # fmt: skip
 
 #: Kinds that hold no text: never opened.
-_BINARY: Final = frozenset(
-    """
-    png jpg jpeg gif bmp ico icns webp tif tiff psd heic avif mp3 mp4 m4a m4v mov avi mkv webm ogg oga ogv wav flac
-    aac woff woff2 ttf otf eot so dylib dll exe a o obj lib pyc pyo pyd class jar war ear wasm bin dat
-    iso dmg img vmdk qcow2 deb rpm msi apk ipa pdf dvi ps safetensors gguf onnx pt pth ckpt h5 npy npz pickle pkl
-    joblib rlib rmeta node lockb pack idx 7z rar xz bz2 lz4 br whl egg
-    """.split()
-)
+_BINARY: Final = frozenset({
+    "png", "jpg", "jpeg", "gif", "bmp", "ico", "icns", "webp", "tif", "tiff", "psd", "heic", "avif", "mp3",
+    "mp4", "m4a", "m4v", "mov", "avi", "mkv", "webm", "ogg", "oga", "ogv", "wav", "flac", "aac", "woff",
+    "woff2", "ttf", "otf", "eot", "so", "dylib", "dll", "exe", "a", "o", "obj", "lib", "pyc", "pyo", "pyd",
+    "class", "wasm", "iso", "dmg", "img", "vmdk", "qcow2", "deb", "rpm", "msi", "pdf", "dvi", "ps",
+    "safetensors", "gguf", "onnx", "pt", "pth", "ckpt", "h5", "npy", "npz", "pickle", "pkl", "joblib", "rlib",
+    "rmeta", "node", "lockb", "pack", "idx", "7z", "rar", "xz", "lz4", "br", "whl", "egg",
+})  # fmt: skip
 
 _TELLING_FOLDERS: Final = frozenset({
-    ".claude", ".cursor", ".codex", ".gemini", ".vscode", ".windsurf", ".codeium", ".continue", ".zed", ".aws",
-    ".kube", ".docker", ".config", ".azure", ".gcloud", ".github", ".ssh", ".roo", ".cline", ".amazonq", ".kiro",
+    ".claude", ".cursor", ".codex", ".gemini", ".vscode", ".windsurf", ".codeium", ".continue", ".zed",
+    ".aws", ".kube", ".docker", ".config", ".azure", ".gcloud", ".github", ".ssh", ".roo", ".cline",
+    ".amazonq", ".kiro",
 })  # fmt: skip
 _TELLING_FILES: Final = re.compile(
     r"""(?ix)
-    \.env(?:[.\-_].*)? | .*\.env | \.envrc | \.?mcp(?:[._-].*)?\.json | claude.*\.(?:json|md) | \.claude\.json |
-    \.netrc | \.pgpass | \.npmrc | \.pypirc | \.git-credentials | \.my\.cnf | \.\w+_history | credentials(?:\.\w+)? |
-    secrets?(?:\.\w+)? | .*\.tfvars(?:\.json)? | .*\.tfstate(?:\.backup)? | .*\.pem | id_(?:rsa|ecdsa|ed25519) |
-    kubeconfig(?:\..*)? | .*service[_-]?account.*\.json | docker-compose.*\.ya?ml | local\.settings\.json
+    \.env(?:[.\-_].*)? | .*\.env | \.envrc | \.?mcp(?:[._-].*)?\.json | claude.*\.(?:json|md) |
+    \.claude\.json | \.netrc | \.pgpass | \.npmrc | \.pypirc | \.git-credentials | \.my\.cnf |
+    \.\w+_history | credentials(?:\.\w+)? | secrets?(?:\.\w+)? | .*\.tfvars(?:\.json)? |
+    .*\.tfstate(?:\.backup)? | .*\.pem | id_(?:rsa|ecdsa|ed25519) | kubeconfig(?:\..*)? |
+    .*service[_-]?account.*\.json | docker-compose.*\.ya?ml | local\.settings\.json
     """
 )
 
@@ -63,7 +65,9 @@ def is_telling(path: str, *, folder: bool) -> bool:
     *folders, name = path.rstrip("/").split("/")
     if folder:
         folders.append(name)
-    return not _TELLING_FOLDERS.isdisjoint(folders) or (not folder and _TELLING_FILES.fullmatch(name) is not None)
+    return not _TELLING_FOLDERS.isdisjoint(folders) or (
+        not folder and _TELLING_FILES.fullmatch(name) is not None
+    )
 
 
 def is_binary_name(name: str) -> bool:
@@ -71,22 +75,23 @@ def is_binary_name(name: str) -> bool:
     return name.rpartition(".")[2].lower() in _BINARY and "." in name
 
 
-class IgnoreRules:
-    """The ignore files of a folder and of those above it. A folder without any shares its parent's rules."""
+class IgnoreRules(NamedTuple):
+    """The ignore files of a folder, each with whether it is remit's own, and the rules of folders above it.
 
-    def __init__(
-        self, above: IgnoreRules | None, prefix: str, specs: tuple[tuple[GitIgnoreSpec, bool], ...]
-    ) -> None:
-        """Keep the rules: each with whether it is remit's own."""
-        self._above, self._prefix, self._specs = above, prefix, specs
+    A folder without any shares its parent's rules.
+    """
+
+    above: IgnoreRules | None
+    prefix: str
+    specs: tuple[tuple[GitIgnoreSpec, bool], ...]
 
     def ignores(self, path: str, *, folder: bool) -> bool:
         """Return whether a file below these folders is left out."""
         telling: bool | None = None
         rules: IgnoreRules | None = self
         while rules is not None:
-            below = path[len(rules._prefix) :] + ("/" if folder else "")
-            for spec, own in rules._specs:
+            below = path[len(rules.prefix) :] + ("/" if folder else "")
+            for spec, own in rules.specs:
                 included = spec.check_file(below).include
                 if included is None:
                     continue
@@ -95,18 +100,19 @@ class IgnoreRules:
                 telling = is_telling(below, folder=folder) if telling is None else telling
                 if not telling:
                     return True
-            rules = rules._above
+            rules = rules.above
         return False
 
 
 def rules_in(
-    folder: str, names: frozenset[str] | set[str], above: IgnoreRules | None, *, all_files: bool
+    folder: str, names: set[str], above: IgnoreRules | None, *, all_files: bool
 ) -> IgnoreRules | None:
     """Return the rules for a folder with these names in it. With `all_files`, only remit's own count."""
-    specs = []
-    for name in (OWN, *(() if all_files else _OTHERS)):
-        if name in names and (lines := lines_of(f"{folder}/{name}")):
-            specs.append((_spec(lines), name == OWN))
+    specs = [
+        (_spec(lines), name == OWN)
+        for name in (OWN, *(() if all_files else _OTHERS))
+        if name in names and (lines := lines_of(f"{folder}/{name}"))
+    ]
     return IgnoreRules(above, f"{folder}/", tuple(specs)) if specs else above
 
 

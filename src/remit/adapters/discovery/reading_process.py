@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that reads files: it gets places, and answers with what was there, never with text.
 
-INVARIANT: nothing of a file leaves this process but `FileContents`. A fault is told by its kind alone, standard
-error is closed, and no core is dumped.
+INVARIANT: nothing of a file leaves this process but `FileContents`. A fault is told by its kind alone,
+standard error is closed, and no core is dumped.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import msgspec
 from remit.adapters.discovery.file_chunks import HEAD_BYTES, NotRead, chunks, is_binary, opened
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.contents import FileContents, FindsSecrets, ReadsChunks, contents_of, encodable
-from remit.core.discovery.scan import Skipped
-from remit.ports.discovery import FileStamp
+from remit.core.discovery.scan import SkipReason
+from remit.ports.discovery.scans import FileStamp
 
 #: Address space of a reading process: a file that needs more costs itself, not the machine.
 MEMORY_BYTES: Final = 3 << 30
 
 
 class FileJob(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file to read. `size` and `digest` are those of an earlier scan; a digest is empty if there was none."""
+    """A file to read. `size` and `digest` are those of an earlier scan; without one the digest is empty."""
 
     path: bytes
     file: str
@@ -66,7 +66,7 @@ class ReadResult(msgspec.Struct, frozen=True, array_like=True, tag=True):
     read_bytes: int = 0
     unchanged: bool = False
     cut: bool = False
-    why: Skipped | None = None
+    why: SkipReason | None = None
 
 
 JOBS: Final = msgspec.msgpack.Decoder(list[FileJob | ChunkJob])
@@ -130,9 +130,9 @@ class _Reading:
         except NotRead as fault:
             return ReadResult(why=fault.why)
         except MemoryError:
-            return ReadResult(why=Skipped.LARGE)
+            return ReadResult(why=SkipReason.LARGE)
         except Exception:  # noqa: BLE001 - what a hostile file meets in a reader costs this file alone
-            return ReadResult(why=Skipped.FAULTY)
+            return ReadResult(why=SkipReason.FAULTY)
 
     def _file(self, job: FileJob) -> ReadResult:
         bounds = self._bounds
@@ -143,7 +143,7 @@ class _Reading:
             if job.digest and job.size == status.st_size and self._digest(descriptor, size) == job.digest:
                 return ReadResult(stamp=stamp, digest=job.digest, unchanged=True, read_bytes=size)
             if is_binary(os.pread(descriptor, HEAD_BYTES, 0)):
-                return ReadResult(contents=FileContents(), stamp=stamp, why=Skipped.BINARY)
+                return ReadResult(contents=FileContents(), stamp=stamp, why=SkipReason.BINARY)
             os.lseek(descriptor, 0, os.SEEK_SET)
             hashed = hashlib.blake2b(key=bounds.key, digest_size=16)
             parts = chunks(descriptor, job.file, size, bounds.chunk_bytes, bounds.whole_bytes, hashed)

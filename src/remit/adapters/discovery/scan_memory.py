@@ -16,7 +16,7 @@ import msgspec
 from remit.core.discovery.discovered import ExposedSecret
 from remit.core.discovery.scan import SeenFinding
 from remit.core.errors import Busy, StoreUnavailable
-from remit.ports.discovery import FileStamp, KnownFile
+from remit.ports.discovery.scans import FileStamp, KnownFile
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -36,7 +36,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 class SqliteScanMemory:
-    """`ports.discovery.ScanMemory` in a file.
+    """`ports.discovery.scans.ScanMemory` in a file.
 
     `edition` names the readers and detectors: what others found is not taken for what these would find.
     """

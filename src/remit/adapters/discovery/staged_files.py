@@ -16,7 +16,7 @@ from typing import Final
 from remit.adapters.discovery.file_chunks import HEAD_BYTES, is_binary
 from remit.adapters.discovery.ignore_files import is_binary_name
 from remit.core.discovery.chunk import FileChunk
-from remit.core.discovery.scan import Skipped, SkippedFile
+from remit.core.discovery.scan import SkippedFile, SkipReason
 from remit.core.errors import SourceUnavailable
 
 _GIT: Final = (
@@ -30,7 +30,7 @@ _REGULAR: Final = ("100644", "100755")
 
 
 class StagedFiles:
-    """`ports.discovery.ChunkSource` of the files that are staged in the repository around a folder."""
+    """`ports.discovery.scans.ChunkSource` of the files that are staged in the repository around a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Keep the folder."""
@@ -56,7 +56,7 @@ class StagedFiles:
                 git.stdin.flush()
                 header = git.stdout.readline().split()
                 if len(header) != 3 or header[1] != b"blob":
-                    yield SkippedFile(file=file, why=Skipped.FAULTY)
+                    yield SkippedFile(file=file, why=SkipReason.FAULTY)
                     continue
                 size = int(header[2])
                 content = git.stdout.read(min(size, _MOST_BYTES))
@@ -67,7 +67,7 @@ class StagedFiles:
                     continue
                 yield FileChunk(file=file, content=content)
                 if size > _MOST_BYTES:
-                    yield SkippedFile(file=file, why=Skipped.LARGE)
+                    yield SkippedFile(file=file, why=SkipReason.LARGE)
             git.stdin.close()
 
     def _staged(self) -> Iterator[tuple[bytes, str]]:
@@ -101,7 +101,9 @@ class StagedFiles:
                 check=False,
             )
         except FileNotFoundError:
-            raise SourceUnavailable("`git` is not installed", remediation="install it, or scan without `--staged`") from None
+            raise SourceUnavailable(
+                "`git` is not installed", remediation="install it, or scan without `--staged`"
+            ) from None
         except subprocess.TimeoutExpired:
             raise SourceUnavailable("`git` did not answer in time", remediation="try again") from None
         if done.returncode in none_on:
@@ -119,8 +121,18 @@ def _environment() -> dict[str, str]:
 
     `GIT_INDEX_FILE` and `GIT_DIR` stay: inside a hook they say which index is to be committed.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT and "TRACE" not in name}
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in _LEFT_OUT and "TRACE" not in name
+    }
+    return {
+        **kept,
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+    }
 
 
-_LEFT_OUT: Final = frozenset({"GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_ASKPASS", "SSH_ASKPASS", "GIT_SSH_COMMAND"})
+_LEFT_OUT: Final = frozenset(
+    {"GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_ASKPASS", "SSH_ASKPASS", "GIT_SSH_COMMAND"}
+)

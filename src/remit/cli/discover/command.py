@@ -112,7 +112,7 @@ def look(
     progress: bool = False,
 ) -> ScanReport:
     """Scan, and return the report; raises `NotFound` for a path that does not exist."""
-    from remit.compose import discovery
+    from remit.compose.discovery import scans as discovery
     from remit.services.discovery.scans import ScanRequest
 
     roots, base = _places(paths)
@@ -147,7 +147,9 @@ def _places(paths: list[Path]) -> tuple[list[str], str]:
         try:
             roots.append(str(one.expanduser().resolve(strict=True)))
         except OSError:
-            raise NotFound(f"`{one}` does not exist", remediation="give folders and files that exist") from None
+            raise NotFound(
+                f"`{one}` does not exist", remediation="give folders and files that exist"
+            ) from None
     base = os.path.commonpath(roots)
     return list(dict.fromkeys(roots)), base if os.path.isdir(base) else os.path.dirname(base)
 
@@ -201,7 +203,9 @@ def _write(report: ScanReport, form: Form, place: Path | None, *, everything: bo
         return
     import os
 
-    with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
+    with os.fdopen(
+        os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as opened:
         opened.write(text)
     terminal.remark(f"written to {place}")
 

@@ -26,9 +26,16 @@ def markdown(report: ScanReport) -> str:
     lines = ["# What remit discovered", ""]
     head = f"{len(found)} findings: {counted_severities(found)}" if found else "Nothing found"
     counts = report.counts
-    lines += [f"{head}. {counts.files:,} files read, {counts.agents} agents, {counts.servers} MCP servers.", ""]
+    lines += [
+        f"{head}. {counts.files:,} files read, {counts.agents} agents, {counts.servers} MCP servers.",
+        "",
+    ]
     for group in grouped(found):
-        owner = f" (owner {escaped(group.owner)})" if group.owner and not group.title.endswith(group.owner) else ""
+        owner = (
+            f" (owner {escaped(group.owner)})"
+            if group.owner and not group.title.endswith(group.owner)
+            else ""
+        )
         lines += [f"## {escaped(group.title)}{owner}", ""]
         for one in group.findings:
             lines += _finding(one)

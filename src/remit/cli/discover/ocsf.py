@@ -35,7 +35,9 @@ def ocsf(report: ScanReport) -> list[Json]:
 def _event(one: ScannedFinding, now: datetime) -> Json:
     finding = one.finding
     of_class = _DATA_SECURITY if finding.kind in _SECRETS else _DETECTION
-    activity = _CLOSE if one.standing is Standing.FIXED else _CREATE if one.standing is Standing.NEW else _UPDATE
+    activity = (
+        _CLOSE if one.standing is Standing.FIXED else _CREATE if one.standing is Standing.NEW else _UPDATE
+    )
     status, status_name = _STATES.get(one.standing, (1, "New"))
     event: dict[str, Json] = {
         "category_uid": 2,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report as one page of HTML: without scripts, links to elsewhere or other files, and made for paper, too."""
+"""The report as one page of HTML: without scripts, links or other files, and fit for paper."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _TEMPLATES: Final = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    finalize=lambda value: plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    finalize=lambda value: (
+        plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    ),
 )
 
 
@@ -30,7 +32,10 @@ def _words(text: str) -> Markup:
     parts = plain(text).split("`")
     if len(parts) % 2 == 0:
         return Markup.escape(plain(text))
-    made = [Markup("<code>{}</code>").format(part) if n % 2 else Markup.escape(part) for n, part in enumerate(parts)]
+    made = [
+        Markup("<code>{}</code>").format(part) if n % 2 else Markup.escape(part)
+        for n, part in enumerate(parts)
+    ]
     return Markup("").join(made)
 
 

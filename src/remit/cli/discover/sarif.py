@@ -77,7 +77,9 @@ def _result(one: ScannedFinding, rule: int) -> Json:
         "level": _LEVELS[finding.weight],
         "message": {"text": message(text)},
         "locations": [_location(place) for place in finding.places[:1]],
-        "relatedLocations": [{"id": n, **_location(place)} for n, place in enumerate(finding.places[1:11], 1)],
+        "relatedLocations": [
+            {"id": n, **_location(place)} for n, place in enumerate(finding.places[1:11], 1)
+        ],
         "partialFingerprints": {"remitFinding/v1": finding.id},
         "baselineState": _BASELINES.get(one.standing, "unchanged"),
         "properties": _properties(one),
@@ -138,7 +140,9 @@ def _invocation(report: ScanReport) -> Json:
         "executionSuccessful": not report.faults,
         "startTimeUtc": f"{report.started:%Y-%m-%dT%H:%M:%SZ}",
         "endTimeUtc": f"{report.ended:%Y-%m-%dT%H:%M:%SZ}",
-        "toolExecutionNotifications": [{"level": "warning", "message": {"text": message(one)}} for one in notices],
+        "toolExecutionNotifications": [
+            {"level": "warning", "message": {"text": message(one)}} for one in notices
+        ],
     }
 
 

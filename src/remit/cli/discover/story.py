@@ -45,7 +45,9 @@ def show(report: ScanReport, *, everything: bool) -> None:
         _group(group, everything=everything)
     if left := len(found) - len(shown):
         terminal.say("")
-        terminal.say(f"{terminal.counted(left, 'more finding')}: `remit discover --all` shows them", style="dim")
+        terminal.say(
+            f"{terminal.counted(left, 'more finding')}: `remit discover --all` shows them", style="dim"
+        )
     _end(report)
 
 
@@ -67,7 +69,9 @@ def _read(report: ScanReport) -> None:
         if count
     ]
     if seen:
-        terminal.say("Saw " + ", ".join(seen).replace("export of permissionss", "exports of permissions"), style="dim")
+        terminal.say(
+            "Saw " + ", ".join(seen).replace("export of permissionss", "exports of permissions"), style="dim"
+        )
 
 
 def _group(group: FindingGroup, *, everything: bool) -> None:
@@ -90,10 +94,14 @@ def _finding(one: ScannedFinding, *, everything: bool) -> None:
         lines.append(("", f"and {more} more"))
     if told := _evidence(finding.evidence):
         lines.append(("seen", told))
-    lines += [("steps" if n == 1 else "", f"{n}. {step[:_LONGEST]}") for n, step in enumerate(finding.steps, 1)]
+    lines += [
+        ("steps" if n == 1 else "", f"{n}. {step[:_LONGEST]}") for n, step in enumerate(finding.steps, 1)
+    ]
     if finding.reach:
         reach = finding.reach if everything else finding.reach[:_REACH]
-        more_reach = f"; and {len(finding.reach) - len(reach)} more" if len(reach) < len(finding.reach) else ""
+        more_reach = (
+            f"; and {len(finding.reach) - len(reach)} more" if len(reach) < len(finding.reach) else ""
+        )
         lines.append(("reaches", "; ".join(reach) + more_reach))
     lines.append(("do", remediation(one)))
     since = "new" if one.standing is Standing.NEW else f"since {one.first_seen:%Y-%m-%d}"
@@ -155,5 +163,7 @@ def size(count: int) -> str:
     """Return a size in everyday units."""
     for unit, bytes_of in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= bytes_of:
-            return f"{count / bytes_of:.1f} {unit}" if count < 10 * bytes_of else f"{count // bytes_of:,} {unit}"
+            return (
+                f"{count / bytes_of:.1f} {unit}" if count < 10 * bytes_of else f"{count // bytes_of:,} {unit}"
+            )
     return f"{count} B"

@@ -69,7 +69,11 @@ def place(one: FilePlace) -> dict[str, Json]:
 
 def place_text(one: FilePlace) -> str:
     """Return a place in the form that editors and terminals open."""
-    text = one.file + (f":{one.line}" if one.line else "") + (f":{one.column}" if one.line and one.column else "")
+    text = (
+        one.file
+        + (f":{one.line}" if one.line else "")
+        + (f":{one.column}" if one.line and one.column else "")
+    )
     text += f" ({one.inside})" if one.inside else ""
     return text + (f" at {one.commit[:12]}" if one.commit else "")
 

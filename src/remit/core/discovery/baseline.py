@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The baseline: a file of findings that a team has accepted, each with a reason and perhaps an end.
 
-It stands beside what was scanned, and is reviewed like code. So that a secret has the same fingerprint for each
-person and in CI, the baseline holds the key of its fingerprints: it guards against reading
-secrets from the file, not against a person who can read both the file and the places that it names.
+It stands beside what was scanned, and is reviewed like code. It holds the key of its fingerprints, so that a
+secret has the same one for each person and in CI. The key guards against reading secrets from the file, not
+against a person who can read both the file and the places that it names.
 """
 
 from __future__ import annotations

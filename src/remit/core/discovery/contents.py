@@ -14,10 +14,10 @@ import msgspec
 
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.declared import (
+    Declaration,
     DeclaredAgent,
     DeclaredServer,
     DeclaredTool,
-    Declaration,
     PermissionExport,
     Read,
 )
@@ -111,7 +111,7 @@ def scrubbed(declaration: Declaration, texts: dict[str, str]) -> Declaration:
 
 
 def encodable(contents: FileContents) -> FileContents:
-    """Return contents whose texts can be encoded: halves of surrogate pairs, which JSON can hold, are replaced."""
+    """Return contents that can be encoded: halves of surrogate pairs, which JSON can hold, are replaced."""
     return msgspec.convert(_each_text(msgspec.to_builtins(contents), _whole_characters), FileContents)
 
 

@@ -20,8 +20,8 @@ from remit.core.findings.finding import Severity
 
 
 class SeenThings(msgspec.Struct, kw_only=True):
-    """Everything that the files of a scan held. `governed` are the upstreams and agents that remit knows, `now` is
-    when it is judged.
+    """Everything that the files of a scan held, judged at `now`. `governed` are the upstreams and agents that
+    remit knows.
     """
 
     now: datetime
@@ -61,6 +61,4 @@ def _order(one: Discovered) -> tuple[int, str, str, str]:
 def _united(first: Discovered, second: Discovered) -> Discovered:
     places = tuple(dict.fromkeys((*first.places, *second.places)))[:MOST_PLACES]
     severity = min((first.weight, second.weight), key=lambda one: Severity(one).rank)
-    return msgspec.structs.replace(
-        first, places=places, severity=severity, owner=first.owner or second.owner
-    )
+    return msgspec.structs.replace(first, places=places, severity=severity, owner=first.owner or second.owner)

@@ -11,7 +11,7 @@ import msgspec
 from remit.core.discovery.discovered import Discovered
 
 
-class Skipped(enum.StrEnum):
+class SkipReason(enum.StrEnum):
     """Why a file was not read, or not read to its end."""
 
     DENIED = "permission denied"
@@ -30,7 +30,15 @@ class Skipped(enum.StrEnum):
 
 #: Reasons after which a scan has not seen everything, so that what it did not find may still be there.
 INCOMPLETE = frozenset(
-    {Skipped.DENIED, Skipped.LARGE, Skipped.DEEP, Skipped.SLOW, Skipped.BROKEN, Skipped.FAULTY, Skipped.BOUND}
+    {
+        SkipReason.DENIED,
+        SkipReason.LARGE,
+        SkipReason.DEEP,
+        SkipReason.SLOW,
+        SkipReason.BROKEN,
+        SkipReason.FAULTY,
+        SkipReason.BOUND,
+    }
 )
 
 
@@ -38,11 +46,11 @@ class SkippedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file, by its place below the base, that was not read, or not to its end."""
 
     file: str
-    why: Skipped
+    why: SkipReason
 
 
 class SeenFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding as a scope remembers it. `fixed` is when a scan no longer saw it, though it read its places."""
+    """A finding as a scope remembers it. `fixed` is when a scan read its places, and no longer saw it."""
 
     finding: Discovered
     first_seen: datetime
@@ -82,7 +90,7 @@ class ScanCounts(msgspec.Struct, kw_only=True):
     agents: int = 0
     exports: int = 0
     left_out: int = 0
-    skipped: dict[Skipped, int] = {}
+    skipped: dict[SkipReason, int] = {}
 
 
 class ScanReport(msgspec.Struct, frozen=True, kw_only=True):

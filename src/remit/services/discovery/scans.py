@@ -23,8 +23,8 @@ from remit.core.discovery.contents import FileContents
 from remit.core.discovery.discovered import Discovered, ExposedSecret
 from remit.core.discovery.history import continued
 from remit.core.discovery.judging import JUDGES, Judge, SeenThings, merged
-from remit.core.discovery.scan import INCOMPLETE, ScanCounts, ScanReport, Skipped, SkippedFile
-from remit.ports.discovery import (
+from remit.core.discovery.scan import INCOMPLETE, ScanCounts, ScanReport, SkippedFile, SkipReason
+from remit.ports.discovery.scans import (
     ChunkSource,
     ExaminedFile,
     FileExaminer,
@@ -86,7 +86,9 @@ class DiscoveryScans:
         self._tree, self._examiner, self._memory = tree, examiner, memory
         self._owners, self._clock, self._judges = owners, clock, judges
 
-    def scan(self, request: ScanRequest, progress: Callable[[ScanProgress], None] | None = None) -> ScanReport:
+    def scan(
+        self, request: ScanRequest, progress: Callable[[ScanProgress], None] | None = None
+    ) -> ScanReport:
         """Return the report of one scan; raises `Busy`, `StoreUnavailable` and `SourceUnavailable`.
 
         What was read is remembered even if the caller stops the scan with an exception.
@@ -233,14 +235,14 @@ class _Run:
     def _examined(self, one: ExaminedFile) -> None:
         contents = one.contents
         if one.binary:
-            self._skip(SkippedFile(file=one.file, why=Skipped.BINARY))
+            self._skip(SkippedFile(file=one.file, why=SkipReason.BINARY))
         self.counts.files += not one.binary
         self.counts.size_bytes += one.read_bytes
         self.counts.read_bytes += one.read_bytes
         self.counts.left_out += contents.left_out
         self._add(contents)
         if one.cut:
-            self._skip(SkippedFile(file=one.file, why=Skipped.LARGE))
+            self._skip(SkippedFile(file=one.file, why=SkipReason.LARGE))
         if one.path and one.stamp is not None:
             self._places.pop(one.path, None)
             self._remember(
@@ -276,7 +278,7 @@ class _Run:
         skipped = self.counts.skipped
         skipped[one.why] = skipped.get(one.why, 0) + 1
         if one.why in INCOMPLETE:
-            self.unread.add("." if one.why is Skipped.BOUND else one.file)
+            self.unread.add("." if one.why is SkipReason.BOUND else one.file)
             if len(self.skipped) < _MOST_SKIPPED:
                 self.skipped.append(one)
 

@@ -10,8 +10,8 @@ import pytest
 
 from remit.adapters.discovery.file_owners import CodeOwners
 from remit.adapters.discovery.file_tree import OsFileTree
-from remit.core.discovery.scan import Skipped, SkippedFile
-from remit.ports.discovery import FoundFile, ScanBounds
+from remit.core.discovery.scan import SkippedFile, SkipReason
+from remit.ports.discovery.scans import FoundFile, ScanBounds
 
 
 def write(root: Path, *names: str, **contents: str) -> None:
@@ -24,7 +24,9 @@ def write(root: Path, *names: str, **contents: str) -> None:
         (root / f".{name}").write_text(content)
 
 
-def walked(root: Path, *, all_files: bool = False, roots: tuple[Path, ...] = (), depth: int = 64) -> list[str]:
+def walked(
+    root: Path, *, all_files: bool = False, roots: tuple[Path, ...] = (), depth: int = 64
+) -> list[str]:
     """Return the places that a walk yields."""
     tree = OsFileTree(all_files=all_files)
     found = tree.files([str(one) for one in roots or (root,)], str(root), ScanBounds(depth=depth))
@@ -33,7 +35,9 @@ def walked(root: Path, *, all_files: bool = False, roots: tuple[Path, ...] = (),
 
 def test_ignore_files_count_for_their_folder_and_below(tmp_path: Path) -> None:
     """The deepest file decides, as in Git."""
-    write(tmp_path, "a.txt", "a.tmp", "deep/b.tmp", "deep/kept.tmp", "built/x.txt", gitignore="*.tmp\n/built/\n")
+    write(
+        tmp_path, "a.txt", "a.tmp", "deep/b.tmp", "deep/kept.tmp", "built/x.txt", gitignore="*.tmp\n/built/\n"
+    )
     (tmp_path / "deep" / ".gitignore").write_text("!kept.tmp\n")
     assert walked(tmp_path) == [".gitignore", "a.txt", "deep/.gitignore", "deep/kept.tmp"]
     assert "built/x.txt" in walked(tmp_path, all_files=True)
@@ -42,20 +46,30 @@ def test_ignore_files_count_for_their_folder_and_below(tmp_path: Path) -> None:
 def test_git_agrees_with_what_is_ignored(tmp_path: Path) -> None:
     """Git itself lists the same files, for patterns of each form."""
     patterns = "*.tmp\n!keep.tmp\n/top\nany/\ndeep/**/x.txt\nq?.txt\n[ab].md\n\\#odd\n**/far\ntrail \n"
-    write(
-        tmp_path, "a.tmp", "keep.tmp", "top/a.txt", "deep/top/a.txt", "deep/any/a.txt", "deep/1/2/x.txt", "x.txt",
-        "qq.txt", "qqq.txt", "a.md", "c.md", "#odd", "one/far/a.txt", "one/fare/a.txt", "trail", gitignore=patterns,
-    )  # fmt: skip
+    names = (
+        "a.tmp keep.tmp top/a.txt deep/top/a.txt deep/any/a.txt deep/1/2/x.txt x.txt qq.txt qqq.txt a.md c.md"
+    )
+    write(tmp_path, *names.split(), "#odd", "one/far/a.txt", "one/fare/a.txt", "trail", gitignore=patterns)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--others", "--exclude-standard"], cwd=tmp_path, check=True, capture_output=True
+        ["git", "ls-files", "-z", "--others", "--exclude-standard"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
     )
     assert sorted(walked(tmp_path)) == sorted(listed.stdout.decode().split("\0")[:-1])
 
 
 def test_files_in_which_secrets_stand_are_read_although_git_ignores_them(tmp_path: Path) -> None:
     """They are ignored because they hold secrets. Only `.remitignore` leaves them out."""
-    write(tmp_path, ".env", ".env.local", "app.log", ".claude/settings.json", gitignore=".env*\n*.log\n.claude/\n")
+    write(
+        tmp_path,
+        ".env",
+        ".env.local",
+        "app.log",
+        ".claude/settings.json",
+        gitignore=".env*\n*.log\n.claude/\n",
+    )
     assert walked(tmp_path) == [".env", ".env.local", ".gitignore", ".claude/settings.json"]
     (tmp_path / ".remitignore").write_text(".env.local\n.claude\n")
     assert walked(tmp_path, all_files=True) == [".env", ".gitignore", ".remitignore", "app.log"]
@@ -90,13 +104,18 @@ def test_folders_that_are_too_deep_are_told(tmp_path: Path) -> None:
     """A tree without an end ends the walk there, and is named."""
     write(tmp_path, "1/2/3/x.txt", "1/x.txt")
     found = list(OsFileTree().files([str(tmp_path)], str(tmp_path), ScanBounds(depth=2)))
-    assert SkippedFile(file="1/2/3", why=Skipped.DEEP) in found
+    assert SkippedFile(file="1/2/3", why=SkipReason.DEEP) in found
     assert walked(tmp_path, depth=2) == ["1/x.txt"]
 
 
 @pytest.mark.parametrize(
     ("file", "owner"),
-    [("docs/a.md", "@org/docs"), ("src/x/a.py", "ada@example.com"), ("a.txt", "@org/all"), ("src/free.py", "")],
+    [
+        ("docs/a.md", "@org/docs"),
+        ("src/x/a.py", "ada@example.com"),
+        ("a.txt", "@org/all"),
+        ("src/free.py", ""),
+    ],
 )
 def test_the_last_rule_of_code_owners_names_the_owner(tmp_path: Path, file: str, owner: str) -> None:
     """A rule without an owner takes the owner away."""

@@ -35,7 +35,9 @@ class Repository:
 
     def staged(self) -> dict[str, bytes]:
         """Return what is staged."""
-        return {one.file: one.content for one in StagedFiles(self.folder).chunks() if isinstance(one, FileChunk)}
+        return {
+            one.file: one.content for one in StagedFiles(self.folder).chunks() if isinstance(one, FileChunk)
+        }
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def test_no_program_that_the_repository_names_is_run(repository: Repository) -> 
     program.chmod(0o755)
     repository.write("a.txt", "two")
     repository.write(".gitattributes", "* diff=x filter=x text\n", stage=False)
-    for name in ("core.fsmonitor", "diff.external", "core.pager", "core.sshCommand", "diff.x.textconv",
-                 "diff.x.command", "filter.x.smudge", "filter.x.process", "core.gitProxy", "core.askPass"):  # fmt: skip
+    core = "core.fsmonitor core.pager core.sshCommand core.gitProxy core.askPass diff.external"
+    for name in (*core.split(), "diff.x.textconv", "diff.x.command", "filter.x.smudge", "filter.x.process"):
         repository.git("config", name, str(program))
     assert repository.staged() == {"a.txt": b"two"}
     assert not (repository.folder / "ran").exists()

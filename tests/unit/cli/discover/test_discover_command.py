@@ -13,12 +13,12 @@ import pytest
 from remit.cli.main import run
 
 #: Assembled here, so that no scanner of this repository takes it for a secret.
-PASSWORD = "".join(("Vq7", "rT2", "mZ9", "kLw", "4x"))
+PASSWORD = f"{'Vq7rT2'}-{'mZ9kLw'}-{'4x'}"
 PROMPT = f"The database password for crm_admin on db.example.com is {PASSWORD}\n"
 
 
 class Discover:
-    """Runs the command in a folder, with a state of its own."""
+    """Runs the command in a folder, with a separate state."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self._capsys = folder, capsys
@@ -43,9 +43,7 @@ class Discover:
 
 
 @pytest.fixture
-def discover(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Discover:
+def discover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Discover:
     """Return the command in a folder with one secret in a prompt."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     made = Discover(tmp_path / "tree", capsys)

@@ -25,7 +25,9 @@ from tests.samples.scan_reports import hostile_report, report
 
 REPORTS = [pytest.param(report(), id="ordinary"), pytest.param(hostile_report(), id="hostile")]
 #: Characters that move a cursor, reorder a line or cannot be seen.
-HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+)
 
 
 def as_json(value: Any) -> Any:
@@ -44,13 +46,20 @@ def test_sarif_carries_steps_controls_history_and_acceptance() -> None:
     """What code hosts show beside a line."""
     path, exposed, _, accepted = as_json(sarif(report()))["runs"][0]["results"]
     flow = path["codeFlows"][0]["threadFlows"][0]["locations"]
-    assert [one["location"]["message"]["text"][:12] for one in flow] == ["deploy-agent", "It may call ", "The function"]
+    assert [one["location"]["message"]["text"][:12] for one in flow] == [
+        "deploy-agent",
+        "It may call ",
+        "The function",
+    ]
     assert path["properties"]["controls"] == ["NHI5", "ASI03"]
     assert path["partialFingerprints"]["remitFinding/v1"].startswith("fnd_")
     assert (path["baselineState"], exposed["baselineState"]) == ("new", "unchanged")
     assert accepted["suppressions"][0]["justification"] == "a test account"
     place = exposed["locations"][0]["physicalLocation"]
-    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("agents/support/prompt.md", 14)
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == (
+        "agents/support/prompt.md",
+        14,
+    )
 
 
 @pytest.mark.parametrize("made", REPORTS)
@@ -95,7 +104,16 @@ def test_a_page_has_no_script_no_link_and_no_picture(made: ScanReport) -> None:
     """Hostile text adds no element: the hostile page is made of the same ones."""
     found = Tags(page(made))
     assert not found.tags & {"script", "img", "a", "iframe", "object", "form", "link", "svg"}
-    assert found.attributes <= {"lang", "charset", "name", "content", "http-equiv", "class", "id", "aria-label"}
+    assert found.attributes <= {
+        "lang",
+        "charset",
+        "name",
+        "content",
+        "http-equiv",
+        "class",
+        "id",
+        "aria-label",
+    }
 
 
 @pytest.mark.parametrize("made", [page, markdown])

@@ -25,7 +25,7 @@ from remit.core.discovery.secrets.detectors import SecretDetectors
 from remit.core.discovery.sources.readers import read
 from remit.core.errors import KeyUnavailable
 from remit.core.user_folders import state_folder
-from remit.ports.discovery import ChunkSource
+from remit.ports.discovery.scans import ChunkSource
 from remit.services.discovery.scans import DiscoveryScans
 
 _EXAMINATION: Final = Examination(read=read, detectors=SecretDetectors)

@@ -96,7 +96,7 @@ class ChunkSource(Protocol):
 
 
 class FileExaminer(Protocol):
-    """Reads files and chunks in processes of their own.
+    """Reads files and chunks in other processes.
 
     A file that ends its process, or stalls it, costs that file alone. No exception of it holds text of a
     file.
