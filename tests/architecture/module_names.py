@@ -43,8 +43,8 @@ WORDS = {
         fast fetch fetching file flat flight flood folder follower form format forwarding free gc global graph
         group guard
         head header health heartbeat hint hook host idle ids ignore in init injection input insert
-        inspection introspection known last layer limit line list listen listener listening listing live load local loop
-        loopback main manifest mapping mediation mediator memory message method mode model narrowing node
+        inspection introspection known last layer limit line list listen listener listening listing live
+        load local loop loopback main manifest mapping mediation mediator memory message method mode model narrowing node
         normal notify now offer opening operation option os other outgoing output overlap own ownership page
         parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem
         process program prompt propagation push pushed query rate read refreshed registry relational remote
@@ -57,7 +57,8 @@ WORDS = {
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
     "commands of remit": """
-        approve can data diff discover explain rehearse reload serve simulate stop suggest welcome who whoami wrap
+        approve can data diff discover explain rehearse reload serve simulate stop suggest welcome who
+        whoami wrap
     """,
     "the story that `remit demo` tells": "day narrator stage story thief working",
     "the nine steps": "bind close decide describe forward identify",

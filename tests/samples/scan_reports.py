@@ -38,7 +38,12 @@ def exposed(which: str = "a", **more: object) -> Discovered:
             FilePlace(file=".claude/projects/crm/1f.jsonl", line=209, inside="message.content"),
         ),
         "owner": "ada",
-        "evidence": {"agent": "support-bot", "type": "postgresql", "secret": "....9k2f", "user": "crm_admin"},
+        "evidence": {
+            "agents": ["support-bot"],
+            "fingerprint": "1f" * 16,
+            "tail": "9k2f",
+            "user": "crm_admin",
+        },
         "reach": ("read and write all tables of crm on db.example.com", "create roles"),
     }
     return Discovered(**{**told, **more})  # type: ignore[arg-type]

@@ -38,7 +38,9 @@ def grouped(found: Iterable[ScannedFinding]) -> list[FindingGroup]:
 def _title(one: ScannedFinding) -> str:
     finding = one.finding
     kind, _, name = finding.about.partition(":")
-    agent = finding.evidence.get("agent") or (name if kind == "agent" else "")
+    agents = finding.evidence.get("agents")
+    agent = name if kind == "agent" else agents[0] if isinstance(agents, list | tuple) and agents else ""
+    agent = agent or finding.evidence.get("agent") or finding.evidence.get("client")
     if isinstance(agent, str) and agent:
         return f"Agent {agent}"
     if kind == "principal":

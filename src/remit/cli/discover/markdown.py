@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from remit.cli.discover.groups import grouped, open_findings
-from remit.cli.discover.wire import counted_severities, evidence_text, place_text, remediation
+from remit.cli.discover.wire import counted_severities, place_text, remediation, seen
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
 from remit.core.safe_text import plain
 
@@ -58,9 +58,8 @@ def _finding(one: ScannedFinding) -> list[str]:
     lines += [f"- where: {code(place_text(place))}" for place in finding.places[:_PLACES]]
     if more := len(finding.places) - _PLACES:
         lines += [f"- and {more} more places"] if more > 0 else []
-    seen = [f"{name.replace('_', ' ')} {evidence_text(value)}" for name, value in finding.evidence.items()]
-    if seen:
-        lines.append(f"- seen: {escaped('; '.join(seen))}")
+    told = "; ".join(f"{name} {text}" for name, text in seen(finding.evidence).items())
+    lines += [f"- seen: {escaped(told)}"] if told else []
     lines += [f"- step {n}: {escaped(step)}" for n, step in enumerate(finding.steps, 1)]
     if finding.reach:
         lines.append(f"- reaches: {escaped('; '.join(finding.reach))}")

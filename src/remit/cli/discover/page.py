@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from remit.cli.discover.groups import grouped, open_findings
 from remit.cli.discover.story import size
-from remit.cli.discover.wire import evidence_text, place_text, remediation
+from remit.cli.discover.wire import place_text, remediation, seen
 from remit.core.discovery.scan import INCOMPLETE, ScanReport, Standing
 from remit.core.findings.finding import FINDING_MEANINGS, Severity
 from remit.core.safe_text import plain
@@ -45,7 +45,7 @@ def _counted(count: int, what: str, several: str) -> str:
 
 _TEMPLATES.filters |= {
     "place": place_text,
-    "evidence": evidence_text,
+    "seen": seen,
     "size": size,
     "words": _words,
     "counted": _counted,

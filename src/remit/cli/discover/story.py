@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remit.cli.discover.groups import FindingGroup, grouped, open_findings
-from remit.cli.discover.wire import counted_severities, evidence_text, place_text, remediation
+from remit.cli.discover.wire import counted_severities, place_text, remediation, seen
 from remit.cli.output import terminal
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
 from remit.core.findings.finding import Severity
@@ -59,19 +59,11 @@ def _read(report: ScanReport) -> None:
         f" ({size(counts.size_bytes)}{unchanged})",
         style="dim",
     )
-    seen = [
-        terminal.counted(count, what)
-        for count, what in (
-            (counts.agents, "agent"),
-            (counts.servers, "MCP server"),
-            (counts.exports, "export of permissions"),
-        )
-        if count
-    ]
-    if seen:
-        terminal.say(
-            "Saw " + ", ".join(seen).replace("export of permissionss", "exports of permissions"), style="dim"
-        )
+    words = [terminal.counted(counts.agents, "agent")] if counts.agents else []
+    words += [terminal.counted(counts.servers, "MCP server")] if counts.servers else []
+    words += [terminal.counted(counts.exports, "file") + " of permissions"] if counts.exports else []
+    if words:
+        terminal.say("Saw " + ", ".join(words), style="dim")
 
 
 def _group(group: FindingGroup, *, everything: bool) -> None:
@@ -129,12 +121,7 @@ def _hanging(mark: Text, says: Text) -> Table:
 
 
 def _evidence(evidence: dict[str, Json]) -> str:
-    parts = [
-        f"{name.replace('_', ' ')} {text}"
-        for name, value in evidence.items()
-        if name != "agent" and (text := evidence_text(value))
-    ]
-    told = "; ".join(parts)
+    told = "; ".join(f"{name} {text}" for name, text in seen(evidence).items())
     return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
 

@@ -15,6 +15,8 @@ from remit.core.json_value import Json
 
 #: The form of the report.
 FORM: Final = 1
+#: Evidence for programs, and what is the title of a group.
+_UNSEEN: Final = frozenset({"fingerprint", "confidence", "rules", "agent", "agents", "client"})
 
 
 def wire(report: ScanReport) -> Json:
@@ -92,6 +94,14 @@ def evidence_text(value: Json, depth: int = 3) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)
+
+
+def seen(evidence: dict[str, Json]) -> dict[str, str]:
+    """Return the evidence that helps a person: without what the report says elsewhere."""
+    told = {name: evidence_text(value) for name, value in evidence.items() if name not in _UNSEEN}
+    if told.get("tail"):
+        told = {"secret": f"...{told['tail']}", **told}
+    return {name.replace("_", " "): text for name, text in told.items() if text and name != "tail"}
 
 
 def counted_severities(found: list[ScannedFinding]) -> str:

@@ -7,11 +7,11 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import remit
 from remit.adapters.discovery.examiner import ProcessExaminer
 from remit.adapters.discovery.file_owners import CodeOwners
 from remit.adapters.discovery.file_tree import OsFileTree
@@ -79,7 +79,7 @@ def histories(roots: Sequence[str]) -> tuple[ChunkSource, ...]:
 
 def _edition() -> str:
     """Return a name for the readers and detectors as they are: another version may find more."""
-    stamps = hashlib.blake2b(version("remit").encode(), digest_size=12)
+    stamps = hashlib.blake2b(remit.__version__.encode(), digest_size=12)
     for file in sorted(_modules(Path(str(files("remit") / "core" / "discovery")))):
         status = file.stat()
         stamps.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())

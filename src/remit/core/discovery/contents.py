@@ -72,6 +72,8 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
     for chunk in chunks:
         for one in read(chunk):
             if not isinstance(one, Piece):
+                if chunk.commit:
+                    continue  # What an older version declared is in force no more; its secrets may be.
                 if len(declared) < MOST_DECLARATIONS:
                     declared.append(one)
                 else:

@@ -77,7 +77,7 @@ def test_json_states_every_finding_with_what_to_do() -> None:
     told = as_json(wire(report()))
     assert told["open"] == {"critical": 1, "high": 1, "medium": 1, "low": 0}
     finding = told["findings"][1]
-    assert finding["evidence"]["secret"] == "....9k2f"
+    assert finding["evidence"]["tail"] == "9k2f"
     assert finding["places"][1] == {
         "file": ".claude/projects/crm/1f.jsonl", "line": 209, "inside": "message.content"
     }  # fmt: skip
