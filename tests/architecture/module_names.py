@@ -44,8 +44,8 @@ WORDS = {
         group guard
         head header health heartbeat hint hook host idle ids ignore in init injection input insert
         inspection introspection known last layer limit line list listen listener listening listing live
-        load local loop loopback main manifest mapping mediation mediator memory message method mode model narrowing node
-        normal notify now offer opening operation option os other outgoing output overlap own ownership page
+        load local loop loopback main manifest mapping mediation mediator memory message method mode model
+        narrowing node normal notify now offer opening operation option os other outgoing output overlap own ownership page
         parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem
         process program prompt propagation push pushed query rate read refreshed registry relational remote
         rendering renewal report request response result resumption retry rollout rotating rotation round
