@@ -4,9 +4,8 @@
 #: A reason, and the words that it allows, in the singular.
 WORDS = {
     "protocols and formats, by the names that their specifications give them": """
-        api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt mcp mermaid markdown
-        metadata
-        oauth ocsf oidc openapi pki protocol rest sarif sigv4 spiffe sql sse ssf sts tls transit url utterance
+        api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt mcp mermaid metadata
+        oauth oidc openapi pki protocol rest sigv4 spiffe sql sse ssf sts tls transit url utterance
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
@@ -26,7 +25,7 @@ WORDS = {
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
-        examiner judging separation shared spent stated takeover unclosed untrusted
+        separation shared spent stated takeover unclosed untrusted
         console exception link watch
     """,
     "terms of language and information flow": """
@@ -38,27 +37,29 @@ WORDS = {
         abandoned activity address administrator announcement app array attempt background backup base behind
         blocker body bound bridge browser build building catalogue change chart check checker cli cloud
         combined command commit completion compose composed config confirmation connect connection
-        connector consistency content cooperative core database deadline decoding delivery demo dependency
+        connector consistency cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit expression
         fast fetch fetching file flat flight flood folder follower form format forwarding free gc global graph
         group guard
-        head header health heartbeat hint hook host idle ids ignore in init injection input insert
-        inspection introspection known last layer limit line list listen listener listening listing live
-        load local loop loopback main manifest mapping mediation mediator memory message method mode model
-        narrowing node normal notify now offer opening operation option os other outgoing output overlap own ownership page
+        head header health heartbeat hint hook host idle ids in init injection input insert inspection
+        introspection known last layer limit line list listen listener listening listing live load local loop
+        loopback main manifest mapping mediation mediator memory message method mode model narrowing node
+        normal notify now offer opening operation option os other outgoing output overlap own ownership page
         parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem
         process program prompt propagation push pushed query rate read refreshed registry relational remote
         rendering renewal report request response result resumption retry rollout rotating rotation round
         routing row rule run running runtime safe scaffold schema screen scripted sdk search second section
-        server service setting shell silence simplify slice socket source ssrf staged stand state static
-        status stdio step store structure subscription subset supervisor survey system table target template
+        server service setting shell silence simplify slice socket source ssrf stand state static status
+        stdio step store structure subscription subset supervisor survey system table target template
         terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
+    "what a scan does, and the forms of its reports": """
+        content discover examiner ignore judging markdown ocsf sarif staged
+    """,
     "commands of remit": """
-        approve can data diff discover explain rehearse reload serve simulate stop suggest welcome who
-        whoami wrap
+        approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
     """,
     "the story that `remit demo` tells": "day narrator stage story thief working",
     "the nine steps": "bind close decide describe forward identify",
