@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON and YAML documents as trees whose texts know their places.
+
+The reader of JSON is ours because it must give lines, bear comments, and go on in parts and in broken ones; it
+is one pass without recursion. YAML is read by libyaml's events: no tag is constructed, no alias is expanded.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from remit.core.discovery.sources.messages import LocatedText
+from remit.core.json_value import Json
+
+#: Deepest nesting of a tree; what is deeper is read as text.
+MAX_NESTING: Final = 100
+#: Longest YAML text that is parsed, in characters.
+MAX_YAML: Final = 1_000_000
+_TOKEN: Final = re.compile(
+    r'"((?:[^"\\]++|\\.)*+)"?|[{}\[\]]|:|,|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|[^\s"{}\[\]:,/]++|/', re.DOTALL
+)
+_NEWLINE: Final = re.compile(r"\n")
+_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def located(text: str, start: int, end: int, line: int, style: str = "") -> LocatedText:
+    """Return a text with its place in a document."""
+    found = LocatedText(text)
+    found.start, found.end, found.line, found.style = start, end, line, style
+    return found
+
+
+def json_tree(text: str) -> Json:
+    """Return the JSON value in a text; the values that a part or a broken text holds, as one list.
+
+    Texts are `LocatedText` and numbers their texts. Comments are skipped, and what stays open is closed.
+    """
+    breaks = [one.start() for one in _NEWLINE.finditer(text)]
+    roots: list[Json] = []
+    # Each open container, and the key that its next value has.
+    current: Any = roots
+    stack: list[tuple[Any, str | None]] = []
+    key: str | None = None
+    pending: LocatedText | None = None
+
+    def put(value: Json) -> None:
+        nonlocal key
+        if isinstance(current, dict):
+            name = key if key is not None else f"#{len(current)}"
+            current[f"{name}#{len(current)}" if name in current else name] = value
+            key = None
+        else:
+            current.append(value)
+
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        first = sign[0]
+        if first == ":" and pending is not None:
+            key, pending = str(pending), None
+            continue
+        if pending is not None:
+            put(pending)
+            pending = None
+        if first == '"':
+            start, end = token.span(1)
+            raw = token[1]
+            value = _unescaped(raw) if "\\" in raw else raw
+            pending = located(value, start, end, bisect_right(breaks, start), '"')
+        elif first in "{[":
+            if len(stack) >= MAX_NESTING:
+                continue
+            opened: Any = {} if first == "{" else []
+            put(opened)
+            stack.append((current, key))
+            current = opened
+        elif first in "}]":
+            if stack:
+                current, key = stack.pop()
+        elif first not in ",:/":
+            pending = located(sign, token.start(), token.end(), bisect_right(breaks, token.start()))
+    if pending is not None:
+        put(pending)
+    return roots[0] if len(roots) == 1 else roots
+
+
+def _unescaped(raw: str) -> str:
+    try:
+        return msgspec.json.decode(f'"{raw}"', type=str)
+    except (msgspec.DecodeError, UnicodeError, ValueError):
+        return raw
+
+
+def yaml_trees(text: str) -> Iterator[Json]:
+    """Yield the value of each YAML document up to the first fault; texts are `LocatedText`, aliases are empty."""
+    stack: list[tuple[Any, str | None]] = []
+    current: Any = []
+    key: str | None = None
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.DocumentStartEvent):
+                stack, current, key, depth = [], [], None, 0
+            elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
+                value = _scalar(event)
+                if isinstance(current, dict) and key is None:
+                    key = str(value)
+                    continue
+                key = _put(current, key, value)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                opened: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+                if isinstance(current, dict) and key is None:
+                    key = "?"  # a key that is a collection
+                if depth <= MAX_NESTING:
+                    _put(current, key, opened)
+                stack.append((current, None))
+                current, key = opened, None
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+                current, key = stack.pop()
+            elif isinstance(event, yaml.DocumentEndEvent):
+                yield from current
+                current = []
+    except (yaml.YAMLError, ValueError, RecursionError, IndexError):
+        # A template, a tab, a broken end: what was understood counts.
+        root = stack[0][0] if stack else current
+        if isinstance(root, list):
+            yield from root
+
+
+def _put(current: Any, key: str | None, value: Json) -> None:
+    if isinstance(current, dict):
+        current[f"{key}#{len(current)}" if key in current else key] = value
+    else:
+        current.append(value)
+
+
+def _scalar(event: yaml.Event) -> LocatedText:
+    if isinstance(event, yaml.ScalarEvent):
+        start, end = event.start_mark, event.end_mark
+        return located(event.value, start.index, end.index, start.line, event.style or "")
+    mark = event.start_mark
+    return located("", mark.index, mark.index, mark.line)
+
+
+def plain(value: Json) -> Json:
+    """Return a tree as a plain JSON value: unquoted words of YAML and JSON get their types."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, LocatedText) and not value.style:
+        word = str(value)
+        if word in ("true", "True", "false", "False"):
+            return word[0] in "tT"
+        if word in ("null", "~", ""):
+            return None
+        return int(word) if word.isdecimal() and word.isascii() and len(word) < 16 else word
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of tables: CSV and TSV, and what dumps hold. Conversations in their cells are read as messages."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.declared import Read
+from remit.core.discovery.discovered import SourceKind
+from remit.core.discovery.sources.messages import MessageWalk
+from remit.core.discovery.sources.permissions import CREDENTIAL_REPORT, credential_report
+from remit.core.discovery.sources.text import LineBatch, extension_of, pieces, place_of, text_of_bytes
+
+#: A cell that is longer stands for itself.
+_LONG: Final = 160
+_MOST_COLUMNS: Final = 2_000
+_ROLES: Final = ("role", "sender", "speaker", "author", "from", "message_type", "type")
+
+
+class RowReads:
+    """Turns rows of one table into pieces: long cells and JSON alone, the others together, line by line."""
+
+    def __init__(self, chunk: FileChunk, table: str = "", columns: Sequence[str] = ()) -> None:
+        self._walk = MessageWalk(chunk)
+        self._batch = LineBatch(chunk, SourceKind.EXPORT, (table,) if table else ())
+        self._chunk = chunk
+        self._table = table
+        self._columns = tuple(columns)
+        self._role = next((at for name in _ROLES for at, one in enumerate(columns) if one.lower() == name), -1)
+
+    def row(self, cells: Sequence[str], line: int, last: int = 0) -> Iterator[Read]:
+        """Yield what a row holds that is ready. It begins at `line` and ends at `last`."""
+        short: list[str] = []
+        chat = 0 <= self._role < len(cells)
+        value: dict[str, str] = {"role": cells[self._role]} if chat else {}
+        for name, cell in zip(itertools.chain(self._columns, itertools.repeat("")), cells, strict=False):
+            if len(cell) > _LONG or "\n" in cell or cell[:1] in ("{", "["):
+                value[name or f"#{len(value)}"] = cell
+            elif cell:
+                short.append(f"{name}: {cell}" if name else cell)
+        yield from self._batch.add(line, "\t".join(short))
+        if len(value) > chat:
+            self._walk.walk(value, line, self._table or "row")
+            yield from self._walk.found
+            self._walk.found.clear()
+            for _, text in self._walk.rest:
+                yield from self._batch.add(line, text)
+            self._walk.rest.clear()
+
+    def end(self) -> Iterator[Read]:
+        """Yield what is left."""
+        yield from self._batch.flush()
+
+
+class DelimitedReader:
+    """Reads CSV and TSV. The first line of a file names the columns."""
+
+    def fits(self, chunk: FileChunk) -> bool:
+        """Return whether the name says so, or it is a credential report."""
+        return extension_of(chunk.file) in ("csv", "tsv", "psv") or chunk.content.startswith(CREDENTIAL_REPORT)
+
+    def read(self, chunk: FileChunk) -> Iterator[Read]:
+        """Yield the rows; from the first fault on, the text as it stands."""
+        text = text_of_bytes(chunk.content)
+        if not text:
+            return
+        if chunk.whole and chunk.content.startswith(CREDENTIAL_REPORT):
+            yield from credential_report(text, chunk)
+        first = text[:4_096].partition("\n")[0]
+        sign = max(",\t;|", key=first.count)
+        lines = text.split("\n")
+        rows = csv.reader((f"{line}\n" for line in lines), delimiter=sign)
+        reads, at = RowReads(chunk), 0
+        try:
+            for number, cells in enumerate(rows):
+                line, at = at, rows.line_num
+                if number == 0 and chunk.first and len(cells) <= _MOST_COLUMNS:
+                    reads = RowReads(chunk, "", [cell.strip("\ufeff ") for cell in cells])
+                if cells:
+                    yield from reads.row(cells, chunk.line + line)
+        except csv.Error:
+            rest = "\n".join(lines[at:])
+            yield from reads.end()
+            yield from pieces(rest, place_of(chunk, line=chunk.line + at), SourceKind.EXPORT)
+            return
+        yield from reads.end()
