@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+import re2
 
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.declared import Read
@@ -18,7 +18,7 @@ from remit.core.discovery.sources.json_lines import agents_of, client_of
 from remit.core.discovery.sources.messages import MessageWalk
 from remit.core.discovery.sources.notebooks import cell_places, is_notebook, notebook_reads
 from remit.core.discovery.sources.permissions import PERMISSIONS, permission_exports
-from remit.core.discovery.sources.taken_values import taken_values
+from remit.core.discovery.sources.taken_values import escaped_values, taken_values
 from remit.core.discovery.sources.text import (
     LineBatch,
     extension_of,
@@ -33,19 +33,24 @@ from remit.core.json_value import Json
 _JSON: Final = frozenset(
     "json jsonc json5 ipynb tfstate webmanifest code-workspace har cast postman_collection template".split()
 )
-#: Marks of conversations and traces.
-_CONVERSATION: Final = re.compile(
+#: Marks of conversations and traces. These tables are looked for in every file, so they are RE2's.
+_CONVERSATION: Final = re2.compile(
     rb'"(?:role|sender|speaker|author|run_type|gen_ai[.\w]*|llm[.]\w+|conversations?|chat_messages|bubbles|toolCalls'
     rb'|tool_calls|tool_use|resourceSpans|scopeSpans|messages)"\s*:|"gen_ai\.|"llm\.input|"(?:Human|AI|System)Message"'
 )
-#: Marks of values that the plain text hides.
-_HIDING: Final = re.compile(
-    rb'(?i)\\|"(?:value|default|content|\w+value|text|data|plaintext|secretstring)"\s*:|"auths"|"kind"\s*:\s*"secret'
-)
-_YAML_HIDING: Final = re.compile(
-    rb"(?im)^[ \t-]*(?:value|default|content|\w+value|text|data|plaintext|secretstring)[ \t]*:|\\|[:-] +[|>]"
-    rb"|^kind: *['\"]?Secret|auths"
-)
+_TELLING: Final = rb"(?:pass|pwd|secret|token|key|auth|cred|dsn|conn|url|uri)"
+_LABELS: Final = rb"(?:name|key|variable|id|parameterkey|environment_variable)"
+#: Marks of values that the plain text hides, beside escapes: a telling name in another field or above, a login.
+_HIDING: Final = re2.compile(
+    rb'(?i)"' + _LABELS + rb'"\s*:\s*"[^"\n]*' + _TELLING
+    + rb'|' + _TELLING + rb'[\w.-]*"\s*:\s*[{]|"auths"|"kind"\s*:\s*"secret'
+)  # fmt: skip
+_YAML_HIDING: Final = re2.compile(
+    rb"(?i)\b" + _LABELS + rb":[ \t]*['\"]?[^\n]*" + _TELLING
+    + rb"|" + _TELLING + rb"[\w.-]*['\"]?:[ \t]*(?:[|>][^\n]*)?\r?\n[ \t]|kind:[ \t]*['\"]?Secret|auths:|\\[nu\"/]"
+)  # fmt: skip
+#: Largest JSON text that is read as a tree only for what it hides.
+_MAX_TREE: Final = 1_000_000
 
 
 class JsonReader:
@@ -68,8 +73,10 @@ class JsonReader:
         elif b'"nbformat"' in content and is_notebook(tree := json_tree(text)):
             yield from notebook_reads(tree, chunk)
             yield from pieces_apart(text, cell_places(tree), chunk, SourceKind.CONFIG)
-        elif _HIDING.search(content):
+        elif len(text) <= _MAX_TREE and _HIDING.search(content):
             yield from pieces_apart(text, taken_values(json_tree(text), escapes=True), chunk, SourceKind.CONFIG)
+        elif "\\" in text:
+            yield from pieces_apart(text, escaped_values(text), chunk, SourceKind.CONFIG)
         else:
             yield from pieces(text, place_of(chunk), SourceKind.CONFIG)
         if chunk.whole and PERMISSIONS.search(content):

@@ -70,7 +70,7 @@ def json_tree(text: str) -> Json:
         if first == '"':
             start, end = token.span(1)
             raw = token[1]
-            value = _unescaped(raw) if "\\" in raw else raw
+            value = unescaped(raw) if "\\" in raw else raw
             pending = located(value, start, end, bisect_right(breaks, start), '"')
         elif first in "{[":
             if len(stack) >= MAX_NESTING:
@@ -89,7 +89,8 @@ def json_tree(text: str) -> Json:
     return roots[0] if len(roots) == 1 else roots
 
 
-def _unescaped(raw: str) -> str:
+def unescaped(raw: str) -> str:
+    """Return what a JSON text without its quotes stands for; itself where it is none."""
     try:
         return msgspec.json.decode(f'"{raw}"', type=str)
     except (msgspec.DecodeError, UnicodeError, ValueError):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+import re2
 
 from remit.core.coding.calls import CLAUDE_CODE, CODEX, GEMINI
 from remit.core.discovery.chunk import FileChunk
@@ -30,7 +31,7 @@ from remit.core.discovery.sources.text import (
 _EXTENSIONS: Final = frozenset({"jsonl", "ndjson", "jsonlines", "jsonlog", "ldjson"})
 #: Formats that hold braces at the ends of lines, and are no JSON lines.
 _NOT_LINES: Final = SourceKind.CODE
-_MESSAGES: Final = re.compile(
+_MESSAGES: Final = re2.compile(
     rb'"(?:role|messages|sender|prompt|tool_calls?|tool_use|arguments|completion|run_type|gen_ai[.\w]*|attributes)"'
 )
 _CLIENTS: Final = (
@@ -60,7 +61,8 @@ class JsonLinesReader:
         begin = chunk.content[:65_536]
         client = client_of(begin)
         kind = SourceKind.TRANSCRIPT
-        if not client and not _MESSAGES.search(begin):
+        plain = not client and not _MESSAGES.search(chunk.content)
+        if plain:
             kind = SourceKind.LOG if kind_of(chunk) is SourceKind.LOG else SourceKind.EXPORT
         walk = MessageWalk(chunk, agent=client, kind=kind)
         batch = LineBatch(chunk, kind)
@@ -76,6 +78,10 @@ class JsonLinesReader:
             end = len(content) if end < 0 else end
             raw = content[at:end]
             at, line = end + 1, line + 1
+            if plain and b"\\" not in raw:
+                # Nothing is hidden: the line is as good as its values.
+                yield from batch.add(line, raw.decode("utf-8", "replace"))
+                continue
             try:
                 value = decoder.decode(raw)
             except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError):

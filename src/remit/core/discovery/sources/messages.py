@@ -16,7 +16,7 @@ import msgspec
 
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
-from remit.core.discovery.sources.text import TELLING, pieces
+from remit.core.discovery.sources.text import MAX_PIECE, TELLING, pieces
 from remit.core.json_value import Json
 
 #: Deepest nesting that is walked; what is deeper is read as the text of its JSON.
@@ -51,6 +51,12 @@ _ARGUMENTS: Final = ("input", "arguments", "args", "tool_input", "parameters")
 _CALL_IDS: Final = ("tool_call_id", "tool_use_id", "call_id", "toolCallId")
 _EVENT: Final = re.compile(r"^gen_ai\.(user|system|assistant|tool|choice)(?:\.message)?$")
 _EVENT_SPEAKERS: Final = {"user": "person", "assistant": "agent", "choice": "agent", "tool": "tool"}
+#: Fields whose short values are no text that a person or an agent wrote.
+_PLAIN: Final = frozenset(
+    "type uuid parentUuid timestamp sessionId version userType gitBranch isSidechain requestId stop_reason service_tier"
+    " role traceId spanId parentSpanId startTimeUnixNano endTimeUnixNano created created_at updated_at object"
+    " finish_reason create_time update_time media_type mimeType status tool_use_id tool_call_id call_id".split()
+)
 #: How base64 of pictures, sounds and PDF begins.
 _MEDIA: Final = ("data:image/", "data:audio/", "data:video/", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0")
 
@@ -103,8 +109,6 @@ class MessageWalk:
                 self._text(_json_text(value), names, inside, speaker, depth, apart=True)
             else:
                 self._items(value, names, inside, speaker, depth, apart=apart)
-        elif isinstance(value, int) and not isinstance(value, bool) and names and TELLING.search(names[-1]):
-            self.rest.append((self._line, f"{'.'.join(names)}: {value}"))
 
     def _items(
         self, items: list[Json], names: tuple[str, ...], inside: str, speaker: str, depth: int, *, apart: bool
@@ -131,24 +135,32 @@ class MessageWalk:
         elif attributes is not None:
             speaker = _event(value, speaker)
         tool = self._tool(value)
-        label = value.get("name", value.get("key"))
+        label = value.get("name", value.get("key")) if "value" in value else None
         prefix = f"{inside}." if inside else ""
+        inner = depth + 1
         for key, one in value.items():
-            if one is attributes and isinstance(one, dict):
+            if isinstance(one, str):
+                if key in _PLAIN and len(one) <= 64:
+                    continue
+            elif not isinstance(one, dict | list):
+                if type(one) is int and TELLING.search(key):
+                    self.rest.append((self._line, f"{'.'.join((*names, key))}: {one}"))
                 continue
-            here = f"{prefix}{key}"
+            elif one is attributes and isinstance(one, dict):
+                continue
+            says, path, alone = speaker, (*names, key) if len(names) < 12 else names, apart
             if tool and key in _ARGUMENTS:
-                self._arguments(one, (tool,), here, depth + 1)
-            elif key == "inputs" and tool:
-                self._value(one, (tool,), here, "agent", depth + 1, apart=True)
-            elif key == "outputs" and tool:
-                self._value(one, (tool, "result"), here, "tool", depth + 1, apart=False)
-            elif tool and speaker == "tool" and key.lower() in _CONTENT:
-                self._value(one, (tool, "result"), here, speaker, depth + 1, apart=apart)
-            elif key == "value" and isinstance(label, str) and isinstance(one, str):
-                self._value(one, (*names, label), here, speaker, depth + 1, apart=apart)
+                says, path, alone = "agent", (tool,), True
+            elif tool and key == "inputs":
+                says, path, alone = "agent", (tool,), True
+            elif tool and (key == "outputs" or (speaker == "tool" and key.lower() in _CONTENT)):
+                says, path = "tool", (tool, "result")
+            elif label is not None and key == "value" and isinstance(label, str):
+                path = (*names, label)
+            if isinstance(one, str):
+                self._text(one, path, prefix + key, says, inner, apart=alone)
             else:
-                self._value(one, (*names, key) if len(names) < 12 else names, here, speaker, depth + 1, apart=apart)
+                self._value(one, path, prefix + key, says, inner, apart=alone)
 
     def _tool(self, value: dict[str, Json]) -> str:
         """Return the tool that an object calls, or whose result it holds."""
@@ -172,9 +184,6 @@ class MessageWalk:
             if isinstance(number := value.get(field), str):
                 return self._calls.get(number, "")
         return ""
-
-    def _arguments(self, value: Json, names: tuple[str, ...], inside: str, depth: int) -> None:
-        self._value(value, names, inside, "agent", depth, apart=True)
 
     def _attributes(
         self, attributes: Mapping[str, Json], names: tuple[str, ...], inside: str, speaker: str, depth: int
@@ -206,7 +215,8 @@ class MessageWalk:
     def _text(
         self, text: str, names: tuple[str, ...], inside: str, speaker: str, depth: int, *, apart: bool
     ) -> None:
-        if (len(text) < 4 or getattr(text, "style", '"') == "") and not (names and TELLING.search(names[-1])):
+        style = getattr(text, "style", '"')
+        if (len(text) < 4 or not style) and not (names and TELLING.search(names[-1])):
             return  # too short, or a number or word of JSON
         if text[0:1] in ("{", "[") and depth <= MAX_DEPTH and len(text) > 8:
             inner = _inner_json(text)
@@ -235,7 +245,12 @@ class MessageWalk:
                 return
             self._here.add(text)
         place = FilePlace(file=self._chunk.file, line=line, inside=inside or "value", commit=self._chunk.commit)
-        self.found += pieces(str(text), place, self._kind, names=names, speaker=speaker, agent=self.agent)
+        if len(text) > MAX_PIECE:
+            self.found += pieces(str(text), place, self._kind, names=names, speaker=speaker, agent=self.agent)
+            return
+        self.found.append(
+            Piece(text=str(text), place=place, kind=self._kind, names=names, speaker=speaker, agent=self.agent)
+        )
 
 
 def _speaker(value: dict[str, Json], before: str) -> str:

@@ -9,9 +9,10 @@ are made from. Values of Kubernetes Secrets and of containers' environments are 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
+
+import re2
 
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.declared import PermissionExport, PermissionSource
@@ -21,7 +22,7 @@ from remit.core.discovery.sources.text import place_of
 from remit.core.json_value import Json
 
 #: What a file must hold before it is looked at for permissions.
-PERMISSIONS: Final = re.compile(
+PERMISSIONS: Final = re2.compile(
     rb"""["']?(?:Statement|apiVersion|UserDetailList|RoleDetailList|AssumeRolePolicyDocument|PolicyDocument"""
     rb"""|roleDefinitionId|assignableScopes|accessPolicies|enableRbacAuthorization|bindings|includedPermissions"""
     rb"""|AttachedPolicies|permissions|default_workflow_permissions|validAfterTime|app_slug|credential_authorized_at"""

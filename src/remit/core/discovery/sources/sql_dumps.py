@@ -30,6 +30,8 @@ _VALUES: Final = {
     )
     for backslashes, quoted in ((True, r"[^'\\]++|''|\\."), (False, r"[^']++|''"))
 }
+#: A row of short plain values, to its end.
+_ROW: Final = re.compile(r"(?:'[^'\\\n]*+'|[^'()\n]++){1,500}+\)")
 _OPEN: Final = re.compile(r"[\s,]*+\(")
 _ESCAPE: Final = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)|''", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "", "Z": ""}
@@ -112,6 +114,9 @@ class _Dump:
             self._at, self._line = end + 1, self._line + 1
             if row.rstrip("\r") == "\\.":
                 break
+            if (plain := reads.plain_row(row, line)) is not None:
+                yield from plain
+                continue
             cells = [_unescaped(cell) for cell in row.rstrip("\r").split("\t")]
             yield from reads.row([cell if cell != "N" else "" for cell in cells], line)
         yield from reads.end()
@@ -127,6 +132,12 @@ class _Dump:
         self._line += self._text.count("\n", self._at, at)
         while opened := _OPEN.match(self._text, at):
             line = self._line + self._text.count("\n", at, opened.end())
+            if (row := _ROW.match(self._text, opened.end())) is not None:
+                plain = reads.plain_row(row[0][:-1], line)
+                if plain is not None:
+                    yield from plain
+                    self._line, at = line, row.end()
+                    continue
             cells, end = self._row(opened.end(), backslashes=backslashes)
             yield from reads.row(cells, line)
             self._line += self._text.count("\n", at, end)

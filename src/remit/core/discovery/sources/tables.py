@@ -13,7 +13,7 @@ from remit.core.discovery.declared import Read
 from remit.core.discovery.discovered import SourceKind
 from remit.core.discovery.sources.messages import MessageWalk
 from remit.core.discovery.sources.permissions import CREDENTIAL_REPORT, credential_report
-from remit.core.discovery.sources.text import LineBatch, extension_of, pieces, place_of, text_of_bytes
+from remit.core.discovery.sources.text import TELLING, LineBatch, extension_of, pieces, place_of, text_of_bytes
 
 #: A cell that is longer stands for itself.
 _LONG: Final = 160
@@ -30,10 +30,18 @@ class RowReads:
         self._chunk = chunk
         self._table = table
         self._columns = tuple(columns)
+        self._labels = [f"{name}: " if TELLING.search(name) else "" for name in columns]
+        self._telling = any(self._labels)
         self._role = next((at for name in _ROLES for at, one in enumerate(columns) if one.lower() == name), -1)
 
-    def row(self, cells: Sequence[str], line: int, last: int = 0) -> Iterator[Read]:
-        """Yield what a row holds that is ready. It begins at `line` and ends at `last`."""
+    def row(self, cells: Sequence[str], line: int) -> Iterator[Read]:
+        """Yield what a row holds that is ready. It begins at `line`."""
+        plain = "\t".join(cells)
+        if len(plain) < _LONG and "{" not in plain and "[" not in plain:
+            if self._telling:
+                plain = "\t".join(map(str.__add__, self._labels, cells)) if len(cells) <= len(self._labels) else plain
+            yield from self._batch.add(line, plain)
+            return
         short: list[str] = []
         chat = 0 <= self._role < len(cells)
         value: dict[str, str] = {"role": cells[self._role]} if chat else {}
@@ -50,6 +58,12 @@ class RowReads:
             for _, text in self._walk.rest:
                 yield from self._batch.add(line, text)
             self._walk.rest.clear()
+
+    def plain_row(self, text: str, line: int) -> Iterator[Read] | None:
+        """Read a row as it stands, where its columns say nothing about it; nothing if it needs its cells."""
+        if self._telling or len(text) >= 2 * _LONG or "{" in text or "\\" in text or "\n" in text:
+            return None
+        return self._batch.add(line, text)
 
     def end(self) -> Iterator[Read]:
         """Yield what is left."""

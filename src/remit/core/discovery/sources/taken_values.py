@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from remit.core.discovery.sources.documents import unescaped
 from remit.core.discovery.sources.messages import LocatedText
 from remit.core.discovery.sources.text import TELLING, Taken
 from remit.core.json_value import Json
@@ -25,6 +26,9 @@ _LABELS: Final = (
     "name", "key", "Name", "Key", "variable", "id", "ParameterKey", "environment_variable"
 )  # fmt: skip
 _LOGIN: Final = re.compile(r'("auth"\s*:\s*")([A-Za-z0-9+/]{8,4096}={0,2})"')
+#: A text with escapes, behind any number of texts without.
+_ESCAPED: Final = re.compile(r'(?:[^"]++|"[^"\\]*+")*+"([^"\\]*+\\(?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_FIELD: Final = re.compile(r'"([^"\\]{1,120})"\s{0,8}:\s{0,8}"\Z')
 _MOST_DEPTH: Final = 110
 
 
@@ -81,6 +85,16 @@ def _secret_data(secret: dict[str, Json], names: tuple[str, ...]) -> Iterator[Ta
                 text = _LOGIN.sub(lambda found: f'{found[1]}{decoded_base64(found[2]) or found[2]}"', text)
             path = (*names, str(title), "data", key) if title else (*names, "data", key)
             yield Taken(one.start, one.end, str(one) if text is None else text, path)
+
+
+def escaped_values(text: str) -> Iterator[Taken]:
+    """Yield the texts with escapes of a JSON text, without reading it as a tree."""
+    for found in _ESCAPED.finditer(text):
+        start, end = found.span(1)
+        field = _FIELD.search(text, max(start - 160, 0), start)
+        value = unescaped(found[1])
+        if len(value) > 3 and value != found[1]:
+            yield Taken(start, end, value, (field[1],) if field else (), field[1] if field else "text")
 
 
 def decoded_base64(text: str) -> str | None:
