@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Discovery's hands: the tree of files, processes that read them, histories, databases, archives, and memory."""
+"""What a scan reads from this machine: file trees, a repository's index, owners; and what it remembers."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Archives as the files in them, read as a stream within strict bounds; nothing is written to disk.
 
-Zip, tar, and what gzip or bzip2 compress. Links, devices, sparse and encrypted members are left out: a member's
-name is only shown, never opened.
+Zip, tar, and what gzip or bzip2 compress. Links, devices, sparse and encrypted members are left out: a
+member's name is only shown, never opened.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ _MAX_HEADER: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _BZIP: Final = b"BZh"
 _ZIP: Final = b"PK\x03\x04"
-_FAULTS: Final = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, tarfile.TarError,
-                  zipfile.BadZipFile, UnicodeError, OverflowError, KeyError, IndexError)  # fmt: skip
+_FAULTS: Final = (
+    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, tarfile.TarError,
+    zipfile.BadZipFile, UnicodeError, OverflowError, KeyError, IndexError,
+)  # fmt: skip
 
 
 class _Spent(Exception):
@@ -67,8 +69,7 @@ def is_archive(head: bytes) -> bool:
 def archive_chunks(source: IO[bytes], file: str, size: int) -> Iterator[FileChunk]:
     """Yield the members of an archive of `size` bytes, as files `ARCHIVE!/MEMBER`, up to the first fault.
 
-    `source` can seek. What a bound ends is left out without a word to the reader; memory stays at a few chunks,
-    and at 32 MiB for an archive in an archive.
+    `source` can seek. Memory stays at a few chunks, and at 32 MiB for an archive in an archive.
     """
     with contextlib.suppress(_Spent, *_FAULTS):
         yield from _members(source, file, _Bounds(size), MAX_DEPTH)
@@ -85,7 +86,9 @@ def _members(source: IO[bytes], file: str, bounds: _Bounds, depth: int) -> Itera
         yield from _tarred(source, file, bounds, depth)
 
 
-def _compressed(source: IO[bytes], file: str, bounds: _Bounds, depth: int, head: bytes) -> Iterator[FileChunk]:
+def _compressed(
+    source: IO[bytes], file: str, bounds: _Bounds, depth: int, head: bytes
+) -> Iterator[FileChunk]:
     opened = gzip.GzipFile(fileobj=source) if head.startswith(_GZIP) else bz2.BZ2File(source)
     with opened:
         inner = io.BufferedReader(_Spending(opened, bounds), 1 << 16)
@@ -120,7 +123,7 @@ def _tarred(source: IO[bytes], file: str, bounds: _Bounds, depth: int) -> Iterat
     with tarfile.open(fileobj=source, mode="r|", tarinfo=_SmallHeaders, errorlevel=0) as archive:
         while (info := archive.next()) is not None:
             bounds.member()
-            archive.members = []  # `tarfile` keeps every member that it has seen
+            archive.members = []  # type: ignore[attr-defined] # `tarfile` keeps every member that it has seen
             if info.isreg() and not info.issparse() and (member := archive.extractfile(info)) is not None:
                 yield from _member(member, f"{file}!/{_shown(info.name)}", bounds, depth)
 

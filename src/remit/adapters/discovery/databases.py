@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of databases as rows: SQLite, and Parquet where the extra `parquet` is installed.
 
-Each table becomes a file `DATABASE!/TABLE.jsonl` of JSON lines, with the number of the row as its line. Nothing
-is written, no lock is taken, and nothing that the file defines is run: views, triggers, virtual tables and
-functions in its schema are left out.
+Each table becomes a file `DATABASE!/TABLE.jsonl` of JSON lines, with the number of the row as its line.
+Nothing is written, no lock is taken, and nothing that the file defines is run: views, triggers, virtual
+tables and functions in its schema are left out.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 _SETTINGS: Final = ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON", "mmap_size = 0")
-_TABLES: Final = (
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY rootpage"
-)
+_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY rootpage"
 _READING: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ})
 
 
@@ -59,9 +57,11 @@ def database_chunks(path: str, file: str, head: bytes) -> Iterator[FileChunk] | 
 
 
 def sqlite_chunks(path: str, file: str) -> Iterator[FileChunk]:
-    """Yield the rows of each table. A broken table ends where it breaks; what only its journal has is not seen."""
+    """Yield the rows of each table. A broken one ends where it breaks; what only its journal has is unseen."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(_opened(path)) as connection:
-        tables = [name for (name,) in connection.execute(_TABLES).fetchmany(MAX_TABLES) if isinstance(name, str)]
+        tables = [
+            name for (name,) in connection.execute(_TABLES).fetchmany(MAX_TABLES) if isinstance(name, str)
+        ]
         budget = [MAX_BYTES]
         for table in tables:
             yield from row_chunks(_rows(connection, table, budget), f"{file}!/{plain(table)}.jsonl")
@@ -103,10 +103,12 @@ def _rows(
         columns = [column[0] for column in cursor.description]
         for number, row in enumerate(cursor, start=1):
             steps = 0
-            cells = {name: cell for name, value in zip(columns, row, strict=True) if (cell := _cell(name, value))}
+            cells: dict[str, object] = {
+                name: cell for name, value in zip(columns, row, strict=True) if (cell := _cell(name, value))
+            }
             if not cells:
                 continue
-            budget[0] -= sum(len(cell) for cell in cells.values()) + 16
+            budget[0] -= sum(len(str(cell)) for cell in cells.values()) + 16
             if budget[0] < 0:
                 return
             yield number, cells
@@ -158,7 +160,8 @@ def _parquet_rows(connection: Any, source: str, names: list[str]) -> Iterator[tu
     if not names:
         return
     cells = ", ".join(
-        f'left(try_cast("{quoted}" AS VARCHAR), {MAX_CELL})' for quoted in (name.replace('"', '""') for name in names)
+        f'left(try_cast("{quoted}" AS VARCHAR), {MAX_CELL})'
+        for quoted in (name.replace('"', '""') for name in names)
     )
     cursor = connection.execute(f"SELECT {cells} FROM {source}")  # noqa: S608 - names that the file gives, quoted
     budget, number, count = MAX_BYTES, 0, 8

@@ -20,5 +20,5 @@ def expanded_chunks(descriptor: int, path: str, file: str, size: int) -> Iterato
     head = os.pread(descriptor, 512, 0)
     if is_archive(head):
         os.lseek(descriptor, 0, os.SEEK_SET)
-        return archive_chunks(open(descriptor, "rb", closefd=False), file, size)  # noqa: SIM115 - not ours to close
+        return archive_chunks(open(descriptor, "rb", closefd=False), file, size)
     return database_chunks(path, file, head)

@@ -29,9 +29,10 @@ MESSAGE: Final = ".git/COMMIT_EDITMSG"
 MAX_BLOBS: Final = 1_500_000
 _GIT: Final = ("git", "--no-pager", "--no-optional-locks", "--literal-pathspecs")
 _LOG: Final = (
-    "log", "--stdin", "--raw", "-z", "-c", "--root", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv",
+    "log", "--stdin", "--raw", "-z", "-c", "--root", "--no-abbrev", "--no-renames", "--no-ext-diff",
+    "--no-textconv",
     "--no-show-signature", "--no-notes", "--no-decorate", "--no-color", "--ignore-submodules=all",
-    "--diff-filter=d", "--format=tformat:%x01%H %P%n%B",
+    "--format=tformat:%x01%H %P%n%B",
 )  # fmt: skip
 _SETTINGS: Final = """[core]
     repositoryformatversion = {version}
@@ -80,7 +81,7 @@ class GitHistory:
         self.left_out = 0
 
     def chunks(self) -> Iterator[FileChunk]:
-        """Yield the versions of files, newest commits first. Raises `SourceUnavailable` if there is no history."""
+        """Yield the versions of files, newest commits first. Raises `SourceUnavailable` if there is none."""
         objects = self._objects()
         with tempfile.TemporaryDirectory(prefix="remit-history-") as folder:
             self._prepare(Path(folder), objects)
@@ -219,7 +220,12 @@ class _Git:
 
     def _objects(self, kinds: tuple[bytes, ...]) -> Iterator[tuple[bytes, bytes]]:
         """Yield kind and id of every object that is stored."""
-        arguments = ("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)")
+        arguments = (
+            "cat-file",
+            "--batch-all-objects",
+            "--unordered",
+            "--batch-check=%(objecttype) %(objectname)",
+        )
         with _ended(self.start(*arguments)) as process:
             assert process.stdout is not None
             for line in process.stdout:
@@ -248,7 +254,9 @@ class _Git:
     def introduced(self, commits: set[bytes], known: list[bytes]) -> Iterator[_Commit | _Version]:
         """Yield each commit that is not known, newest first, and after it what it adds or changes."""
         with tempfile.TemporaryFile() as asked:
-            asked.write(b"".join(one + b"\n" for one in commits) + b"".join(b"^" + one + b"\n" for one in known))
+            asked.write(
+                b"".join(one + b"\n" for one in commits) + b"".join(b"^" + one + b"\n" for one in known)
+            )
             asked.seek(0)
             with _ended(self.start(*_LOG, stdin=asked)) as process:
                 assert process.stdout is not None
@@ -268,7 +276,9 @@ class _Git:
                         # For n parents: n + 1 modes, n + 1 ids, and the changes; the last id is the result.
                         many = len(parts) // 2
                         if path is not None and len(parts) > 2 and parts[many - 1] in _REGULAR:
-                            yield _Version(parts[2 * many - 1], path.decode("utf-8", "backslashreplace"), commit)
+                            yield _Version(
+                                parts[2 * many - 1], path.decode("utf-8", "backslashreplace"), commit
+                            )
 
     @contextlib.contextmanager
     def blobs(self) -> Iterator[_Blobs]:
@@ -346,7 +356,7 @@ def _text(path: Path) -> str:
 
 
 def repositories(tree: Path) -> Iterator[Path]:
-    """Yield the repositories that a working tree holds besides itself: its submodules' histories in `.git/modules`."""
+    """Yield the repositories that a working tree holds in `.git/modules`: those of its submodules."""
     waiting = [(tree / ".git" / "modules", 0)]
     while waiting:
         folder, depth = waiting.pop()

@@ -18,7 +18,7 @@ _LONGEST_LINE: Final = 4 << 20
 
 
 def stream_chunks(read: Callable[[int], bytes], file: str, *, commit: str = "") -> Iterator[FileChunk]:
-    """Yield a stream's chunks, each but the last ending at a line where lines have ends; nothing if binary."""
+    """Yield a stream's chunks, which end at the end of a line where that comes; nothing if binary."""
     line, first, rest = 1, True, b""
     while True:
         data = read(CHUNK_BYTES)

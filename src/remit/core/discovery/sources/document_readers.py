@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of JSON and YAML files: chats and traces as messages, notebooks as cells, the rest as configuration."""
+"""Readers of JSON and YAML: chats and traces as messages, notebooks as cells, the rest as configuration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from remit.core.discovery.sources.text import (
 from remit.core.json_value import Json
 
 _JSON: Final = frozenset(
-    "json jsonc json5 ipynb tfstate webmanifest code-workspace har cast postman_collection template".split()
+    ("json", "jsonc", "json5", "ipynb", "tfstate", "webmanifest", "code-workspace", "har", "cast", "template")
 )
 #: Marks of conversations and traces. These tables are looked for in every file, so they are RE2's.
 _CONVERSATION: Final = re2.compile(
@@ -40,14 +40,15 @@ _CONVERSATION: Final = re2.compile(
 )
 _TELLING: Final = rb"(?:pass|pwd|secret|token|key|auth|cred|dsn|conn|url|uri)"
 _LABELS: Final = rb"(?:name|key|variable|id|parameterkey|environment_variable)"
-#: Marks of values that the plain text hides, beside escapes: a telling name in another field or above, a login.
+#: Marks of values that the plain text hides, beside escapes: a telling name elsewhere, a login.
 _HIDING: Final = re2.compile(
     rb'(?i)"' + _LABELS + rb'"\s*:\s*"[^"\n]*' + _TELLING
     + rb'|' + _TELLING + rb'[\w.-]*"\s*:\s*[{]|"auths"|"kind"\s*:\s*"secret'
 )  # fmt: skip
 _YAML_HIDING: Final = re2.compile(
     rb"(?i)\b" + _LABELS + rb":[ \t]*['\"]?[^\n]*" + _TELLING
-    + rb"|" + _TELLING + rb"[\w.-]*['\"]?:[ \t]*(?:[|>][^\n]*)?\r?\n[ \t]|kind:[ \t]*['\"]?Secret|auths:|\\[nu\"/]"
+    + rb"|" + _TELLING + rb"[\w.-]*['\"]?:[ \t]*(?:[|>][^\n]*)?\r?\n[ \t]"
+    + rb"|kind:[ \t]*['\"]?Secret|auths:|\\[nu\"/]"
 )  # fmt: skip
 #: Largest JSON text that is read as a tree only for what it hides.
 _MAX_TREE: Final = 1_000_000
@@ -74,7 +75,9 @@ class JsonReader:
             yield from notebook_reads(tree, chunk)
             yield from pieces_apart(text, cell_places(tree), chunk, SourceKind.CONFIG)
         elif len(text) <= _MAX_TREE and _HIDING.search(content):
-            yield from pieces_apart(text, taken_values(json_tree(text), escapes=True), chunk, SourceKind.CONFIG)
+            yield from pieces_apart(
+                text, taken_values(json_tree(text), escapes=True), chunk, SourceKind.CONFIG
+            )
         elif "\\" in text:
             yield from pieces_apart(text, escaped_values(text), chunk, SourceKind.CONFIG)
         else:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON and YAML documents as trees whose texts know their places.
 
-The reader of JSON is ours because it must give lines, bear comments, and go on in parts and in broken ones; it
-is one pass without recursion. YAML is read by libyaml's events: no tag is constructed, no alias is expanded.
+The reader of JSON is ours because it must give lines, bear comments, and go on in parts and in broken ones;
+it is one pass without recursion. YAML is read by libyaml's events: no tag is constructed, no alias expanded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ MAX_NESTING: Final = 100
 #: Longest YAML text that is parsed, in characters.
 MAX_YAML: Final = 1_000_000
 _TOKEN: Final = re.compile(
-    r'"((?:[^"\\]++|\\.)*+)"?|[{}\[\]]|:|,|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|[^\s"{}\[\]:,/]++|/', re.DOTALL
+    r'"((?:[^"\\]++|\\.)*+)"?|[{}\[\]]|:|,|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|[^\s"{}\[\]:,/]++|/',
+    re.DOTALL,
 )
 _NEWLINE: Final = re.compile(r"\n")
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -98,7 +99,7 @@ def unescaped(raw: str) -> str:
 
 
 def yaml_trees(text: str) -> Iterator[Json]:
-    """Yield the value of each YAML document up to the first fault; texts are `LocatedText`, aliases are empty."""
+    """Yield the value of each YAML document up to the first fault. Texts have places, aliases are empty."""
     stack: list[tuple[Any, str | None]] = []
     current: Any = []
     key: str | None = None
@@ -112,7 +113,8 @@ def yaml_trees(text: str) -> Iterator[Json]:
                 if isinstance(current, dict) and key is None:
                     key = str(value)
                     continue
-                key = _put(current, key, value)
+                _put(current, key, value)
+                key = None
             elif isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 opened: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -142,12 +144,13 @@ def _put(current: Any, key: str | None, value: Json) -> None:
         current.append(value)
 
 
-def _scalar(event: yaml.Event) -> LocatedText:
+def _scalar(event: yaml.ScalarEvent | yaml.AliasEvent) -> LocatedText:
+    start, end = event.start_mark, event.end_mark
+    assert start is not None
+    assert end is not None
     if isinstance(event, yaml.ScalarEvent):
-        start, end = event.start_mark, event.end_mark
         return located(event.value, start.index, end.index, start.line, event.style or "")
-    mark = event.start_mark
-    return located("", mark.index, mark.index, mark.line)
+    return located("", start.index, start.index, start.line)
 
 
 def plain(value: Json) -> Json:

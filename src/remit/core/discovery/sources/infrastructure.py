@@ -72,7 +72,10 @@ def _policies(text: str) -> Iterator[tuple[int, Json]]:
         block = _hcl_value(text[one.end() - 1 : one.end() + _MOST_POLICY])
         statements = block.get("statement") if isinstance(block, dict) else None
         if isinstance(statements, list):
-            yield one.start(), {"Version": "2012-10-17", "Statement": [_statement(each) for each in statements]}
+            yield (
+                one.start(),
+                {"Version": "2012-10-17", "Statement": [_statement(each) for each in statements]},
+            )
 
 
 def _statement(block: Json) -> Json:
@@ -271,7 +274,9 @@ class _Details:
         arn = _text(fields, "arn") or _own(address)
         version = {"Document": document, "VersionId": "v1", "IsDefaultVersion": True}
         name = _text(fields, "name", "ManagedPolicyName") or address
-        self._policies.append({"PolicyName": name, "Arn": arn, "DefaultVersionId": "v1", "PolicyVersionList": [version]})
+        self._policies.append(
+            {"PolicyName": name, "Arn": arn, "DefaultVersionId": "v1", "PolicyVersionList": [version]}
+        )
         for kind, field in (("role", "Roles"), ("user", "Users"), ("group", "Groups")):
             holders = fields.get(field)
             for one in holders if isinstance(holders, list) else ():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON lines: transcripts of assistants, logs and batches of model APIs, exported rows, logs in JSON.
 
-The transcripts of Claude Code, Codex and Gemini also declare an agent: the client, in the folder it worked in.
+The transcripts of Claude Code, Codex and Gemini also declare an agent: the client, in its folder.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ _MESSAGES: Final = re2.compile(
 )
 _CLIENTS: Final = (
     (CLAUDE_CODE, re.compile(rb'"sessionId":"[^"]{1,80}"'), re.compile(rb'"(?:parentUuid|userType)":')),
-    (CODEX, re.compile(rb'"payload":\{'), re.compile(rb'"type":"(?:session_meta|turn_context|response_item)"')),
+    (
+        CODEX,
+        re.compile(rb'"payload":\{'),
+        re.compile(rb'"type":"(?:session_meta|turn_context|response_item)"'),
+    ),
     (GEMINI, re.compile(rb'"(?:sessionId|toolCalls)":'), re.compile(rb'"(?:projectHash|resultDisplay)":')),
 )
 _CWD: Final = re.compile(rb'"cwd":"((?:[^"\\]|\\.){1,400})"')

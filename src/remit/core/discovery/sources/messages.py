@@ -27,38 +27,64 @@ _LONG: Final = 160
 _REPEATED: Final = 64
 _MOST_SEEN: Final = 200_000
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _SPEAKERS: Final = {
-    **dict.fromkeys("user human customer person humanmessage humanmessagechunk".split(), "person"),
+    **dict.fromkeys(_words("user human customer person humanmessage humanmessagechunk"), "person"),
     **dict.fromkeys(
-        "assistant ai model gpt gemini bot agent chatbot aimessage aimessagechunk function_call tool_use"
-        " tool_call custom_tool_call local_shell_call mcp_call server_tool_use chatgpt claude copilot".split(),
+        _words(
+            """
+            assistant ai model gpt gemini bot agent chatbot aimessage aimessagechunk function_call tool_use
+            tool_call custom_tool_call local_shell_call mcp_call server_tool_use chatgpt claude copilot
+            """
+        ),
         "agent",
     ),
     **dict.fromkeys(
-        "tool function observation tool_result tool_response tool_call_response function_call_output"
-        " custom_tool_call_output local_shell_call_output mcp_tool_result toolmessage functionmessage"
-        " web_search_tool_result code_execution_tool_result".split(),
+        _words(
+            """
+            tool function observation tool_result tool_response tool_call_response function_call_output
+            custom_tool_call_output local_shell_call_output mcp_tool_result toolmessage functionmessage
+            web_search_tool_result code_execution_tool_result
+            """
+        ),
         "tool",
     ),
-    **dict.fromkeys("system developer systemmessage".split(), ""),
+    **dict.fromkeys(_words("system developer systemmessage"), ""),
 }
 _ROLE_FIELDS: Final = ("role", "sender", "from", "speaker", "type")
-_CONTENT: Final = frozenset(
-    "content text input_text output_text value parts thinking reasoning summary message prompt response output"
-    " result completion body query question answer instructions system resultdisplay stdout stderr".split()
+_CONTENT: Final = _words(
+    """
+    content text input_text output_text value parts thinking reasoning summary message prompt response output
+    result completion body query question answer instructions system resultdisplay stdout stderr
+    """
 )
 _ARGUMENTS: Final = ("input", "arguments", "args", "tool_input", "parameters")
 _CALL_IDS: Final = ("tool_call_id", "tool_use_id", "call_id", "toolCallId")
 _EVENT: Final = re.compile(r"^gen_ai\.(user|system|assistant|tool|choice)(?:\.message)?$")
 _EVENT_SPEAKERS: Final = {"user": "person", "assistant": "agent", "choice": "agent", "tool": "tool"}
 #: Fields whose short values are no text that a person or an agent wrote.
-_PLAIN: Final = frozenset(
-    "type uuid parentUuid timestamp sessionId version userType gitBranch isSidechain requestId stop_reason service_tier"
-    " role traceId spanId parentSpanId startTimeUnixNano endTimeUnixNano created created_at updated_at object"
-    " finish_reason create_time update_time media_type mimeType status tool_use_id tool_call_id call_id".split()
+_PLAIN: Final = _words(
+    """
+    type uuid parentUuid timestamp sessionId version userType gitBranch isSidechain requestId stop_reason role
+    traceId spanId parentSpanId startTimeUnixNano endTimeUnixNano created created_at updated_at object finish_reason
+    create_time update_time media_type mimeType status tool_use_id tool_call_id call_id service_tier
+    """
 )
 #: How base64 of pictures, sounds and PDF begins.
-_MEDIA: Final = ("data:image/", "data:audio/", "data:video/", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0")
+_MEDIA: Final = (
+    "data:image/",
+    "data:audio/",
+    "data:video/",
+    "iVBORw0KGgo",
+    "/9j/",
+    "R0lGOD",
+    "UklGR",
+    "JVBERi0",
+)
 
 
 class LocatedText(str):
@@ -72,9 +98,11 @@ class LocatedText(str):
 
 
 class MessageWalk:
-    """Walks values of one chunk. `found` holds the pieces, `rest` short texts that stand for nothing alone."""
+    """Walks values of one chunk. `found` holds pieces, `rest` short texts that say nothing alone."""
 
-    def __init__(self, chunk: FileChunk, *, agent: str = "", kind: SourceKind = SourceKind.TRANSCRIPT) -> None:
+    def __init__(
+        self, chunk: FileChunk, *, agent: str = "", kind: SourceKind = SourceKind.TRANSCRIPT
+    ) -> None:
         self.found: list[Piece] = []
         self.rest: list[tuple[int, str]] = []
         #: Tools that were called, and the agent and the model that the attributes name.
@@ -125,7 +153,14 @@ class MessageWalk:
             self._value(one, names, f"{inside}[{at}]", speaker, depth + 1, apart=apart)
 
     def _object(
-        self, value: dict[str, Json], names: tuple[str, ...], inside: str, speaker: str, depth: int, *, apart: bool
+        self,
+        value: dict[str, Json],
+        names: tuple[str, ...],
+        inside: str,
+        speaker: str,
+        depth: int,
+        *,
+        apart: bool,
     ) -> None:
         if not apart:
             speaker = _speaker(value, speaker)
@@ -149,9 +184,7 @@ class MessageWalk:
             elif one is attributes and isinstance(one, dict):
                 continue
             says, path, alone = speaker, (*names, key) if len(names) < 12 else names, apart
-            if tool and key in _ARGUMENTS:
-                says, path, alone = "agent", (tool,), True
-            elif tool and key == "inputs":
+            if tool and (key in _ARGUMENTS or key == "inputs"):
                 says, path, alone = "agent", (tool,), True
             elif tool and (key == "outputs" or (speaker == "tool" and key.lower() in _CONTENT)):
                 says, path = "tool", (tool, "result")
@@ -178,7 +211,11 @@ class MessageWalk:
             if value.get("role") == "tool" or kind in ("tool", "function"):
                 return name
         inner = value.get("function")
-        if isinstance(inner, dict) and isinstance(inner.get("name"), str) and isinstance(value.get("id"), str):
+        if (
+            isinstance(inner, dict)
+            and isinstance(inner.get("name"), str)
+            and isinstance(value.get("id"), str)
+        ):
             self._calls[value["id"]] = inner["name"]
         for field in _CALL_IDS:
             if isinstance(number := value.get(field), str):
@@ -203,7 +240,11 @@ class MessageWalk:
             if key.endswith(".role"):
                 continue
             says, path = roles.get(key.rpartition(".")[0], speaker), (*names, key)
-            if isinstance(tool, str) and tool and ("argument" in key or key in ("input.value", "tool.parameters")):
+            if (
+                isinstance(tool, str)
+                and tool
+                and ("argument" in key or key in ("input.value", "tool.parameters"))
+            ):
                 says, path = "agent", (tool,)
                 self.tools.add(str(tool))
             elif isinstance(tool, str) and tool and ("result" in key or key == "output.value"):
@@ -230,7 +271,9 @@ class MessageWalk:
             return
         key = names[-1].lower() if names else ""
         line = self._line + getattr(text, "line", 0)
-        if not (apart or len(text) > _LONG or (key in _CONTENT and (speaker or len(text) > 24)) or key == "result"):
+        if not (
+            apart or len(text) > _LONG or (key in _CONTENT and (speaker or len(text) > 24)) or key == "result"
+        ):
             self.rest.append((line, f"{'.'.join(names)}: {text}"))
             return
         if len(text) >= _REPEATED:
@@ -244,12 +287,24 @@ class MessageWalk:
             if text in self._here:
                 return
             self._here.add(text)
-        place = FilePlace(file=self._chunk.file, line=line, inside=inside or "value", commit=self._chunk.commit)
+        place = FilePlace(
+            file=self._chunk.file, line=line, inside=inside or "value", commit=self._chunk.commit
+        )
         if len(text) > MAX_PIECE:
-            self.found += pieces(str(text), place, self._kind, names=names, speaker=speaker, agent=self.agent)
+            self.found += pieces(
+                str(text), place, self._kind, names=names, speaker=speaker, agent=self.agent, one_line=True
+            )
             return
         self.found.append(
-            Piece(text=str(text), place=place, kind=self._kind, names=names, speaker=speaker, agent=self.agent)
+            Piece(
+                text=str(text),
+                place=place,
+                kind=self._kind,
+                names=names,
+                speaker=speaker,
+                agent=self.agent,
+                one_line=True,
+            )
         )
 
 

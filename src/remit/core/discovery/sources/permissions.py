@@ -2,8 +2,8 @@
 """Exports of permissions, recognized by their content, in the form of the provider's own tools.
 
 The documents are those of `aws iam get-account-authorization-details`, `kubectl get -o json`, `az role
-assignment list`, `gcloud projects get-iam-policy`, GitHub's REST API, and the policies and manifests that these
-are made from. Values of Kubernetes Secrets and of containers' environments are left out of them.
+assignment list`, `gcloud projects get-iam-policy`, GitHub's REST API, and the policies and manifests behind
+them. Values of Kubernetes Secrets and of containers' environments are left out of them.
 """
 
 from __future__ import annotations

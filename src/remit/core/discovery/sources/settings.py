@@ -32,14 +32,17 @@ _PGPASS: Final = re.compile(
     re.MULTILINE,
 )
 _NPM: Final = re.compile(
-    r"(?m)^(?P<scope>[^\n=]{0,255}?)\b(?P<field>_auth|_password)[ \t]*=[ \t]*\"?(?P<coded>[A-Za-z0-9+/]{4,4096}={0,2})"
+    r"(?m)^(?P<scope>[^\n=]{0,255}?)\b(?P<field>_auth|_password)[ \t]*=[ \t]*\"?"
+    r"(?P<coded>[A-Za-z0-9+/]{4,4096}={0,2})"
 )
 _ESCAPED_CMD: Final = re.compile(r"(?m)^- cmd: (?P<command>[^\n]*\\[^\n]*)$")
 _HISTORY_NAMES: Final = re.compile(
     r"^\.?(?:\w+_history|fish_history|histfile|history)$|^consolehost_history\.txt$", re.IGNORECASE
 )
 #: What zsh and bash write before a command.
-_STAMP: Final = re.compile(r"(?m)^: \d{9,11}:\d{1,9};|^#\d{9,11}$|^  when: \d{9,11}$|^[ \t]*\d{1,6}[ \t]{2,}(?=\S)")
+_STAMP: Final = re.compile(
+    r"(?m)^: \d{9,11}:\d{1,9};|^#\d{9,11}$|^  when: \d{9,11}$|^[ \t]*\d{1,6}[ \t]{2,}(?=\S)"
+)
 
 
 class PlainReader:
@@ -84,10 +87,12 @@ class ShellHistoryReader:
             return
         text = _STAMP.sub(lambda found: " " * len(found[0]), text)
         taken = (
-            Taken(*one.span("command"), one["command"].replace("\\n", "\n").replace("\\\\", "\\"), ("command",))
+            Taken(
+                *one.span("command"), one["command"].replace("\\n", "\n").replace("\\\\", "\\"), ("command",)
+            )
             for one in _ESCAPED_CMD.finditer(text)
         )
-        yield from pieces_apart(text, taken, chunk, SourceKind.CONFIG, speaker="person")
+        yield from pieces_apart(text, taken, chunk, SourceKind.CONFIG)
 
 
 def _form_of(file: str) -> Callable[[str], Iterator[Taken]] | None:
@@ -101,7 +106,9 @@ def _form_of(file: str) -> Callable[[str], Iterator[Taken]] | None:
 
 def _netrc(text: str) -> Iterator[Taken]:
     for one in _NETRC.finditer(text):
-        yield Taken(*one.span("password"), one["password"], (one["host"] or "default", one["user"], "password"))
+        yield Taken(
+            *one.span("password"), one["password"], (one["host"] or "default", one["user"], "password")
+        )
 
 
 def _pgpass(text: str) -> Iterator[Taken]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dumps of databases in SQL: `pg_dump`, `mysqldump` and `.dump` of SQLite, row by row, and the other statements."""
+"""Dumps of databases in SQL: `pg_dump`, `mysqldump` and SQLite's `.dump`, row by row, and what is between."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from remit.core.discovery.sources.tables import RowReads
 from remit.core.discovery.sources.text import extension_of, pieces, place_of, text_of_bytes
 
 _NAME: Final = r"(?:[\w$.]++|\"[^\"\n]{1,200}\"|`[^`\n]{1,200}`|\[[^\]\n]{1,200}\])+"
-_COPY: Final = re.compile(rf"^COPY ({_NAME})\s*(?:\(([^)\n]{{0,20000}})\))? FROM std?in\b[^\n]*;\s*$", re.IGNORECASE)
+_COPY: Final = re.compile(
+    rf"^COPY ({_NAME})\s*(?:\(([^)\n]{{0,20000}})\))? FROM std?in\b[^\n]*;\s*$", re.IGNORECASE
+)
 _INSERT: Final = re.compile(
     rf"\s*(?:INSERT|REPLACE)\s+(?:IGNORE\s+|OR\s+\w+\s+)?INTO\s+({_NAME})\s*(?:\(([^)]{{0,20000}})\)\s*)?VALUES\s*",
     re.IGNORECASE,
 )
 _CREATE: Final = re.compile(rf"\s*CREATE TABLE\s+(?:IF NOT EXISTS\s+)?({_NAME})\s*\(", re.IGNORECASE)
 _COLUMN: Final = re.compile(r"\s+([`\"\[]?)(\w{1,128})[`\"\]]?\s+\w")
-_NOT_COLUMNS: Final = frozenset({"primary", "key", "unique", "constraint", "foreign", "index", "check", "fulltext"})
+_NOT_COLUMNS: Final = frozenset(
+    {"primary", "key", "unique", "constraint", "foreign", "index", "check", "fulltext"}
+)
 #: A value of a row: a quoted text, or a word; then what ends it.
 _VALUES: Final = {
     backslashes: re.compile(
-        rf"\s*+(?:[A-Za-z_]{{0,10}}'((?:{quoted})*+)'(?:::[\w ]{{1,40}})?+|([^,()'\s][^,()'\n]*+)|(\())?\s*+([,)]|$)",
+        rf"\s*+(?:[A-Za-z_]{{0,10}}'((?:{quoted})*+)'(?:::[\w ]{{1,40}})?+"
+        r"|([^,()'\s][^,()'\n]*+)|(\())?\s*+([,)]|$)",
         re.DOTALL,
     )
     for backslashes, quoted in ((True, r"[^'\\]++|''|\\."), (False, r"[^']++|''"))
@@ -36,8 +41,8 @@ _OPEN: Final = re.compile(r"[\s,]*+\(")
 _ESCAPE: Final = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)|''", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "", "Z": ""}
 _DUMP: Final = re.compile(
-    rb"(?mi)^(?:-- (?:PostgreSQL database dump|MySQL dump|MariaDB dump|Dump completed)|PRAGMA foreign_keys=OFF;"
-    rb"|COPY [^\n]{1,20000} FROM stdin;|INSERT INTO )"
+    rb"(?mi)^(?:-- (?:PostgreSQL database dump|MySQL dump|MariaDB dump|Dump completed)"
+    rb"|PRAGMA foreign_keys=OFF;|COPY [^\n]{1,20000} FROM stdin;|INSERT INTO )"
 )
 _MOST_LINES: Final = 20_000
 _MOST_TABLES: Final = 10_000
@@ -175,7 +180,7 @@ def _bare(name: str) -> str:
 
 
 def _names(columns: str | None) -> list[str]:
-    return [one.strip(" \t\r\n\"`[]") for one in columns.split(",")] if columns else []
+    return [one.strip(' \t\r\n"`[]') for one in columns.split(",")] if columns else []
 
 
 def _unescaped(text: str) -> str:

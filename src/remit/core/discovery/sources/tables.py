@@ -13,7 +13,14 @@ from remit.core.discovery.declared import Read
 from remit.core.discovery.discovered import SourceKind
 from remit.core.discovery.sources.messages import MessageWalk
 from remit.core.discovery.sources.permissions import CREDENTIAL_REPORT, credential_report
-from remit.core.discovery.sources.text import TELLING, LineBatch, extension_of, pieces, place_of, text_of_bytes
+from remit.core.discovery.sources.text import (
+    TELLING,
+    LineBatch,
+    extension_of,
+    pieces,
+    place_of,
+    text_of_bytes,
+)
 
 #: A cell that is longer stands for itself.
 _LONG: Final = 160
@@ -32,14 +39,20 @@ class RowReads:
         self._columns = tuple(columns)
         self._labels = [f"{name}: " if TELLING.search(name) else "" for name in columns]
         self._telling = any(self._labels)
-        self._role = next((at for name in _ROLES for at, one in enumerate(columns) if one.lower() == name), -1)
+        self._role = next(
+            (at for name in _ROLES for at, one in enumerate(columns) if one.lower() == name), -1
+        )
 
     def row(self, cells: Sequence[str], line: int) -> Iterator[Read]:
         """Yield what a row holds that is ready. It begins at `line`."""
         plain = "\t".join(cells)
         if len(plain) < _LONG and "{" not in plain and "[" not in plain:
             if self._telling:
-                plain = "\t".join(map(str.__add__, self._labels, cells)) if len(cells) <= len(self._labels) else plain
+                plain = (
+                    "\t".join(map(str.__add__, self._labels, cells))
+                    if len(cells) <= len(self._labels)
+                    else plain
+                )
             yield from self._batch.add(line, plain)
             return
         short: list[str] = []
@@ -75,7 +88,9 @@ class DelimitedReader:
 
     def fits(self, chunk: FileChunk) -> bool:
         """Return whether the name says so, or it is a credential report."""
-        return extension_of(chunk.file) in ("csv", "tsv", "psv") or chunk.content.startswith(CREDENTIAL_REPORT)
+        return extension_of(chunk.file) in ("csv", "tsv", "psv") or chunk.content.startswith(
+            CREDENTIAL_REPORT
+        )
 
     def read(self, chunk: FileChunk) -> Iterator[Read]:
         """Yield the rows; from the first fault on, the text as it stands."""

@@ -20,7 +20,17 @@ from remit.core.json_value import Json
 
 #: Fields whose name says nothing about their value.
 _VALUE_FIELDS: Final = frozenset(
-    "value default content stringvalue defaultvalue text data plaintext secretstring parametervalue".split()
+    (
+        "value",
+        "default",
+        "content",
+        "stringvalue",
+        "defaultvalue",
+        "text",
+        "data",
+        "plaintext",
+        "secretstring",
+    )
 )
 _LABELS: Final = (
     "name", "key", "Name", "Key", "variable", "id", "ParameterKey", "environment_variable"
@@ -60,7 +70,9 @@ def _leaf(value: LocatedText, names: tuple[str, ...], label: str, escapes: bool)
     if key == "auth" and "auths" in names and (login := decoded_base64(value)):
         yield Taken(*whole, login, names)
     elif key in _VALUE_FIELDS and (label or len(names) > 1):
-        telling = label if TELLING.search(label) else next((n for n in names[-2:-5:-1] if TELLING.search(n)), "")
+        telling = (
+            label if TELLING.search(label) else next((n for n in names[-2:-5:-1] if TELLING.search(n)), "")
+        )
         if telling:
             where = (*names, telling) if telling == label else (*names[:-1], telling)
             yield Taken(*whole, str(value), where, ".".join(names))

@@ -32,9 +32,9 @@ _CODE: Final = (
     " proto sol zig nim"
 )
 _CONFIG: Final = (
-    "env yaml yml json jsonc json5 toml ini cfg conf config properties tf tfvars hcl nomad service socket timer"
-    " mount plist netrc pgpass npmrc pypirc envrc editorconfig cnf j2 tpl tmpl lock pem key crt cer pub ovpn"
-    " rdp xcconfig credentials dockerfile jenkinsfile makefile mk cmake"
+    "env yaml yml json jsonc json5 toml ini cfg conf config properties tf tfvars hcl nomad service socket"
+    " timer mount plist netrc pgpass npmrc pypirc envrc editorconfig cnf j2 tpl tmpl lock pem key crt cer pub"
+    " ovpn rdp xcconfig credentials dockerfile jenkinsfile makefile mk cmake"
 )
 _LOG: Final = "log out err trace"
 _EXPORT: Final = "csv tsv dump"
@@ -114,14 +114,16 @@ def pieces(
     names: tuple[str, ...] = (),
     speaker: str = "",
     agent: str = "",
+    one_line: bool = False,
 ) -> Iterator[Piece]:
     """Yield a text as pieces that share `OVERLAP` characters.
 
-    The parts of a text without `inside` have the lines, and in a giant line the columns, where they begin.
+    The parts of a text have the lines, and in a giant line the columns, where they begin.
     """
+    rest = {"names": names, "speaker": speaker, "agent": agent, "one_line": one_line}
     if len(text) <= MAX_PIECE:
         if text and not text.isspace():
-            yield Piece(text=text, place=place, kind=kind, names=names, speaker=speaker, agent=agent)
+            yield Piece(text=text, place=place, kind=kind, **rest)  # type: ignore[arg-type]
         return
     start, line, column = 0, place.line, max(place.column, 1)
     while True:
@@ -129,8 +131,8 @@ def pieces(
         if end < len(text) and (cut := text.rfind("\n", end - OVERLAP, end)) > 0:
             end = cut + 1
         part = text[start:end]
-        here = place if place.inside else msgspec.structs.replace(place, line=line, column=column)
-        yield Piece(text=part, place=here, kind=kind, names=names, speaker=speaker, agent=agent)
+        here = place if one_line else msgspec.structs.replace(place, line=line, column=column)
+        yield Piece(text=part, place=here, kind=kind, **rest)  # type: ignore[arg-type]
         if end >= len(text):
             return
         begin = end - OVERLAP
@@ -154,9 +156,7 @@ class Taken(NamedTuple):
     inside: str = ""
 
 
-def pieces_apart(
-    text: str, taken: Iterable[Taken], chunk: FileChunk, kind: SourceKind, *, speaker: str = ""
-) -> Iterator[Piece]:
+def pieces_apart(text: str, taken: Iterable[Taken], chunk: FileChunk, kind: SourceKind) -> Iterator[Piece]:
     """Yield each taken value as a piece, then the text around them, with blanks in their places."""
     rest: list[str] = []
     at = counted = 0
@@ -173,11 +173,12 @@ def pieces_apart(
             inside=one.inside or ".".join(one.names),
             commit=chunk.commit,
         )
-        yield from pieces(one.text, place, kind, names=one.names, speaker=speaker)
-        rest += (text[at : one.start], _blank(text[one.start : one.end]))
+        raw = text[one.start : one.end]
+        yield from pieces(one.text, place, kind, names=one.names, one_line="\n" not in raw)
+        rest += (text[at : one.start], _blank(raw))
         at = one.end
     around = "".join((*rest, text[at:])) if rest else text
-    yield from pieces(around, place_of(chunk), kind, speaker=speaker)
+    yield from pieces(around, place_of(chunk), kind)
 
 
 def _blank(text: str) -> str:
@@ -201,7 +202,7 @@ class LineBatch:
         self._size = 0
 
     def add(self, line: int, text: str) -> Iterator[Piece]:
-        """Add a text that stands at a line, not before the last one; yield a piece when enough came together."""
+        """Add a text that stands at a line; yield a piece when enough came together."""
         gap = line - self._line
         if self._parts and (self._size > MAX_PIECE // 2 or not 0 <= gap <= 1_000):
             yield from self.flush()
@@ -218,6 +219,4 @@ class LineBatch:
         if self._parts:
             text = "".join(self._parts)
             self._parts, self._size = [], 0
-            yield from pieces(
-                text, place_of(self._chunk, line=self._first), self._kind, names=self._names
-            )
+            yield from pieces(text, place_of(self._chunk, line=self._first), self._kind, names=self._names)
