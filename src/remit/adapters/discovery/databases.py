@@ -57,7 +57,7 @@ def database_chunks(path: str, file: str, head: bytes) -> Iterator[FileChunk] | 
 
 
 def sqlite_chunks(path: str, file: str) -> Iterator[FileChunk]:
-    """Yield the rows of each table. A broken one ends where it breaks; what only its journal has is unseen."""
+    """Yield the rows of each table. A broken one ends where it breaks; its journal is not read."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(_opened(path)) as connection:
         tables = [
             name for (name,) in connection.execute(_TABLES).fetchmany(MAX_TABLES) if isinstance(name, str)

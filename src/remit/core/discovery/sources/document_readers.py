@@ -44,11 +44,13 @@ _LABELS: Final = rb"(?:name|key|variable|id|parameterkey|environment_variable)"
 _HIDING: Final = re2.compile(
     rb'(?i)"' + _LABELS + rb'"\s*:\s*"[^"\n]*' + _TELLING
     + rb'|' + _TELLING + rb'[\w.-]*"\s*:\s*[{]|"auths"|"kind"\s*:\s*"secret'
+    + rb'|prompt|instructions|backstory|persona'
 )  # fmt: skip
 _YAML_HIDING: Final = re2.compile(
     rb"(?i)\b" + _LABELS + rb":[ \t]*['\"]?[^\n]*" + _TELLING
     + rb"|" + _TELLING + rb"[\w.-]*['\"]?:[ \t]*(?:[|>][^\n]*)?\r?\n[ \t]"
     + rb"|kind:[ \t]*['\"]?Secret|auths:|\\[nu\"/]"
+    + rb"|prompt|instructions|backstory|persona|role:[ \t]*['\"]?system"
 )  # fmt: skip
 #: Largest JSON text that is read as a tree only for what it hides.
 _MAX_TREE: Final = 1_000_000

@@ -109,7 +109,7 @@ def yaml_trees(text: str) -> Iterator[Json]:
             if isinstance(event, yaml.DocumentStartEvent):
                 stack, current, key, depth = [], [], None, 0
             elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
-                value = _scalar(event)
+                value = _scalar(event, text)
                 if isinstance(current, dict) and key is None:
                     key = str(value)
                     continue
@@ -144,11 +144,14 @@ def _put(current: Any, key: str | None, value: Json) -> None:
         current.append(value)
 
 
-def _scalar(event: yaml.ScalarEvent | yaml.AliasEvent) -> LocatedText:
+def _scalar(event: yaml.ScalarEvent | yaml.AliasEvent, text: str) -> LocatedText:
     start, end = event.start_mark, event.end_mark
     assert start is not None
     assert end is not None
     if isinstance(event, yaml.ScalarEvent):
+        if event.style in ("|", ">") and 0 < (below := text.find("\n", start.index, end.index) + 1):
+            # A block's text begins on the line below its sign.
+            return located(event.value, below, end.index, start.line + 1, event.style)
         return located(event.value, start.index, end.index, start.line, event.style or "")
     return located("", start.index, start.index, start.line)
 

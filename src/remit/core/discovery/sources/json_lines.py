@@ -32,7 +32,7 @@ _EXTENSIONS: Final = frozenset({"jsonl", "ndjson", "jsonlines", "jsonlog", "ldjs
 #: Formats that hold braces at the ends of lines, and are no JSON lines.
 _NOT_LINES: Final = SourceKind.CODE
 _MESSAGES: Final = re2.compile(
-    rb'"(?:role|messages|sender|prompt|tool_calls?|tool_use|arguments|completion|run_type|gen_ai[.\w]*|attributes)"'
+    rb'"(?:role|messages|sender|prompt|tool_calls?|tool_use|arguments|completion|run_type|gen_ai[.\w]*|attributes|bubbleId)\\?"'
 )
 _CLIENTS: Final = (
     (CLAUDE_CODE, re.compile(rb'"sessionId":"[^"]{1,80}"'), re.compile(rb'"(?:parentUuid|userType)":')),

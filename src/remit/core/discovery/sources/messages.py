@@ -70,8 +70,8 @@ _EVENT_SPEAKERS: Final = {"user": "person", "assistant": "agent", "choice": "age
 _PLAIN: Final = _words(
     """
     type uuid parentUuid timestamp sessionId version userType gitBranch isSidechain requestId stop_reason role
-    traceId spanId parentSpanId startTimeUnixNano endTimeUnixNano created created_at updated_at object finish_reason
-    create_time update_time media_type mimeType status tool_use_id tool_call_id call_id service_tier
+    traceId spanId parentSpanId startTimeUnixNano endTimeUnixNano created created_at updated_at object
+    finish_reason create_time update_time media_type mimeType status tool_use_id tool_call_id call_id service_tier
     """
 )
 #: How base64 of pictures, sounds and PDF begins.
@@ -312,6 +312,8 @@ def _speaker(value: dict[str, Json], before: str) -> str:
     for field in _ROLE_FIELDS:
         if isinstance(role := value.get(field), str) and (found := _SPEAKERS.get(role.lower())) is not None:
             return found
+    if "bubbleId" in value:  # Cursor: 1 is the person, 2 the assistant
+        return "person" if value.get("type") == 1 else "agent"
     author = value.get("author")
     if isinstance(author, dict) and isinstance(role := author.get("role"), str):
         return _SPEAKERS.get(role.lower(), before)

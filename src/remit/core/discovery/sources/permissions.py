@@ -24,7 +24,7 @@ from remit.core.json_value import Json
 #: What a file must hold before it is looked at for permissions.
 PERMISSIONS: Final = re2.compile(
     rb"""["']?(?:Statement|apiVersion|UserDetailList|RoleDetailList|AssumeRolePolicyDocument|PolicyDocument"""
-    rb"""|roleDefinitionId|assignableScopes|accessPolicies|enableRbacAuthorization|bindings|includedPermissions"""
+    rb"""|roleDefinition(?:Id|Name)|principalId|assignableScopes|accessPolicies|enableRbacAuthorization|bindings|includedPermissions"""
     rb"""|AttachedPolicies|permissions|default_workflow_permissions|validAfterTime|app_slug|credential_authorized_at"""
     rb"""|appRoles|oauth2Permissions|passwordCredentials|deployment_branch_policy)\b"""
 )

@@ -11,6 +11,7 @@ from remit.core.discovery.declared import Read
 from remit.core.discovery.sources.document_readers import JsonReader, YamlReader
 from remit.core.discovery.sources.infrastructure import TerraformReader
 from remit.core.discovery.sources.json_lines import JsonLinesReader
+from remit.core.discovery.sources.prompts import CodeReader
 from remit.core.discovery.sources.settings import PlainReader, PositionsReader, ShellHistoryReader
 from remit.core.discovery.sources.sql_dumps import SqlReader
 from remit.core.discovery.sources.tables import DelimitedReader
@@ -25,6 +26,7 @@ READERS: Final[tuple[FileReader, ...]] = (
     SqlReader(),
     JsonLinesReader(),
     JsonReader(),
+    CodeReader(),
     PlainReader(),
 )
 

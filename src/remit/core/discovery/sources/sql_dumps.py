@@ -10,7 +10,7 @@ from typing import Final
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.declared import Read
 from remit.core.discovery.discovered import SourceKind
-from remit.core.discovery.sources.tables import RowReads
+from remit.core.discovery.sources.tables import RowReads, unescaped_cell
 from remit.core.discovery.sources.text import extension_of, pieces, place_of, text_of_bytes
 
 _NAME: Final = r"(?:[\w$.]++|\"[^\"\n]{1,200}\"|`[^`\n]{1,200}`|\[[^\]\n]{1,200}\])+"
@@ -38,8 +38,6 @@ _VALUES: Final = {
 #: A row of short plain values, to its end.
 _ROW: Final = re.compile(r"(?:'[^'\\\n]*+'|[^'()\n]++){1,500}+\)")
 _OPEN: Final = re.compile(r"[\s,]*+\(")
-_ESCAPE: Final = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)|''", re.DOTALL)
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "", "Z": ""}
 _DUMP: Final = re.compile(
     rb"(?mi)^(?:-- (?:PostgreSQL database dump|MySQL dump|MariaDB dump|Dump completed)"
     rb"|PRAGMA foreign_keys=OFF;|COPY [^\n]{1,20000} FROM stdin;|INSERT INTO )"
@@ -122,7 +120,7 @@ class _Dump:
             if (plain := reads.plain_row(row, line)) is not None:
                 yield from plain
                 continue
-            cells = [_unescaped(cell) for cell in row.rstrip("\r").split("\t")]
+            cells = [unescaped_cell(cell) for cell in row.rstrip("\r").split("\t")]
             yield from reads.row([cell if cell != "N" else "" for cell in cells], line)
         yield from reads.end()
         self._since, self._since_line = self._at, self._line
@@ -160,7 +158,7 @@ class _Dump:
             quoted, word, opened, sign = found.groups()
             at = found.end()
             if quoted is not None:
-                cells.append(_unescaped(quoted) if backslashes else quoted.replace("''", "'"))
+                cells.append(unescaped_cell(quoted) if backslashes else quoted.replace("''", "'"))
             elif word is not None and word != "NULL":
                 cells.append(word.strip())
             elif not opened:
@@ -181,9 +179,3 @@ def _bare(name: str) -> str:
 
 def _names(columns: str | None) -> list[str]:
     return [one.strip(' \t\r\n"`[]') for one in columns.split(",")] if columns else []
-
-
-def _unescaped(text: str) -> str:
-    if "\\" not in text and "''" not in text:
-        return text
-    return _ESCAPE.sub(lambda found: "'" if found[0] == "''" else _ESCAPES.get(found[1], found[1]), text)

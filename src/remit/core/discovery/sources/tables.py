@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -24,6 +25,8 @@ from remit.core.discovery.sources.text import (
 
 #: A cell that is longer stands for itself.
 _LONG: Final = 160
+_ESCAPE: Final = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)|''", re.DOTALL)
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "", "Z": ""}
 _MOST_COLUMNS: Final = 2_000
 _ROLES: Final = ("role", "sender", "speaker", "author", "from", "message_type", "type")
 
@@ -102,7 +105,9 @@ class DelimitedReader:
         first = text[:4_096].partition("\n")[0]
         sign = max(",\t;|", key=first.count)
         lines = text.split("\n")
-        rows = csv.reader((f"{line}\n" for line in lines), delimiter=sign)
+        # Tabs separate what databases write, with escapes; the others what spreadsheets write, with quotes.
+        quoting = csv.QUOTE_NONE if sign == "\t" else csv.QUOTE_MINIMAL
+        rows = csv.reader((f"{line}\n" for line in lines), delimiter=sign, quoting=quoting)
         reads, at = RowReads(chunk), 0
         try:
             for number, cells in enumerate(rows):
@@ -110,10 +115,19 @@ class DelimitedReader:
                 if number == 0 and chunk.first and len(cells) <= _MOST_COLUMNS:
                     reads = RowReads(chunk, "", [cell.strip("\ufeff ") for cell in cells])
                 if cells:
-                    yield from reads.row(cells, chunk.line + line)
+                    escaped = sign == "\t" and "\\" in lines[line]
+                    plain = [unescaped_cell(cell) for cell in cells] if escaped else cells
+                    yield from reads.row(plain, chunk.line + line)
         except csv.Error:
             rest = "\n".join(lines[at:])
             yield from reads.end()
             yield from pieces(rest, place_of(chunk, line=chunk.line + at), SourceKind.EXPORT)
             return
         yield from reads.end()
+
+
+def unescaped_cell(text: str) -> str:
+    """Return what a cell with the escapes of MySQL, PostgreSQL and ClickHouse stands for."""
+    if "\\" not in text and "''" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: "'" if found[0] == "''" else _ESCAPES.get(found[1], found[1]), text)

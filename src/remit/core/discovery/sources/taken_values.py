@@ -13,8 +13,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from remit.core.discovery.discovered import SourceKind
 from remit.core.discovery.sources.documents import unescaped
 from remit.core.discovery.sources.messages import LocatedText
+from remit.core.discovery.sources.prompts import is_prompt
 from remit.core.discovery.sources.text import TELLING, Taken
 from remit.core.json_value import Json
 
@@ -69,6 +71,8 @@ def _leaf(value: LocatedText, names: tuple[str, ...], label: str, escapes: bool)
     whole = (value.start, value.end)
     if key == "auth" and "auths" in names and (login := decoded_base64(value)):
         yield Taken(*whole, login, names)
+    elif is_prompt(key, value):
+        yield Taken(*whole, str(value), names, kind=SourceKind.PROSE)
     elif key in _VALUE_FIELDS and (label or len(names) > 1):
         telling = (
             label if TELLING.search(label) else next((n for n in names[-2:-5:-1] if TELLING.search(n)), "")

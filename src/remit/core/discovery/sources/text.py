@@ -147,13 +147,14 @@ def pieces(
 
 
 class Taken(NamedTuple):
-    """A value of a text: where it stands, what it means, and the keys that lead to it."""
+    """A value of a text: where it stands, what it means, the keys that lead to it, and its kind."""
 
     start: int
     end: int
     text: str
     names: tuple[str, ...]
     inside: str = ""
+    kind: SourceKind | None = None
 
 
 def pieces_apart(text: str, taken: Iterable[Taken], chunk: FileChunk, kind: SourceKind) -> Iterator[Piece]:
@@ -161,7 +162,7 @@ def pieces_apart(text: str, taken: Iterable[Taken], chunk: FileChunk, kind: Sour
     rest: list[str] = []
     at = counted = 0
     line = chunk.line
-    for one in sorted(taken):
+    for one in sorted(taken, key=lambda found: found.start):
         if one.start < at:
             continue  # inside another value
         line += text.count("\n", counted, one.start)
@@ -174,7 +175,7 @@ def pieces_apart(text: str, taken: Iterable[Taken], chunk: FileChunk, kind: Sour
             commit=chunk.commit,
         )
         raw = text[one.start : one.end]
-        yield from pieces(one.text, place, kind, names=one.names, one_line="\n" not in raw)
+        yield from pieces(one.text, place, one.kind or kind, names=one.names, one_line="\n" not in raw)
         rest += (text[at : one.start], _blank(raw))
         at = one.end
     around = "".join((*rest, text[at:])) if rest else text
