@@ -149,7 +149,7 @@ def _scalar(event: yaml.ScalarEvent | yaml.AliasEvent, text: str) -> LocatedText
     assert start is not None
     assert end is not None
     if isinstance(event, yaml.ScalarEvent):
-        if event.style in ("|", ">") and 0 < (below := text.find("\n", start.index, end.index) + 1):
+        if event.style in ("|", ">") and (below := text.find("\n", start.index, end.index) + 1) > 0:
             # A block's text begins on the line below its sign.
             return located(event.value, below, end.index, start.line + 1, event.style)
         return located(event.value, start.index, end.index, start.line, event.style or "")

@@ -63,6 +63,9 @@ _CONTENT: Final = _words(
     """
 )
 _ARGUMENTS: Final = ("input", "arguments", "args", "tool_input", "parameters")
+#: Fields of results, beside a call or, those of tools, anywhere.
+_TOOL_RESULTS: Final = _words("toolUseResult functionResponse resultDisplay tool_output tool_response")
+_RESULTS: Final = _TOOL_RESULTS | _words("outputs output result response")
 _CALL_IDS: Final = ("tool_call_id", "tool_use_id", "call_id", "toolCallId")
 _EVENT: Final = re.compile(r"^gen_ai\.(user|system|assistant|tool|choice)(?:\.message)?$")
 _EVENT_SPEAKERS: Final = {"user": "person", "assistant": "agent", "choice": "agent", "tool": "tool"}
@@ -71,7 +74,8 @@ _PLAIN: Final = _words(
     """
     type uuid parentUuid timestamp sessionId version userType gitBranch isSidechain requestId stop_reason role
     traceId spanId parentSpanId startTimeUnixNano endTimeUnixNano created created_at updated_at object
-    finish_reason create_time update_time media_type mimeType status tool_use_id tool_call_id call_id service_tier
+    finish_reason create_time update_time media_type mimeType status tool_use_id tool_call_id call_id
+    service_tier
     """
 )
 #: How base64 of pictures, sounds and PDF begins.
@@ -186,8 +190,10 @@ class MessageWalk:
             says, path, alone = speaker, (*names, key) if len(names) < 12 else names, apart
             if tool and (key in _ARGUMENTS or key == "inputs"):
                 says, path, alone = "agent", (tool,), True
-            elif tool and (key == "outputs" or (speaker == "tool" and key.lower() in _CONTENT)):
+            elif tool and (key in _RESULTS or (speaker == "tool" and key.lower() in _CONTENT)):
                 says, path = "tool", (tool, "result")
+            elif key in _TOOL_RESULTS:
+                says = "tool"
             elif label is not None and key == "value" and isinstance(label, str):
                 path = (*names, label)
             if isinstance(one, str):
