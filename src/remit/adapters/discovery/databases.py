@@ -173,17 +173,18 @@ def _parquet(duckdb: Any, place: str, file: str) -> Iterator[FileChunk]:
 def _parquet_rows(connection: Any, source: str, names: list[str]) -> Iterator[tuple[int, dict[str, object]]]:
     if not names:
         return
-    cells = ", ".join(
-        f'left(try_cast("{quoted}" AS VARCHAR), {MAX_CELL})'
-        for quoted in (name.replace('"', '""') for name in names)
-    )
+    # No function shortens a cell: it would make every cell of a batch at once, which a dictionary repeats.
+    quoted = [name.replace('"', '""') for name in names]
+    cells = ", ".join(f'try_cast("{name}" AS VARCHAR)' for name in quoted)
     cursor = connection.execute(f"SELECT {cells} FROM {source}")  # noqa: S608 - names that the file gives, quoted
     budget, number, count = MAX_BYTES, 0, 8
     while budget > 0 and (rows := cursor.fetchmany(count)):
         size = 0
         for row in rows:
             number += 1
-            kept: dict[str, object] = {name: cell for name, cell in zip(names, row, strict=True) if cell}
+            kept: dict[str, object] = {
+                name: cell[:MAX_CELL] for name, cell in zip(names, row, strict=True) if cell
+            }
             size += sum(map(len, filter(None, row))) + 16
             yield number, kept
         budget -= size

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams as chunks: what has no file of its own, such as a member of an archive or the rows of a table."""
+"""Streams as chunks: what is no file by itself, such as a member of an archive or the rows of a table."""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.discovery import databases
 from remit.adapters.discovery.databases import database_chunks, parquet_chunks, sqlite_chunks
 from remit.adapters.discovery.expansion import expanded_chunks
-from remit.core.discovery.sources.readers import read
 from remit.core.discovery.discovered import Piece
+from remit.core.discovery.sources.readers import read
 
 CHAT = '{"role": "user", "content": "the password is swordfish-77, use it"}'
 
@@ -45,7 +46,7 @@ def test_views_triggers_and_functions_of_a_schema_are_not_run(tmp_path: Path) ->
         "INSERT INTO plain VALUES ('kept')",
         "CREATE TABLE made (t TEXT, big TEXT AS (hex(zeroblob(100000000))) VIRTUAL)",
         "INSERT INTO made (t) VALUES ('x')",
-        "CREATE VIEW endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c",
+        "CREATE VIEW endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT 1 FROM c) SELECT n FROM c",
         "CREATE VIRTUAL TABLE words USING fts5(body)",
         "INSERT INTO words VALUES ('of a search')",
         "CREATE TRIGGER tr AFTER INSERT ON plain BEGIN DELETE FROM plain; END",
@@ -93,16 +94,19 @@ def test_rows_of_parquet_become_json_lines(tmp_path: Path) -> None:
     assert last.line + last.content.count(b"\n") == 5_000
 
 
-def test_a_parquet_file_that_repeats_one_huge_value_is_bounded(tmp_path: Path) -> None:
+def test_a_parquet_file_that_repeats_one_huge_value_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A dictionary makes a small file of many large rows."""
     duckdb = pytest.importorskip("duckdb")
     path = str(tmp_path / "bomb.parquet")
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY (SELECT repeat('a', 4000000) AS c FROM range(3000)) TO '{path}' (FORMAT parquet)"
+            f"COPY (SELECT repeat('a', 2000000) AS c FROM range(200)) TO '{path}' (FORMAT parquet)"
         )
     assert os.path.getsize(path) < 8 << 20
-    assert sum(len(one.content) for one in parquet_chunks(path, "b")) <= (1 << 30) + (4 << 20)
+    monkeypatch.setattr(databases, "MAX_BYTES", 32 << 20)
+    assert 0 < sum(len(one.content) for one in parquet_chunks(path, "b")) < 48 << 20
 
 
 def test_broken_parquet_raises_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Histories of Git give each version once, also deleted ones; nothing of a repository's configuration is run."""
+"""Histories of Git give each version once, also deleted ones; nothing that a repository names is run."""
 
 import os
 import subprocess
@@ -141,10 +141,11 @@ def test_programs_that_a_repository_names_are_not_run(repository: Path) -> None:
     program.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n", encoding="utf-8")
     program.chmod(0o755)
     programs = (
-        "core.fsmonitor", "core.pager", "core.sshCommand", "core.editor", "core.askPass", "core.alternateRefsCommand",
-        "diff.external", "diff.evil.textconv", "filter.evil.clean", "filter.evil.smudge", "gpg.program",
-        "uploadpack.packObjectsHook", "credential.helper", "pager.log", "pager.cat-file", "interactive.diffFilter",
-        "alias.log", "core.attributesFile", "include.path", "core.hooksPath",
+        "core.fsmonitor", "core.pager", "core.sshCommand", "core.editor", "core.askPass",
+        "core.alternateRefsCommand", "diff.external", "diff.evil.textconv", "filter.evil.clean",
+        "filter.evil.smudge", "gpg.program", "uploadpack.packObjectsHook", "credential.helper", "pager.log",
+        "pager.cat-file", "interactive.diffFilter", "alias.log", "core.attributesFile", "include.path",
+        "core.hooksPath",
     )  # fmt: skip
     others = {
         "log.showSignature": "true", "extensions.partialClone": "origin", "remote.origin.promisor": "true",

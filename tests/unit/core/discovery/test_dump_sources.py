@@ -62,7 +62,8 @@ def test_rows_of_a_dump_have_their_table_their_column_and_their_line(dump: str) 
 
 def test_statements_that_are_no_rows_are_not_lost() -> None:
     """Comments, and what follows a row that is not understood, are read as text."""
-    dump = f"-- password: {SECRET}\nINSERT INTO t VALUES (now(), 'shark-11');\nALTER ROLE a PASSWORD 'whale-99';\n"
+    rows = "INSERT INTO t VALUES (now(), 'shark-11');\n"
+    dump = f"-- password: {SECRET}\n{rows}ALTER ROLE a PASSWORD 'whale-99';\n"
     pieces = pieces_of("dump.sql", dump)
     for line, text in enumerate((SECRET, "shark-11", "whale-99"), start=1):
         assert line_of(text, piece_with(text, pieces)) == line

@@ -8,7 +8,6 @@ it is one pass without recursion. YAML is read by libyaml's events: no tag is co
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,10 +21,13 @@ from remit.core.json_value import Json
 MAX_NESTING: Final = 100
 #: Longest YAML text that is parsed, in characters.
 MAX_YAML: Final = 1_000_000
+#: A text that is a name, or one that is a value; a sign that opens, or closes; a comment; any other word.
 _TOKEN: Final = re.compile(
-    r'"((?:[^"\\]++|\\.)*+)"?|[{}\[\]]|:|,|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|[^\s"{}\[\]:,/]++|/',
+    r'"((?:[^"\\]++|\\.)*+)"?(\s*+:)?|([{\[])|([}\]])|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?'
+    r'|([^\s"{}\[\]:,/]++|/)',
     re.DOTALL,
 )
+_KEY, _VALUE, _OPEN, _CLOSE, _WORD = 2, 1, 3, 4, 5
 _NEWLINE: Final = re.compile(r"\n")
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -43,50 +45,46 @@ def json_tree(text: str) -> Json:
     Texts are `LocatedText` and numbers their texts. Comments are skipped, and what stays open is closed.
     """
     breaks = [one.start() for one in _NEWLINE.finditer(text)]
+    breaks.append(len(text) + 1)
     roots: list[Json] = []
-    # Each open container, and the key that its next value has.
     current: Any = roots
+    # Each open container, and the key under which its next value stands.
     stack: list[tuple[Any, str | None]] = []
     key: str | None = None
-    pending: LocatedText | None = None
-
-    def put(value: Json) -> None:
-        nonlocal key
-        if isinstance(current, dict):
-            name = key if key is not None else f"#{len(current)}"
-            current[f"{name}#{len(current)}" if name in current else name] = value
-            key = None
-        else:
-            current.append(value)
-
+    line = 0
     for token in _TOKEN.finditer(text):
-        sign = token[0]
-        first = sign[0]
-        if first == ":" and pending is not None:
-            key, pending = str(pending), None
-            continue
-        if pending is not None:
-            put(pending)
-            pending = None
-        if first == '"':
-            start, end = token.span(1)
-            raw = token[1]
-            value = unescaped(raw) if "\\" in raw else raw
-            pending = located(value, start, end, bisect_right(breaks, start), '"')
-        elif first in "{[":
-            if len(stack) >= MAX_NESTING:
-                continue
-            opened: Any = {} if first == "{" else []
-            put(opened)
-            stack.append((current, key))
-            current = opened
-        elif first in "}]":
+        kind = token.lastindex
+        value: Any
+        if kind == _CLOSE:
             if stack:
                 current, key = stack.pop()
-        elif first not in ",:/":
-            pending = located(sign, token.start(), token.end(), bisect_right(breaks, token.start()))
-    if pending is not None:
-        put(pending)
+            continue
+        if kind == _OPEN:
+            if len(stack) >= MAX_NESTING:
+                continue
+            value = {} if token[3] == "{" else []
+        elif kind is None:
+            continue
+        else:
+            start, end = token.span(_WORD if kind == _WORD else _VALUE)
+            raw = text[start:end]
+            if "\\" in raw:
+                raw = unescaped(raw)
+            if kind == _KEY and isinstance(current, dict):
+                key = raw
+                continue
+            while breaks[line] < start:
+                line += 1
+            value = located(raw, start, end, line, "" if kind == _WORD else '"')
+        if isinstance(current, dict):
+            name = f"#{len(current)}" if key is None else key
+            current[f"{name}#{len(current)}" if name in current else name] = value
+        else:
+            current.append(value)
+        if kind == _OPEN:
+            stack.append((current, None))
+            current = value
+        key = None
     return roots[0] if len(roots) == 1 else roots
 
 
