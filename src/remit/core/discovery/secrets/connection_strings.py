@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passwords in addresses: `scheme://user:password@host`, Go's `user:password@tcp(host)`, `user:password` of `curl -u`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from remit.core.discovery.secrets.candidates import Candidate
+from remit.core.discovery.secrets.placeholders import placeholder
+from remit.core.discovery.secrets.provider_tokens import compiled
+from remit.core.discovery.secrets.randomness import password_like, random_like, word_like
+
+_ADDRESS: Final = compiled(
+    rb"([A-Za-z][A-Za-z0-9+.-]{1,30}):(?:/|\\/){2}([^\s:/@\"'`<>\\,;()\[\]{}|]{0,100}):"
+    rb"([^\s/\"'`<>\\]{1,256})@([A-Za-z0-9\[$%{<_][^\s/\"'`<>\\?#,;)|]{0,150})"
+)
+_GO: Final = compiled(rb"([\w.-]{1,60}):([^\s\"'`@/:]{3,128})@(?:tcp|unix)\(([^)\s]{1,150})\)")
+#: What opens what, by the first word of the scheme.
+_TYPES: Final = {
+    b"postgres": "postgresql",
+    b"postgresql": "postgresql",
+    b"mysql": "mysql",
+    b"mariadb": "mysql",
+    b"mongodb": "mongodb",
+    b"redis": "redis",
+    b"rediss": "redis",
+    b"amqp": "amqp",
+    b"amqps": "amqp",
+    b"clickhouse": "clickhouse",
+    b"mssql": "sqlserver",
+    b"sqlserver": "sqlserver",
+    b"smtp": "smtp",
+    b"smtps": "smtp",
+    b"http": "http",
+    b"https": "http",
+    b"ftp": "ftp",
+    b"ldap": "ldap",
+    b"nats": "nats",
+    b"kafka": "kafka",
+}
+#: Passwords that stand for one in every example of an address.
+_EXAMPLES: Final = frozenset(
+    b"pass password passwd pwd secret pw p x xx xxx user username token postgres mysql root admin guest changeme "
+    b"example test port db foo bar dev local mypassword my-password my_password mysecretpassword yourpassword".split()
+)
+_EXAMPLE_HOSTS: Final = (b"example.com", b"example.org", b"example.net", b"host", b"hostname", b"server")
+_LOCAL: Final = (b"localhost", b"127.0.0.1", b"0.0.0.0", b"::1")
+
+
+def connection_strings(data: bytes) -> Iterator[Candidate]:
+    """Yield the passwords in addresses, with their user and host."""
+    if b"://" in data or b":\\/\\/" in data:
+        for match in _ADDRESS.finditer(data):
+            scheme, user, password, host = (match.group(n) for n in (1, 2, 3, 4))
+            if not _real(user, password, host):
+                continue
+            kind = scheme.lower().partition(b"+")[0]
+            start, end = match.span(3)
+            yield Candidate(
+                "connection-string",
+                _TYPES.get(kind, kind.decode()),
+                start,
+                end,
+                unquote_to_bytes(password),
+                0.95,
+                unquote_to_bytes(user).decode(errors="replace"),
+                host.decode(errors="replace"),
+            )
+    if b"@tcp(" in data or b"@unix(" in data:
+        for match in _GO.finditer(data):
+            user, password, host = match.group(1), match.group(2), match.group(3)
+            if _real(user, password, host):
+                start, end = match.span(2)
+                yield Candidate(
+                    "connection-string", "mysql", start, end, password, 0.93, user.decode(), host.decode(errors="replace")
+                )
+
+
+def _real(user: bytes, password: bytes, host: bytes) -> bool:
+    """Return whether an address is none of an example, by its password and its host."""
+    low = password.lower()
+    bare = host.lower().partition(b":")[0]
+    if low in _EXAMPLES or low == user.lower() and len(low) < 8 or placeholder(password):
+        return False
+    if bare.endswith(_EXAMPLE_HOSTS[:3]) or bare in _EXAMPLE_HOSTS:
+        return random_like(password)
+    if bare in _LOCAL and word_like(password):
+        return False
+    if b"$" in host or b"{" in host or b"<" in host:
+        return password_like(password) and not word_like(password)
+    return len(password) >= 4 and not password.isdigit() or len(password) >= 6

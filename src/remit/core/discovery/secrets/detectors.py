@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All detectors over one piece of text."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from remit.core.discovery.discovered import ExposedSecret, Piece, SourceKind
+from remit.core.discovery.secrets.assignments import assigned_secrets, named_secret
+from remit.core.discovery.secrets.candidates import Candidate, best
+from remit.core.discovery.secrets.connection_strings import connection_strings
+from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
+from remit.core.discovery.secrets.prose import secrets_in_prose
+from remit.core.discovery.secrets.provider_tokens import provider_tokens
+
+#: Characters that are not seen, by which a secret passes filters.
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
+_PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
+#: Candidates below this are left out.
+_LEAST: Final = 0.5
+_TAIL: Final = 4
+_USER: Final = re.compile(
+    rb"(?i)(?:user(?:_?name)?|user[ ]?id|login|benutzer(?:name)?|usuario|utilisateur|identifiant|account|\buid|_user)"
+    rb"(?:[ ](?:is|ist|est|es))?[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}([\w.+-]{2,60}(?:@[\w.-]{3,80})?)"
+)
+_HOST: Final = re.compile(
+    rb"(?i)(?:host(?:name)?|server|machine|addr(?:ess)?|endpoint|\bat|\bon|for|f\xc3\xbcr|sur|para|-h)"
+    rb"[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}(?:tcp:|https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:,]\d{2,5})?)|"
+    rb"https?://((?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?)"
+)
+#: How far around a secret its user and its target are looked for.
+_NEAR_BYTES: Final = 160
+_NO_USERS: Final = frozenset(b"is and the with password pass name for in or to a at on not can may my".split())
+
+
+class SecretDetectors:
+    """Finds secrets in pieces of text. `key` keys the fingerprints: equal secrets have equal ones under one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __repr__(self) -> str:
+        return "SecretDetectors()"
+
+    def find(self, piece: Piece) -> list[ExposedSecret]:
+        """Return the secrets of a piece, in order of position.
+
+        Linear in the text, and raises nothing for any text. Positions count characters of `piece.text`.
+        """
+        text = piece.text
+        data = text.encode("utf-8", "surrogatepass")
+        found = list(_detected(data, piece))
+        if not text.isascii() and _INVISIBLE.search(text):
+            found += _unseen(text, piece)
+        chosen = [one for one in best(found) if one.confidence >= _LEAST]
+        if len(data) != len(text):
+            chosen = _in_characters(data, chosen)
+        return [self._exposed(one, data, text, piece) for one in chosen]
+
+    def fingerprint(self, value: bytes) -> str:
+        """Return the keyed digest that names a secret: HMAC-SHA-256, the first 16 bytes in hexadecimal digits."""
+        return hmac.digest(self._key, b"remit secret\0" + value, "sha256")[:16].hex()
+
+    def _exposed(self, one: Candidate, data: bytes, text: str, piece: Piece) -> ExposedSecret:
+        line = text.count("\n", 0, one.start)
+        column = one.start - (text.rfind("\n", 0, one.start) + 1) + 1
+        at = piece.place
+        if at.line:
+            moved = {"line": at.line + line, "column": column + (at.column - 1 if at.column and not line else 0)}
+            at = type(at)(file=at.file, inside=at.inside, commit=at.commit, **moved)
+        return ExposedSecret(
+            rule=one.rule,
+            type=one.type,
+            fingerprint=self.fingerprint(one.value),
+            tail=tail(one.value),
+            place=at,
+            start=one.start,
+            end=one.end,
+            confidence=round(one.confidence, 2),
+            user=_told_apart(one.user, one.value),
+            target=_told_apart(one.target, one.value),
+            agent=piece.agent,
+        )
+
+
+def tail(value: bytes) -> str:
+    """Return the last characters of a secret: four at most, and never more than a quarter of it."""
+    shown = value.decode("utf-8", "replace")
+    count = min(_TAIL, len(shown) // 4)
+    return shown[-count:] if count else ""
+
+
+def _told_apart(words: str, value: bytes) -> str:
+    """Return a user or target; empty if it holds the secret, or a part of it, itself."""
+    secret = value.decode("utf-8", "replace")
+    return "" if secret and (secret in words or (len(words) >= 6 and words in secret)) else words
+
+
+def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
+    """Yield what all detectors see; some overlap."""
+    yield from provider_tokens(data)
+    yield from connection_strings(data)
+    for one in assigned_secrets(data, code=piece.kind is SourceKind.CODE):
+        yield _placed(one, data)
+    if piece.kind in _PROSE or piece.speaker:
+        for one in secrets_in_prose(data):
+            yield _placed(one, data)
+    yield from encoded_secrets(data, _of_known_form)
+    yield from split_secrets(data, provider_tokens)
+    if piece.names:
+        named = named_secret(piece.names[-1], piece.text)
+        if named is not None:
+            yield named
+
+
+def _of_known_form(data: bytes) -> Iterator[Candidate]:
+    yield from provider_tokens(data)
+    yield from connection_strings(data)
+    yield from assigned_secrets(data, code=False)
+
+
+def _placed(one: Candidate, data: bytes) -> Candidate:
+    """Return a candidate with the user and the target that the text around it names."""
+    if one.user and one.target:
+        return one
+    near = data[max(0, one.start - _NEAR_BYTES) : one.start]
+    after = data[one.end : one.end + _NEAR_BYTES]
+    user = one.user or _last(_USER, near) or _first(_USER, after)
+    target = one.target or _last(_HOST, near) or _first(_HOST, after)
+    return replace(one, user=user, target=target)
+
+
+def _last(pattern: re.Pattern[bytes], near: bytes) -> str:
+    found = [m for m in pattern.finditer(near) if _group(m).lower() not in _NO_USERS]
+    return _group(found[-1]).decode(errors="replace") if found else ""
+
+
+def _first(pattern: re.Pattern[bytes], after: bytes) -> str:
+    found = next((m for m in pattern.finditer(after) if _group(m).lower() not in _NO_USERS), None)
+    return _group(found).decode(errors="replace") if found else ""
+
+
+def _group(match: re.Match[bytes]) -> bytes:
+    return next(group for group in match.groups() if group is not None).rstrip(b".")
+
+
+def _unseen(text: str, piece: Piece) -> Iterator[Candidate]:
+    """Yield the secrets that are there only without characters that are not seen."""
+    kept: list[int] = []
+    seen: list[str] = []
+    size = 0
+    for part in _INVISIBLE.split(text):
+        kept.append(size)
+        seen.append(part)
+        size += len(part.encode("utf-8", "surrogatepass"))
+    removed = [len(m.group().encode()) for m in _INVISIBLE.finditer(text)]
+    data = "".join(seen).encode("utf-8", "surrogatepass")
+    for one in _detected(data, piece):
+        start = one.start + sum(n for at, n in zip(kept[1:], removed, strict=True) if at <= one.start)
+        end = one.end + sum(n for at, n in zip(kept[1:], removed, strict=True) if at < one.end)
+        if end - start > one.end - one.start:
+            yield one.moved(start, end)
+
+
+def _in_characters(data: bytes, chosen: list[Candidate]) -> list[Candidate]:
+    """Return candidates with positions in characters; their bytes' positions ascend."""
+    moved, at, characters = [], 0, 0
+    for one in chosen:
+        characters += len(data[at : one.start].decode("utf-8", "surrogatepass"))
+        width = len(data[one.start : one.end].decode("utf-8", "surrogatepass"))
+        moved.append(one.moved(characters, characters + width))
+        characters, at = characters + width, one.end
+    return moved

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets that a search for their shape misses: encoded, wrapped, split into literals, with invisible characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from remit.core.discovery.secrets.candidates import Candidate
+from remit.core.discovery.secrets.provider_tokens import compiled, decoded_base64
+
+#: Reads decoded bytes for secrets of known form.
+Inner = Callable[[bytes], Iterator[Candidate]]
+
+_BASE64: Final = compiled(rb"[A-Za-z0-9+/_-]{32,}={0,2}")
+_HEX: Final = compiled(rb"[0-9a-f]{48,}|[0-9A-F]{48,}")
+_PERCENT: Final = compiled(rb"(?:[\w.~-]{0,60}%[0-9A-Fa-f]{2}){3,}[\w.~-]*")
+#: Longer runs are images, fonts and programs.
+_ENCODED_BYTES: Final = 6_000
+_DEPTH: Final = 2
+_JOINED: Final = compiled(
+    rb"[\w/+=.:@-]{4,}[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`][\w/+=.:@-]{4,}"
+)
+_SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`]")
+_WRAPPED: Final = compiled(
+    rb"(?:gh[oursp]_|github_pat_|sk-|xox[abeoprs]-|glpat-|AKIA|ASIA|AIza|hf_|npm_|pypi-|SG\.|dapi|hvs\.|dop_v1_|[rs]k_live_|eyJ)"
+    rb"[\w.+/-]{0,300}(?:(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}[\w.+/-]{4,}){1,6}"
+)
+_BREAK: Final = re.compile(rb"(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}")
+_PAUSE: Final = b"\n"
+
+
+def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH) -> Iterator[Candidate]:
+    """Yield what base64, hexadecimal digits or percent signs hide, at the position of the encoded run."""
+    for match in _BASE64.finditer(data):
+        start, end = match.span()
+        if end - start <= _ENCODED_BYTES:
+            yield from _within(decoded_base64(match.group()), start, end, inner, depth)
+    for match in _HEX.finditer(data):
+        start, end = match.span()
+        if end - start <= _ENCODED_BYTES and (end - start) % 2 == 0:
+            yield from _within(bytes.fromhex(match.group().decode()), start, end, inner, depth)
+    if data.count(b"%", 0, 200_000) >= 3:
+        for match in _PERCENT.finditer(data):
+            start, end = match.span()
+            if end - start <= _ENCODED_BYTES:
+                yield from _within(_unquoted(match.group()), start, end, inner, depth)
+
+
+def _unquoted(value: bytes) -> bytes:
+    parts = value.split(b"%")
+    return parts[0] + b"".join(bytes.fromhex(p[:2].decode()) + p[2:] for p in parts[1:])
+
+
+def _within(decoded: bytes, start: int, end: int, inner: Inner, depth: int) -> Iterator[Candidate]:
+    """Yield the secrets in decoded text; bytes that are no text hold none."""
+    if len(decoded) < 16 or not _textual(decoded):
+        return
+    for found in inner(decoded):
+        yield found.moved(start, end, less=0.02)
+    if depth > 1:
+        for found in encoded_secrets(decoded, inner, depth - 1):
+            yield found.moved(start, end, less=0.02)
+
+
+def _textual(decoded: bytes) -> bool:
+    return all(32 <= b < 127 or b in b"\t\r\n" for b in decoded[:64]) and decoded[:4096].isascii()
+
+
+def split_secrets(data: bytes, inner: Inner) -> Iterator[Candidate]:
+    """Yield secrets whose text is divided among adjacent literals, or over lines."""
+    for match in _JOINED.finditer(data):
+        yield from _mended(data, match.start(), match.end(), _SEAM, inner)
+    for match in _WRAPPED.finditer(data):
+        yield from _mended(data, match.start(), match.end(), _BREAK, inner)
+
+
+def _mended(data: bytes, start: int, end: int, seam: re.Pattern[bytes], inner: Inner) -> Iterator[Candidate]:
+    """Yield the secrets of a text that exist only when its seams are taken out."""
+    before, after = max(0, start - 300), min(len(data), end + 300)
+    text = data[before:after]
+    cuts = list(seam.finditer(text))
+    whole = seam.sub(b"", text)
+    for found in inner(whole):
+        # Positions move by the seams before them.
+        first = _original(found.start, cuts, before)
+        last = _original(found.end, cuts, before)
+        if last - first > found.end - found.start:
+            yield found.moved(first, last, less=0.02)
+
+
+def _original(at: int, cuts: list[re.Match[bytes]], before: int) -> int:
+    moved = at
+    for cut in cuts:
+        if cut.start() >= moved:
+            break
+        moved += cut.end() - cut.start()
+    return before + moved
