@@ -20,42 +20,43 @@ from remit.core.discovery.secrets.provider_tokens import compiled, decoded_base6
 from remit.core.discovery.secrets.randomness import password_like, random_like, word_like
 
 #: Parts of names that hold secrets, in lower case and bytes of UTF-8.
-_WORDS: Final = (
+WORDS: Final = (
     rb"passw(?:or)?d|passwort|passphrase|passcode|pwd|kennwort|contrase(?:\xc3\xb1|n)a|mot_?de_?passe|mdp|senha|clave|"
-    rb"secret|token|credential|api_?-?key|access_?-?key|account_?-?key|private_?-?key|signing_?-?key|"
-    rb"encryption_?-?key|master_?-?key|service_?-?key|auth_?-?key|shared_?access_?key|subscription_?-?key|license_?-?key|"
-    rb"webhook|_pass|_pw|\bpass|\bpw|\bauth|_auth|\bsig|storage_?-?key|bearer|cookie|session_?id|x-key"
+    rb"secret|token|credential|(?:api|access|account|private|signing|encryption|master|service|auth|subscription|license|"
+    rb"storage|x|host|admin|project|license|deploy|write|read|openai|anthropic|maps|crypt)[_-]?key|"
+    rb"webhook|_pass\b|_pw\b|\bpass\b|\bpw\b|\bauth\b|_auth\b|bearer|_auth\b|authorization|cookie|session_?id|"
+    rb"\w_key\b"
 )
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`])"
-_NAMED: Final = compiled(
-    rb"(?i)([\w.$-]{0,48}(?:" + _WORDS + rb")[\w-]{0,30})" + _QUOTE + rb"?[\])]{0,2}[ \t]{0,8}"
-    rb"(?:(?::[ \t]{0,3}[a-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=>?|:=|:|=|->|[=:]\\u003d|"
-    rb"\(|,[ \t]?)[ \t]{0,12}"
+_TAIL: Final = re.compile(
+    rb"([\w-]{0,30}+)" + _QUOTE + rb"?[\])]{0,2}[ \t]{0,8}"
+    rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=>?|:=|:|->|\(|,[ \t]?)[ \t]{0,12}"
     rb"((?:&?[\w.]{1,40}\((?:" + _QUOTE + rb"\w{1,60}" + _QUOTE + rb",[ \t]{0,2})?)?"
-    rb"(?:[bfru]{1,2})?(?:" + _QUOTE + rb"){0,3})[^\s\"'`\\]"
+    rb"(?:[bfruBFRU]{1,2})?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
 )
-_FLAG: Final = compiled(
-    rb"(?i)(?:^|[\s\"'])--?([\w-]{0,30}(?:password|passwd|passphrase|token|secret|api-?key|access-?key|apikey|pass)[\w-]{0,12})"
-    rb"(?:=|[ \t]{1,4}|" + _QUOTE + rb"[ \t]{0,2},?\s{0,8})(" + _QUOTE + rb"?)[^\s\"'`\\-]"
+_FLAG_TAIL: Final = re.compile(
+    rb"([\w-]{0,12}+)(?:=|[ \t]{1,4}|" + _QUOTE + rb"[ \t]{0,2},?\s{0,8})(" + _QUOTE + rb"?)(?=[^\s\"'`\\-])"
 )
-_ENTRY: Final = compiled(
-    rb"(?i)name" + _QUOTE + rb"?\s?[:=]\s{0,3}" + _QUOTE + rb"?([\w.-]{0,40}(?:" + _WORDS + rb")[\w-]{0,20})" + _QUOTE
-    + rb"?,?\s{1,24}" + _QUOTE + rb"?value" + _QUOTE + rb"?\s?[:=]\s{0,3}(" + _QUOTE + rb"?)[^\s\"'`\\]"
+_ENTRY_TAIL: Final = re.compile(
+    rb"(?i)([\w-]{0,20}+)" + _QUOTE + rb"?,?\s{1,24}" + _QUOTE + rb"?value" + _QUOTE + rb"?\s?[:=]\s{0,3}(" + _QUOTE
+    + rb"?)(?=[^\s\"'`\\])"
 )
-_HEADER: Final = compiled(
-    rb"(?i)(?:authorization|proxy-authorization)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(bearer|basic|token|apikey|key)"
-    rb"[ =]([^\s\"'`\\,;<>{}()]{6,})|\b(bearer)[ ]([\w.~+/=-]{16,})"
+_HEAD: Final = re.compile(rb"[\w.$-]{0,48}\Z")
+_HEADER_TAIL: Final = re.compile(
+    rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(bearer|basic|token|apikey|key)[ =]([^\s\"'`\\,;<>{}()]{6,8000})"
 )
-_COOKIE: Final = compiled(rb"(?i)(?:set-)?cookie[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\]{8,})")
-_CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,})")
-_USER_FLAG: Final = compiled(
-    rb"(?:\bcurl\b|\bwget\b|\bhttp\b|\bxh\b)[^\n|;]{0,400}?[\s\"'](?:-u|--user)[ =\"',]{1,4}([^\s:\"'\\]{1,80}):([^\s\"'\\]{3,200})"
+_BEARER_TAIL: Final = re.compile(rb"[ ]([\w.~+/=-]{16,8000})")
+_COOKIE_TAIL: Final = re.compile(rb"[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\]{8,4000})")
+_CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,4000})")
+_USER_FLAG: Final = compiled(rb"[\s\"'](?:-u|--user)[ =\"',]+([^\s:\"'\\]+):([^\s\"'\\]{3,})")
+_SHORT: Final = compiled(rb"\s(?:-p|-a|--pass)[ =]?[\"']?([^\s\"'\\-][^\s\"'\\]{3,})")
+_CALLERS: Final = re.compile(rb"\b(?:curl|wget|http|xh)\b")
+_PROGRAMS: Final = re.compile(
+    rb"\b(mysql|mysqldump|mariadb|mysqladmin|sshpass|twine upload|docker login|podman login|helm registry login|smbclient|"
+    rb"az login|redis-cli|mongosh?|mongodump)\b"
 )
-_MYSQL: Final = compiled(rb"\b(?:mysql|mysqldump|mariadb|mysqladmin)\b[^\n|;&]{0,200}?\s-p([^\s\"'\\]{4,128})")
-_SHORT: Final = compiled(
-    rb"\b(?:sshpass|twine upload|docker login|podman login|helm registry login|smbclient|az login|redis-cli|mongosh?|mongodump)\b"
-    rb"[^\n|;&]{0,200}?\s(?:-p|-a|--pass)[ =]?[\"']?([^\s\"'\\-][^\s\"'\\]{3,300})"
-)
+#: How far before a flag its program stands.
+_LINE_BYTES: Final = 400
 
 #: Ends of names whose values are no secret.
 _OTHER: Final = re.compile(
@@ -85,19 +86,43 @@ _KNOWN: Final = re.compile(
 VALUE_BYTES: Final = 8_192
 
 
-def assigned_secrets(data: bytes, *, code: bool) -> Iterator[Candidate]:
-    """Yield the secrets that stand behind a name, a flag or in a header."""
-    for pattern, flag in ((_NAMED, False), (_FLAG, True), (_ENTRY, False)):
-        for match in pattern.finditer(data):
-            name, opened = match.group(1), match.group(2)
-            value, start = _value_at(data, match.end() - 1, opened)
-            quoted = opened[-1:] in (b'"', b"'", b"`")
-            between = data[match.end(1) : match.start(2)].strip()
-            if between.endswith((b"(", b",")) and not quoted:
-                continue
-            yield from _judged(name, value, start, quoted=quoted, code=code and not flag)
-    yield from _of_headers(data)
-    yield from _of_programs(data)
+def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterator[Candidate]:
+    """Yield the secrets that stand behind the word at a position: in a value, a flag, an entry or a header."""
+    word = data[start:end].lower()
+    if word == b"bearer":
+        yield from _borne(_BEARER_TAIL.match(data, end, end + VALUE_BYTES), b"bearer", 1)
+        return
+    if word == b"authorization":
+        yield from _of_header(data, end)
+        return
+    if word == b"cookie":
+        yield from _of_cookies(data, end)
+    match = _TAIL.match(data, end, end + _TAIL_BYTES)
+    flag = False
+    if match is None:
+        near = data[end : end + 64]
+        if b"alue" in near and b"ame" in data[max(0, start - 60) : start]:
+            match = _ENTRY_TAIL.match(data, end, end + _TAIL_BYTES)
+        elif data[max(0, start - 32) : start].rstrip(_NAME_BYTES)[-1:] in (b" ", b'"', b"'", b"\n", b"\t", b""):
+            flag = True
+            match = _FLAG_TAIL.match(data, end, end + _TAIL_BYTES)
+    if match is None:
+        return
+    head = _HEAD.search(data, max(0, start - 48), start)
+    name = (head.group() if head is not None else b"") + data[start : match.end(1)]
+    if flag and not name.startswith(b"-"):
+        return
+    opened = match.group(2)
+    value, at = _value_at(data, match.end(), opened)
+    quoted = opened[-1:] in (b'"', b"'", b"`")
+    if not quoted and data[match.end(1) : match.start(2)].strip().endswith((b"(", b",")):
+        return
+    yield from _judged(name, value, at, quoted=quoted, code=code and not flag)
+
+
+#: A name, the sign behind it and what opens its value are at most so long.
+_TAIL_BYTES: Final = 240
+_NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 
 def named_secret(name: str, text: str) -> Candidate | None:
@@ -109,7 +134,7 @@ def named_secret(name: str, text: str) -> Candidate | None:
     return next(_judged(name.encode("utf-8", "replace"), value, start, quoted=True, code=False), None)
 
 
-_HOLDS: Final = compiled(rb"(?i)" + _WORDS + rb"|^pass$|^pw$|^auth$")
+_HOLDS: Final = compiled(rb"(?i)" + WORDS + rb"|^pass$|^pw$|^auth$")
 
 
 def _holds(name: bytes) -> bool:
@@ -220,37 +245,60 @@ def basic(value: bytes, start: int) -> Iterator[Candidate]:
         )
 
 
-def _of_headers(data: bytes) -> Iterator[Candidate]:
-    for match in _HEADER.finditer(data):
-        which = 2 if match.group(2) is not None else 4
-        scheme, value = match.group(which - 1).lower(), match.group(which).rstrip(b".")
-        start = match.start(which)
-        if scheme == b"basic":
-            yield from basic(value, start)
-        elif not placeholder(value) and not expression(value) and not term(value) and (
-            random_like(value) or hexadecimal(value) and len(value) >= 16 or uuid(value)
-        ):
-            yield Candidate("bearer-token", "http", start, start + len(value), value, 0.92)
-    if b"ookie" in data or b"OOKIE" in data:
-        for match in _COOKIE.finditer(data):
-            for crumb in _CRUMB.finditer(match.group(1)):
-                value = crumb.group(2)
-                if random_like(value) and not placeholder(value) and not uuid(value) and not _COUNTS.search(crumb.group(1)):
-                    start = match.start(1) + crumb.start(2)
-                    yield Candidate("cookie", "http", start, start + len(value), value, 0.85)
+def _borne(match: re.Match[bytes] | None, scheme: bytes, group: int) -> Iterator[Candidate]:
+    """Yield the token behind a scheme of authorization."""
+    if match is None:
+        return
+    value, start = match.group(group).rstrip(b"."), match.start(group)
+    if scheme == b"basic":
+        yield from basic(value, start)
+    elif not placeholder(value) and not expression(value) and not term(value) and (
+        random_like(value) or hexadecimal(value) and len(value) >= 16 or uuid(value)
+    ):
+        yield Candidate("bearer-token", "http", start, start + len(value), value, 0.92)
 
 
-def _of_programs(data: bytes) -> Iterator[Candidate]:
-    for match in _USER_FLAG.finditer(data):
-        user, value = match.group(1), match.group(2)
-        if not placeholder(value) and value.lower() not in (b"pass", b"password", user.lower()):
-            start = match.start(2)
-            yield Candidate(
-                "argument-password", "http", start, start + len(value), value, 0.92, user.decode(errors="replace")
-            )
-    for pattern, kind in ((_MYSQL, "mysql"), (_SHORT, "password")):
-        for match in pattern.finditer(data):
+def _of_header(data: bytes, end: int) -> Iterator[Candidate]:
+    match = _HEADER_TAIL.match(data, end, end + VALUE_BYTES)
+    if match is not None:
+        yield from _borne(match, match.group(1).lower(), 2)
+
+
+def _of_cookies(data: bytes, end: int) -> Iterator[Candidate]:
+    match = _COOKIE_TAIL.match(data, end, end + VALUE_BYTES)
+    for crumb in _CRUMB.finditer(match.group(1)) if match is not None else ():
+        value = crumb.group(2)
+        if random_like(value) and not placeholder(value) and not uuid(value) and not _COUNTS.search(crumb.group(1)):
+            start = match.start(1) + crumb.start(2) if match is not None else 0
+            yield Candidate("cookie", "http", start, start + len(value), value, 0.85)
+
+
+def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
+    """Yield the passwords in short flags of programs that are known to take them: `curl -u`, `mysql -p`."""
+    if b"-u" in data or b"--user" in data:
+        for match in _USER_FLAG.finditer(data):
+            user, value = match.group(1), match.group(2)
+            if not placeholder(value) and value.lower() not in (b"pass", b"password", user.lower()) and _called(
+                data, match.start(), _CALLERS
+            ):
+                start = match.start(2)
+                yield Candidate(
+                    "argument-password", "http", start, start + len(value), value, 0.92, user.decode(errors="replace")
+                )
+    if b" -p" in data or b" -a" in data or b"--pass" in data:
+        for match in _SHORT.finditer(data):
             value = match.group(1)
-            if not placeholder(value) and (password_like(value) or random_like(value)) and not term(value):
+            program = _called(data, match.start(), _PROGRAMS)
+            if program and not placeholder(value) and (password_like(value) or random_like(value)) and not term(value):
                 start = match.start(1)
+                kind = "mysql" if program.startswith((b"mysql", b"maria")) else "password"
                 yield Candidate("argument-password", kind, start, start + len(value), value, 0.9)
+
+
+def _called(data: bytes, at: int, programs: re.Pattern[bytes]) -> bytes:
+    """Return the program of the command whose flag stands at a position, if it is one of these."""
+    line = data[max(0, at - _LINE_BYTES) : at]
+    for end in (b"\n", b"|", b";"):
+        line = line.rpartition(end)[2]
+    found = programs.search(line)
+    return found.group() if found is not None else b""

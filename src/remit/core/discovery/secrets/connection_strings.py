@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -12,11 +13,10 @@ from remit.core.discovery.secrets.placeholders import placeholder
 from remit.core.discovery.secrets.provider_tokens import compiled
 from remit.core.discovery.secrets.randomness import password_like, random_like, word_like
 
-_ADDRESS: Final = compiled(
-    rb"([A-Za-z][A-Za-z0-9+.-]{1,30}):(?:/|\\/){2}([^\s:/@\"'`<>\\,;()\[\]{}|]{0,100}):"
-    rb"([^\s/\"'`<>\\]{1,256})@([A-Za-z0-9\[$%{<_][^\s/\"'`<>\\?#,;)|]{0,150})"
-)
-_GO: Final = compiled(rb"([\w.-]{1,60}):([^\s\"'`@/:]{3,128})@(?:tcp|unix)\(([^)\s]{1,150})\)")
+_ADDRESS: Final = compiled(rb"(?:://|:\\/\\/)[^\s/\"'`<>\\@]*:[^\s/\"'`<>\\]+@[^\s/\"'`<>\\?#,;)|@]+")
+_PARTS: Final = re.compile(rb"(?::|:\\/\\/)/{0,2}([^:]{0,100}):(.{1,256})@([A-Za-z0-9\[$%{<_][^@]{0,150})\Z", re.DOTALL)
+_SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,30}\Z")
+_GO: Final = compiled(rb"([\w.-]+):([^\s\"'`@/:]{3,})@(?:tcp|unix)\(([^)\s]+)\)")
 #: What opens what, by the first word of the scheme.
 _TYPES: Final = {
     b"postgres": "postgresql",
@@ -53,11 +53,13 @@ def connection_strings(data: bytes) -> Iterator[Candidate]:
     """Yield the passwords in addresses, with their user and host."""
     if b"://" in data or b":\\/\\/" in data:
         for match in _ADDRESS.finditer(data):
-            scheme, user, password, host = (match.group(n) for n in (1, 2, 3, 4))
-            if not _real(user, password, host):
+            parts = _PARTS.match(match.group())
+            scheme = _SCHEME.search(data, max(0, match.start() - 32), match.start())
+            if parts is None or scheme is None or not _real(*parts.groups()):
                 continue
-            kind = scheme.lower().partition(b"+")[0]
-            start, end = match.span(3)
+            user, password, host = parts.groups()
+            kind = scheme.group().lower().partition(b"+")[0].rpartition(b":")[2]
+            start, end = match.start() + parts.start(2), match.start() + parts.end(2)
             yield Candidate(
                 "connection-string",
                 _TYPES.get(kind, kind.decode()),

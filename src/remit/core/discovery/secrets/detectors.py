@@ -10,16 +10,18 @@ from dataclasses import replace
 from typing import Final
 
 from remit.core.discovery.discovered import ExposedSecret, Piece, SourceKind
-from remit.core.discovery.secrets.assignments import assigned_secrets, named_secret
+from remit.core.discovery.secrets.assignments import WORDS, arguments_of_programs, assigned_secrets, named_secret
 from remit.core.discovery.secrets.candidates import Candidate, best
 from remit.core.discovery.secrets.connection_strings import connection_strings
 from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
-from remit.core.discovery.secrets.prose import secrets_in_prose
-from remit.core.discovery.secrets.provider_tokens import provider_tokens
+from remit.core.discovery.secrets.prose import NOUNS, secret_in_sentence, secrets_of_prose
+from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens
 
 #: Characters that are not seen, by which a secret passes filters.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
 _PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
+_WORDS: Final = compiled(b"(?i)" + WORDS)
+_WORDS_OF_PROSE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS)
 #: Candidates below this are left out.
 _LEAST: Final = 0.5
 _TAIL: Final = 4
@@ -104,10 +106,13 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
     """Yield what all detectors see; some overlap."""
     yield from provider_tokens(data)
     yield from connection_strings(data)
-    for one in assigned_secrets(data, code=piece.kind is SourceKind.CODE):
+    prose = piece.kind in _PROSE or bool(piece.speaker)
+    for one in _worded(data, prose=prose, code=piece.kind is SourceKind.CODE):
         yield _placed(one, data)
-    if piece.kind in _PROSE or piece.speaker:
-        for one in secrets_in_prose(data):
+    for one in arguments_of_programs(data):
+        yield _placed(one, data)
+    if prose:
+        for one in secrets_of_prose(data):
             yield _placed(one, data)
     yield from encoded_secrets(data, _of_known_form)
     yield from split_secrets(data, provider_tokens)
@@ -117,10 +122,22 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
             yield named
 
 
+def _worded(data: bytes, *, prose: bool, code: bool) -> Iterator[Candidate]:
+    """Yield the secrets beside a word for one: behind its name, or in its sentence."""
+    for match in (_WORDS_OF_PROSE if prose else _WORDS).finditer(data):
+        start, end = match.span()
+        found = list(assigned_secrets(data, start, end, code=code))
+        yield from found
+        if prose and not found:
+            told = secret_in_sentence(data, start, end)
+            if told is not None:
+                yield told
+
+
 def _of_known_form(data: bytes) -> Iterator[Candidate]:
     yield from provider_tokens(data)
     yield from connection_strings(data)
-    yield from assigned_secrets(data, code=False)
+    yield from _worded(data, prose=False, code=False)
 
 
 def _placed(one: Candidate, data: bytes) -> Candidate:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from remit.core.discovery.secrets.candidates import Candidate
 from remit.core.discovery.secrets.provider_tokens import compiled, decoded_base64
@@ -13,19 +14,21 @@ from remit.core.discovery.secrets.provider_tokens import compiled, decoded_base6
 #: Reads decoded bytes for secrets of known form.
 Inner = Callable[[bytes], Iterator[Candidate]]
 
-_BASE64: Final = compiled(rb"[A-Za-z0-9+/_-]{32,}={0,2}")
-_HEX: Final = compiled(rb"[0-9a-f]{48,}|[0-9A-F]{48,}")
-_PERCENT: Final = compiled(rb"(?:[\w.~-]{0,60}%[0-9A-Fa-f]{2}){3,}[\w.~-]*")
+#: Base64 of text has few letters at each place of four, and hexadecimal digits of text begin with 2 to 7, so that
+#: RE2 leaves digests, images and keys out.
+_TEXT: Final = compiled(
+    rb"((?:[CI-Za-f][A-HQS-Xgi-nwy-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){6,}[A-Za-z0-9+/_-]{0,3}={0,2})|"
+    rb"((?:[2-7][0-9a-fA-F]){20,})"
+)
+_PERCENT: Final = compiled(rb"[\w.~%-]*%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2}[\w.~%-]*")
 #: Longer runs are images, fonts and programs.
 _ENCODED_BYTES: Final = 6_000
 _DEPTH: Final = 2
-_JOINED: Final = compiled(
-    rb"[\w/+=.:@-]{4,}[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`][\w/+=.:@-]{4,}"
-)
+_JOINED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*(?:\+|\.\.?|&|\\)?\s*f?[\"'`][\w/+=.:@-]")
 _SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`]")
 _WRAPPED: Final = compiled(
-    rb"(?:gh[oursp]_|github_pat_|sk-|xox[abeoprs]-|glpat-|AKIA|ASIA|AIza|hf_|npm_|pypi-|SG\.|dapi|hvs\.|dop_v1_|[rs]k_live_|eyJ)"
-    rb"[\w.+/-]{0,300}(?:(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}[\w.+/-]{4,}){1,6}"
+    rb"(?:gh[oursp]_|github_pat_|\bsk-|xox[abeoprs]-|glpat-|AKIA|ASIA|AIza|\bhf_|npm_|pypi-|\bSG\.|dapi|hvs\.|dop_v1_|[rs]k_live_|eyJ)"
+    rb"[\w.+/-]*(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]*[\w.+/-]{4}"
 )
 _BREAK: Final = re.compile(rb"(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}")
 _PAUSE: Final = b"\n"
@@ -33,14 +36,14 @@ _PAUSE: Final = b"\n"
 
 def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH) -> Iterator[Candidate]:
     """Yield what base64, hexadecimal digits or percent signs hide, at the position of the encoded run."""
-    for match in _BASE64.finditer(data):
+    for match in _TEXT.finditer(data):
         start, end = match.span()
-        if end - start <= _ENCODED_BYTES:
-            yield from _within(decoded_base64(match.group()), start, end, inner, depth)
-    for match in _HEX.finditer(data):
-        start, end = match.span()
-        if end - start <= _ENCODED_BYTES and (end - start) % 2 == 0:
-            yield from _within(bytes.fromhex(match.group().decode()), start, end, inner, depth)
+        if end - start > _ENCODED_BYTES:
+            continue
+        run = match.group()
+        digits = match.group(2) is not None or not run.translate(None, b"0123456789abcdefABCDEF")
+        decoded = bytes.fromhex(run[: len(run) // 2 * 2].decode()) if digits else decoded_base64(run)
+        yield from _within(decoded, start, end, inner, depth)
     if data.count(b"%", 0, 200_000) >= 3:
         for match in _PERCENT.finditer(data):
             start, end = match.span()
@@ -49,8 +52,7 @@ def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH) -> Iterator[
 
 
 def _unquoted(value: bytes) -> bytes:
-    parts = value.split(b"%")
-    return parts[0] + b"".join(bytes.fromhex(p[:2].decode()) + p[2:] for p in parts[1:])
+    return unquote_to_bytes(value)
 
 
 def _within(decoded: bytes, start: int, end: int, inner: Inner, depth: int) -> Iterator[Candidate]:

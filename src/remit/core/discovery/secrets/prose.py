@@ -29,7 +29,15 @@ _SECRETS: Final = (
     rb"creds|login|logins|code|passwort|kennwort|zugangscode|geheimnis|schl(?:\xc3\xbc|ue)ssel|api-schl(?:\xc3\xbc|ue)ssel|"
     rb"zugangsdaten|mot de passe|mdp|cl(?:\xc3\xa9|e)|jeton|contrase(?:\xc3\xb1|n)a|clave|senha|wachtwoord|parola|has(?:\xc5\x82|l)o"
 )
-_WORD: Final = compiled(rb"(?i)(?:^|[^\w./$@-])(" + _SECRETS + rb")(?:[^\w\x80-\xff/(\[=-]|$)")
+#: Nouns of sentences that are no parts of names.
+NOUNS: Final = (
+    rb"\bkeys?\b|\bpin\b|\bcode\b|\bcreds\b|\blog[ ]?ins?\b|\bsign[ ]in\b|geheimnis|schl(?:\xc3\xbc|ue)ssel|zugang|"
+    rb"mot de passe|cl\xc3\xa9|jeton|wachtwoord|parola|has\xc5\x82o|\bkonto\b|\bcompte\b|\bcuenta\b|\bacceso\b|\baccount\b"
+)
+_LOGINS: Final = re.compile(rb"(?i)log|sign|cred|zugang|konto|compte|cuenta|acceso|account")
+_INSIDE: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_./$@-")
+_ONWARD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrtuvwxyz_/([=-")
+_SIGN: Final = re.compile(rb"[0-9!#$%&*+^~]|[a-z][A-Z]")
 _PASSWORD: Final = re.compile(
     rb"(?i)pass|pw|pin|kennwort|mot de|mdp|contrase|clave|senha|wachtwoord|parola|has|creds|credential|login|code|zugang"
 )
@@ -51,14 +59,14 @@ _COLON: Final = re.compile(
     _BETWEEN + rb"[ ]{0,2}(?::|=|=>)\*{0,2}[ \t]{0,3}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})"
 )
 _DIRECT: Final = re.compile(_BETWEEN + rb"[ ,]{1,2}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})")
-_AS: Final = compiled(
-    rb"(?i)\b(?:use|using|take|with|nimm|nutze|verwende|utilise|utilisez|usa|use|utiliza)[ ](" + _QUOTES
-    + rb"?)([^\s\"`]{6,300})(?:" + _QUOTES + rb"?)[ ](?:as|for|als|comme|como)[ ](?:\w{1,12}[ ]){0,2}(?:" + _SECRETS + rb")\b"
+_AS: Final = re.compile(
+    rb"\b(?:use|using|take|with|nimm|nutze|verwende|utilise|utilisez|usa|utiliza)[ ](" + _QUOTES + rb"?)([^\s\"`]{6,300}?)"
+    + _QUOTES + rb"?[ ](?:as|for|als|comme|como)[ ](?:\w{1,12}[ ]){0,2}\Z", re.IGNORECASE
 )
-_PAIR: Final = compiled(
-    rb"(?i)\b(?:log[ ]?in|login|logins|sign[ ]in|account|creds|credentials|zugang|zugangsdaten|konto|compte|cuenta|acceso|user)\b"
-    rb"(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:is|are|:|as|with|ist|est|es)?:?[ ](" + _QUOTES + rb"?)([\w.@+-]{2,60}?)\\?[\"'`]?"
-    rb"[ ]?[/:][ ]?(" + _QUOTES + rb"?)([^\s\"'`/]{6,200})"
+_AS_WORDS: Final = (b" as ", b" for ", b" als ", b" comme ", b" como ")
+_PAIR: Final = re.compile(
+    rb"s?(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:(?<=[ ])(?:is|are|as|with|ist|est|es))?:?[ ](" + _QUOTES + rb"?)([\w.@+-]{2,60}?)\\?[\"'`]?"
+    rb"(?:[ ]?[/|][ ]?|:[ ]?)(" + _QUOTES + rb"?)([^\s\"'`/]{6,200})", re.IGNORECASE
 )
 _HALVES: Final = compiled(
     rb"(?i)\b(?:first|1st|erste[rn]?|premi(?:\xc3\xa8|e)re|primera)[ ](?:half|part|h(?:\xc3\xa4|ae)lfte|teil|moiti(?:\xc3\xa9|e)|partie|mitad|parte)"
@@ -66,9 +74,9 @@ _HALVES: Final = compiled(
     rb"\b(?:second|2nd|other|rest|zweite[rn]?|seconde?|deuxi(?:\xc3\xa8|e)me|segunda)\b[^\n\"'`:]{0,60}?"
     rb"(?:[ ](?:is|ist|est|es)|:)[ ]?[\"'`]?([^\s\"'`,;]{4,200})"
 )
-_ROW: Final = compiled(
-    rb"(?im)^[ \t]*\|?[^\n|]{0,60}\|[^\n]{0,200}?\|?[ ]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|key)"
-    rb"[ ]*(?:\||$)[^\n]{0,200}$"
+_HALF_WORDS: Final = (b" half", b" part", b"teil", b"lfte", b"moiti", b"mitad", b"parte")
+_HEADED: Final = compiled(
+    rb"(?i)\|[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*(?:\||\r?\n)"
 )
 _CELL: Final = re.compile(
     rb"(?i)^[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*$"
@@ -76,36 +84,54 @@ _CELL: Final = re.compile(
 _AFTER: Final = re.compile(rb"(?:\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)")
 #: How far behind the word a value can begin, and how long a table can be.
 _REACH_BYTES: Final = 420
+_NEAR_BYTES: Final = 200
 _ROWS: Final = 200
 
 
-def secrets_in_prose(data: bytes) -> Iterator[Candidate]:
-    """Yield the secrets that sentences give away."""
-    after = 0
-    for match in _WORD.finditer(data):
-        if match.start() < after:
-            continue
-        found = _told(data, match.group(1), match.end(1))
+def secret_in_sentence(data: bytes, start: int, end: int) -> Candidate | None:
+    """Return the secret that the noun at a position gives away, or nothing."""
+    if start and data[start - 1] in _INSIDE or end < len(data) and data[end] in _ONWARD:
+        return None
+    noun = data[start:end]
+    if _SIGN.search(data, end, end + _NEAR_BYTES) is not None:
+        found = _told(data, noun, end) or _paired(data, noun, end)
         if found is not None:
-            after = found.end
-            yield found
-    for match in _AS.finditer(data):
-        yield from _value(match.group(2), match.start(2), b"token", bool(match.group(1)), 0.8)
-    for match in _PAIR.finditer(data):
-        value, start = _trimmed(match.group(4), match.start(4))
-        user = match.group(2)
-        if _plausible(value, b"login", quoted=bool(match.group(3))) and not term(user) and not user.startswith(b"//"):
-            yield Candidate(
-                "login-in-prose", "password", start, start + len(value), value, 0.82, user.decode(errors="replace")
-            )
+            return found
+    before = data[max(0, start - 24) : start]
+    if any(word in before for word in _AS_WORDS):
+        match = _AS.search(data, max(0, start - 360), start)
+        if match is not None:
+            return next(_value(match.group(2), match.start(2), b"token", bool(match.group(1)), 0.8), None)
+    return None
+
+
+def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
+    """Return the password of `login: ana / ...`."""
+    match = _PAIR.match(data, end, end + _REACH_BYTES) if _LOGINS.search(noun) else None
+    if match is None:
+        return None
+    value, start = _trimmed(match.group(4), match.start(4))
+    user = match.group(2)
+    if not _plausible(value, b"login", quoted=bool(match.group(3))) or term(user) and b"@" not in user:
+        return None
+    return Candidate("login-in-prose", "password", start, start + len(value), value, 0.82, user.decode(errors="replace"))
+
+
+def secrets_of_prose(data: bytes) -> Iterator[Candidate]:
+    """Yield the secrets in halves, and in tables."""
+    if any(word in data for word in _HALF_WORDS):
+        yield from _halved(data)
+    if b"|" in data:
+        yield from _tables(data)
+
+
+def _halved(data: bytes) -> Iterator[Candidate]:
     for match in _HALVES.finditer(data):
         one, _ = _trimmed(match.group(1), 0)
         two, _ = _trimmed(match.group(2), 0)
         if _half(one) and _half(two):
             end = match.start(2) + len(two)
             yield Candidate("split-secret", "token", match.start(1), end, one + two, 0.83)
-    if b"|" in data:
-        yield from _tables(data)
 
 
 def _half(value: bytes) -> bool:
@@ -175,10 +201,16 @@ def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
 
 def _tables(data: bytes) -> Iterator[Candidate]:
     """Yield the values of the columns of a Markdown table that are headed as secrets."""
-    for match in _ROW.finditer(data):
-        cells = match.group().split(b"|")
+    after = 0
+    for match in _HEADED.finditer(data):
+        if match.start() < after:
+            continue
+        begin, after = data.rfind(b"\n", 0, match.start()) + 1, data.find(b"\n", match.end() - 1)
+        if after < 0:
+            return
+        cells = data[begin:after].split(b"|")
         wanted = [number for number, cell in enumerate(cells) if _CELL.match(cell)]
-        at = match.end() + 1
+        at = after + 1
         for _ in range(_ROWS if wanted else 0):
             end = data.find(b"\n", at)
             line = data[at : end if end >= 0 else len(data)]
