@@ -30,7 +30,7 @@ WORDS: Final = (
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`])"
 _TAIL: Final = re.compile(
     rb"([\w-]{0,30}+)" + _QUOTE + rb"?[\])]{0,2}[ \t]{0,8}"
-    rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=>?|:=|:|->|\(|,[ \t]?)[ \t]{0,12}"
+    rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=>?|:=|:|->|>|\(|,[ \t]?)[ \t]{0,12}"
     rb"((?:&?[\w.]{1,40}\((?:" + _QUOTE + rb"\w{1,60}" + _QUOTE + rb",[ \t]{0,2})?)?"
     rb"(?:[bfruBFRU]{1,2})?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
 )
@@ -41,6 +41,7 @@ _ENTRY_TAIL: Final = re.compile(
     rb"(?i)([\w-]{0,20}+)" + _QUOTE + rb"?,?\s{1,24}" + _QUOTE + rb"?value" + _QUOTE + rb"?\s?[:=]\s{0,3}(" + _QUOTE
     + rb"?)(?=[^\s\"'`\\])"
 )
+_NAME_OF_ENTRY: Final = re.compile(rb"(?i)(?:name|key)[\"']?\s?[:=]")
 _HEAD: Final = re.compile(rb"[\w.$-]{0,48}\Z")
 _HEADER_TAIL: Final = re.compile(
     rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(bearer|basic|token|apikey|key)[ =]([^\s\"'`\\,;<>{}()]{6,8000})"
@@ -50,6 +51,10 @@ _COOKIE_TAIL: Final = re.compile(rb"[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\
 _CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,4000})")
 _USER_FLAG: Final = compiled(rb"[\s\"'](?:-u|--user)[ =\"',]+([^\s:\"'\\]+):([^\s\"'\\]{3,})")
 _SHORT: Final = compiled(rb"\s(?:-p|-a|--pass)[ =]?[\"']?([^\s\"'\\-][^\s\"'\\]{3,})")
+_POSITIONAL: Final = compiled(rb"[\"']([\w.@+-]+)[\"'],\s*[\"']([^\s\"'\\]{6,})[\"']\s*[),]")
+_SIGNS_IN: Final = re.compile(rb"(?i)(?:auth|log_?in|sign_?in|connect|credential)\w{0,20}\s{0,2}(?:=\s{0,2})?\(")
+_NETRC: Final = compiled(rb"\blogin\s+(\S+)\s+password\s+(\S{4,})")
+_PGPASS: Final = compiled(rb"(?m)^[\w.*-]+:(?:\d+|\*):[^:\s]+:([^:\s]+):([^\s:]{4,})$")
 _CALLERS: Final = re.compile(rb"\b(?:curl|wget|http|xh)\b")
 _PROGRAMS: Final = re.compile(
     rb"\b(mysql|mysqldump|mariadb|mysqladmin|sshpass|twine upload|docker login|podman login|helm registry login|smbclient|"
@@ -101,7 +106,7 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
     flag = False
     if match is None:
         near = data[end : end + 64]
-        if b"alue" in near and b"ame" in data[max(0, start - 60) : start]:
+        if b"alue" in near and _NAME_OF_ENTRY.search(data, max(0, start - 60), start):
             match = _ENTRY_TAIL.match(data, end, end + _TAIL_BYTES)
         elif data[max(0, start - 32) : start].rstrip(_NAME_BYTES)[-1:] in (b" ", b'"', b"'", b"\n", b"\t", b""):
             flag = True
@@ -113,9 +118,12 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
     if flag and not name.startswith(b"-"):
         return
     opened = match.group(2)
+    sign = data[match.end(1) : match.start(2)].strip()
+    if sign == b">" and data[max(0, match.start(1) - 60) : match.end(1)].rpartition(b"<")[2].strip(_NAME_BYTES):
+        return
     value, at = _value_at(data, match.end(), opened)
     quoted = opened[-1:] in (b'"', b"'", b"`")
-    if not quoted and data[match.end(1) : match.start(2)].strip().endswith((b"(", b",")):
+    if not quoted and sign.endswith((b"(", b",")):
         return
     yield from _judged(name, value, at, quoted=quoted, code=code and not flag)
 
@@ -293,6 +301,36 @@ def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
                 start = match.start(1)
                 kind = "mysql" if program.startswith((b"mysql", b"maria")) else "password"
                 yield Candidate("argument-password", kind, start, start + len(value), value, 0.9)
+
+
+def passwords_by_position(data: bytes, *, config: bool) -> Iterator[Candidate]:
+    """Yield the passwords that only their position tells: after a user in a call, in `.netrc` and `.pgpass`."""
+    for match in _POSITIONAL.finditer(data):
+        value = match.group(2)
+        if _SIGNS_IN.search(data, max(0, match.start() - 160), match.start()) and _chosen(value):
+            yield _by_position(match, "password")
+    if config and b"login" in data:
+        for match in _NETRC.finditer(data):
+            if not placeholder(match.group(2)) and password_like(match.group(2)):
+                yield _by_position(match, "password")
+    if config and data.count(b":", 0, 4096) >= 4:
+        for match in _PGPASS.finditer(data):
+            if not placeholder(match.group(2)):
+                yield _by_position(match, "postgresql")
+
+
+def _chosen(value: bytes) -> bool:
+    return (
+        password_like(value)
+        and _digits(value) > 0
+        and not (placeholder(value) or term(value) or identifier(value) or uuid(value) or b"://" in value)
+    )
+
+
+def _by_position(match: re.Match[bytes], kind: str) -> Candidate:
+    start, end = match.span(2)
+    user = match.group(1).decode(errors="replace")
+    return Candidate("password-by-position", kind, start, end, match.group(2), 0.88, user)
 
 
 def _called(data: bytes, at: int, programs: re.Pattern[bytes]) -> bytes:

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from remit.core.discovery.discovered import ExposedSecret, Piece, SourceKind
-from remit.core.discovery.secrets.assignments import WORDS, arguments_of_programs, assigned_secrets, named_secret
+from remit.core.discovery.secrets.assignments import WORDS, arguments_of_programs, assigned_secrets, named_secret, passwords_by_position
 from remit.core.discovery.secrets.candidates import Candidate, best
 from remit.core.discovery.secrets.connection_strings import connection_strings
 from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
-from remit.core.discovery.secrets.prose import NOUNS, secret_in_sentence, secrets_of_prose
+from remit.core.discovery.secrets.prose import NOUNS, NOUNS_ALONE, secret_in_sentence, secrets_of_prose
 from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens
 
 #: Characters that are not seen, by which a secret passes filters.
@@ -107,9 +107,11 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
     yield from provider_tokens(data)
     yield from connection_strings(data)
     prose = piece.kind in _PROSE or bool(piece.speaker)
-    for one in _worded(data, prose=prose, code=piece.kind is SourceKind.CODE):
+    for one in _worded(data, piece.kind, prose=prose):
         yield _placed(one, data)
     for one in arguments_of_programs(data):
+        yield _placed(one, data)
+    for one in passwords_by_position(data, config=piece.kind is SourceKind.CONFIG):
         yield _placed(one, data)
     if prose:
         for one in secrets_of_prose(data):
@@ -122,14 +124,15 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
             yield named
 
 
-def _worded(data: bytes, *, prose: bool, code: bool) -> Iterator[Candidate]:
+def _worded(data: bytes, kind: SourceKind, *, prose: bool) -> Iterator[Candidate]:
     """Yield the secrets beside a word for one: behind its name, or in its sentence."""
     for match in (_WORDS_OF_PROSE if prose else _WORDS).finditer(data):
         start, end = match.span()
-        found = list(assigned_secrets(data, start, end, code=code))
+        noun = prose and match.group().lower() in NOUNS_ALONE
+        found = [] if noun else list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
         yield from found
         if prose and not found:
-            told = secret_in_sentence(data, start, end)
+            told = secret_in_sentence(data, start, end, log=kind is SourceKind.LOG)
             if told is not None:
                 yield told
 
@@ -137,7 +140,7 @@ def _worded(data: bytes, *, prose: bool, code: bool) -> Iterator[Candidate]:
 def _of_known_form(data: bytes) -> Iterator[Candidate]:
     yield from provider_tokens(data)
     yield from connection_strings(data)
-    yield from _worded(data, prose=False, code=False)
+    yield from _worded(data, SourceKind.CONFIG, prose=False)
 
 
 def _placed(one: Candidate, data: bytes) -> Candidate:

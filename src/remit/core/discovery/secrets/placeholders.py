@@ -11,7 +11,7 @@ _EXAMPLE: Final = re.compile(
     rb"(?i)example|sample|placeholder|your[-_ ]?|changeme|change[-_]?(?:me|this|it)|replace[-_ ]?(?:me|this|with)|"
     rb"insert[-_ ]|dummy|redacted|removed|hidden|masked|censored|x{5,}|\*{3,}|\.{3,}|-{6,}|_{4,}|\bfake|[-_]here\b|"
     rb"to[-_]?be[-_]?(?:set|filled|changed)|not[-_]?(?:a|the)?[-_]?(?:real|secret)|do[-_]?not|todo|fixme|"
-    rb"lorem|foobar|0123456789|123456789|abcdef(?:gh|012|123)|qwerty|deadbeef|test[-_]?(?:token|key|pass|secret|user)|"
+    rb"lorem|foobar|A-Z\]|A-Za-|a-zA-|a-z0-|0-9\]|0-9A-|0-9a-|a-z\]|Z0-9|0123456789|123456789|abcdef(?:gh|012|123)|qwerty|deadbeef|test[-_]?(?:token|key|pass|secret|user)|"
     rb"^(?:my|some|any|the|a|new|old|super|top|very)?[-_ ]?(?:secret|password|passwd|token|api[-_]?key|key|pass|pw)"
     rb"[-_ ]?(?:here|value|goes[-_]here|string|text)?[-_ ]?(?:\d{1,4}!?)?$"
 )
@@ -29,7 +29,7 @@ _REFERENCE: Final = re.compile(
     rb"secret(?:s|smanager)?[:./]|arn:|ssm:|azurekeyvault|gcp[-_]?sm|projects/|sops:|enc\[|!vault|!(?:ref|sub|getatt)|"
     rb"process\.env|os\.(?:environ|getenv)|system\.getenv|import\.meta|var\.|local\.|data\.|self\.|this\.|"
     rb"config[.\[]|settings\.|ctx\.|args\.|props\.|req(?:uest)?\.|res(?:ponse)?\.|lambda|function|async |new |"
-    rb"return |await |\(|&|\||=|/(?:[a-z]|$)|\.{1,2}/|~/|https?:|[A-Za-z]:\\)|"
+    rb"return |await |\(|&|\||=|\.{1,2}/|~/|https?:|[A-Za-z]:\\)|"
     rb"\$\{|\{\{|<%|%>|#\{|\$\(|\}\}"
 )
 _IDENTIFIER_CALL: Final = re.compile(rb"^[A-Za-z_][\w.]*(?:\(|\[|\.[A-Za-z_]\w*[.(\[]|->|::)")
@@ -46,14 +46,15 @@ _PUBLIC: Final = re.compile(
 )
 #: Terms of the field with digits, times, versions, addresses, file names.
 _TERM: Final = re.compile(
-    rb"(?i)^(?:[a-z]{0,6}[-_]?(?:sha|md|rfc|aes|rsa|hs|rs|es|ps|ed|x|utf|base|pbkdf|oauth|http|ipv|win|ssl|tls|v|p|"
+    rb"(?i)^(?:(?:rfc|pkcs|nist|crystals)?[-_]?(?:sha|md|rfc|aes|rsa|hs|rs|es|ps|ed|x|utf|base|pbkdf|oauth|http|ipv|win|ssl|tls|v|p|"
     rb"argon|bcrypt|fido|totp|iso|cve|ec|curve|secp|gpt|claude|llama|python|node|java|s3|k8s|i18n|l10n|h2|sr)[-_.]?"
-    rb"\d[\w.:/-]{0,14}|\d+(?:[.:,/-]\d+)*(?:ms|s|m|h|d|kb|mb|gb|k|px|%|st|nd|rd|th|-?bits?|-?bytes?|-?chars?|x|v)?|"
+    rb"\d{1,4}(?:[-_.:/][\w.-]{0,12})?|\d+(?:[.:,/-]\d+)*(?:ms|s|m|h|d|kb|mb|gb|k|px|%|st|nd|rd|th|-?bits?|-?bytes?|-?chars?|x|v)?|"
     rb"\d{4}-\d\d-\d\d[T \d:.Z+-]*|v?\d+(?:\.\d+){1,3}[\w.-]{0,12}|[\w./-]*[\w-]\.(?:py|js|ts|go|rs|md|json|ya?ml|toml|txt|"
     rb"env|cfg|ini|sh|sql|html|css|java|kt|rb|php|cs|pem|key|crt|lock|log|csv|xml|conf|whl|zip|gz)(?::\d+)*|"
     rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|internal|local|de|ai|app|co)(?::\d+)?(?:/\S*)?|"
     rb"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?:/\d+)?)$"
 )
+_PATH: Final = re.compile(rb"^/[\w.@-]{0,80}(?:/[\w.@-]{0,80})*$")
 _REPEATED: Final = re.compile(rb"^(.{1,3})\1+.?$", re.DOTALL)
 
 
@@ -64,6 +65,7 @@ def placeholder(value: bytes) -> bool:
         low in _COMMON
         or _REFERENCE.search(value) is not None
         or _EXAMPLE.search(value) is not None
+        or _PATH.match(value) is not None
         or _REPEATED.match(value) is not None
         or len(set(value)) <= max(2, len(value) // 10) and len(set(value)) < 6
     )

@@ -34,6 +34,9 @@ NOUNS: Final = (
     rb"\bkeys?\b|\bpin\b|\bcode\b|\bcreds\b|\blog[ ]?ins?\b|\bsign[ ]in\b|geheimnis|schl(?:\xc3\xbc|ue)ssel|zugang|"
     rb"mot de passe|cl\xc3\xa9|jeton|wachtwoord|parola|has\xc5\x82o|\bkonto\b|\bcompte\b|\bcuenta\b|\bacceso\b|\baccount\b"
 )
+NOUNS_ALONE: Final = frozenset(
+    b"key|keys|pin|code|creds|login|logins|log in|log ins|sign in|zugang|konto|compte|cuenta|acceso|account".split(b"|")
+)
 _LOGINS: Final = re.compile(rb"(?i)log|sign|cred|zugang|konto|compte|cuenta|acceso|account")
 _INSIDE: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_./$@-")
 _ONWARD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrtuvwxyz_/([=-")
@@ -60,13 +63,13 @@ _COLON: Final = re.compile(
 )
 _DIRECT: Final = re.compile(_BETWEEN + rb"[ ,]{1,2}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})")
 _AS: Final = re.compile(
-    rb"\b(?:use|using|take|with|nimm|nutze|verwende|utilise|utilisez|usa|utiliza)[ ](" + _QUOTES + rb"?)([^\s\"`]{6,300}?)"
-    + _QUOTES + rb"?[ ](?:as|for|als|comme|como)[ ](?:\w{1,12}[ ]){0,2}\Z", re.IGNORECASE
+    rb"(?:\b(?:use|using|take|with|nimm|nutze|verwende|utilise|utilisez|usa|utiliza)|[\w,:])[ ]("
+    + _QUOTES + rb"?)([^\s\"`]{6,300}?)" + _QUOTES + rb"?[ ](?:as|for|als|comme|como)[ ](?:\w{1,12}[ ]){0,2}\Z", re.IGNORECASE
 )
 _AS_WORDS: Final = (b" as ", b" for ", b" als ", b" comme ", b" como ")
 _PAIR: Final = re.compile(
     rb"s?(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:(?<=[ ])(?:is|are|as|with|ist|est|es))?:?[ ](" + _QUOTES + rb"?)([\w.@+-]{2,60}?)\\?[\"'`]?"
-    rb"(?:[ ]?[/|][ ]?|:[ ]?)(" + _QUOTES + rb"?)([^\s\"'`/]{6,200})", re.IGNORECASE
+    rb"(?:[ ]?[/|][ ]?|:[ ]?|,?[ ](?:with|and|mit|und|avec|et|con|y)[ ](?:the[ ])?)(" + _QUOTES + rb"?)([^\s\"'`/]{6,200})", re.IGNORECASE
 )
 _HALVES: Final = compiled(
     rb"(?i)\b(?:first|1st|erste[rn]?|premi(?:\xc3\xa8|e)re|primera)[ ](?:half|part|h(?:\xc3\xa4|ae)lfte|teil|moiti(?:\xc3\xa9|e)|partie|mitad|parte)"
@@ -81,6 +84,9 @@ _HEADED: Final = compiled(
 _CELL: Final = re.compile(
     rb"(?i)^[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*$"
 )
+_FIELD: Final = re.compile(rb"[A-Za-z][\w.-]{1,30}=")
+_ACCOUNT: Final = compiled(rb"([\w.+-]+@[\w-]+\.[\w.-]+)(?:[ ]?[|/;][ ]?|[ ]?:[ ]|:)([^\s\"'`]{6,})")
+_SIGN_OF_PASSWORD: Final = re.compile(rb"[!#$%&*+?^~]")
 _AFTER: Final = re.compile(rb"(?:\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)")
 #: How far behind the word a value can begin, and how long a table can be.
 _REACH_BYTES: Final = 420
@@ -88,13 +94,13 @@ _NEAR_BYTES: Final = 200
 _ROWS: Final = 200
 
 
-def secret_in_sentence(data: bytes, start: int, end: int) -> Candidate | None:
+def secret_in_sentence(data: bytes, start: int, end: int, *, log: bool = False) -> Candidate | None:
     """Return the secret that the noun at a position gives away, or nothing."""
     if start and data[start - 1] in _INSIDE or end < len(data) and data[end] in _ONWARD:
         return None
     noun = data[start:end]
     if _SIGN.search(data, end, end + _NEAR_BYTES) is not None:
-        found = _told(data, noun, end) or _paired(data, noun, end)
+        found = _told(data, noun, end, log=log) or _paired(data, noun, end)
         if found is not None:
             return found
     before = data[max(0, start - 24) : start]
@@ -123,6 +129,14 @@ def secrets_of_prose(data: bytes) -> Iterator[Candidate]:
         yield from _halved(data)
     if b"|" in data:
         yield from _tables(data)
+    if b"@" in data:
+        for match in _ACCOUNT.finditer(data):
+            value, start = _trimmed(match.group(2), match.start(2))
+            if _plausible(value, b"password", quoted=False) and b"/" not in value and b"@" not in value and (
+                random_like(value) or data[start - 1 : start] == b" " or _SIGN_OF_PASSWORD.search(value)
+            ):
+                user = match.group(1).decode(errors="replace")
+                yield Candidate("login-in-prose", "password", start, start + len(value), value, 0.8, user)
 
 
 def _halved(data: bytes) -> Iterator[Candidate]:
@@ -138,12 +152,12 @@ def _half(value: bytes) -> bool:
     return not placeholder(value) and (password_like(value) or commonness(value) < 4.8) and not term(value)
 
 
-def _told(data: bytes, noun: bytes, at: int) -> Candidate | None:
+def _told(data: bytes, noun: bytes, at: int, *, log: bool) -> Candidate | None:
     """Return the secret that follows a noun, directly or behind a verb."""
     end = at + _REACH_BYTES
     for pattern, confidence, needs in ((_COLON, 0.86, False), (_VERB, 0.84, False), (_DIRECT, 0.78, True)):
         match = pattern.match(data, at, end)
-        if match is None:
+        if match is None or needs and log:
             continue
         quoted = bool(match.group(1)) and match.group(1).strip() not in (b"**", b"*")
         found = next(_value(match.group(2), match.start(2), noun, quoted, confidence, direct=needs), None)
@@ -181,7 +195,7 @@ def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
     """Return whether a value in a sentence is a secret, and no word, number, name or address."""
     if len(value) < 6 or placeholder(value) or identifier(value) or term(value) or uuid(value) or expression(value):
         return False
-    if b"://" in value or b"(" in value or value.startswith((b"-", b"/", b"@", b"$", b"%")):
+    if b"://" in value or b"(" in value or value.startswith((b"-", b"@", b"$", b"%")) or _FIELD.match(value):
         return False
     if value.isdigit():
         return False

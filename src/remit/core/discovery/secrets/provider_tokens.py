@@ -48,6 +48,11 @@ def _drawn(value: bytes) -> bool:
     return random_like(value) or commonness(value) < 4.3
 
 
+def _mixed(value: bytes) -> bool:
+    """Return whether small and capital letters are mixed."""
+    return sum(97 <= b <= 122 for b in value[3:]) > 5 and sum(65 <= b <= 90 for b in value) > 5
+
+
 def decoded_base64(value: bytes) -> bytes:
     """Return the bytes of base64 in either alphabet, with or without padding; empty if it is none."""
     plain = value.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
@@ -96,7 +101,7 @@ SHAPES: Final = (
     TokenShape("npm-token", "npm", rb"npm_[0-9A-Za-z]{36}", _checksum, 0.99),
     TokenShape("pypi-token", "pypi", rb"pypi-AgEIcHlwaS5vcmc[0-9A-Za-z_-]{50,}"),
     TokenShape("gitlab-token", "gitlab", rb"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-[0-9A-Za-z_.-]{20,}", _drawn),
-    TokenShape("hugging-face-token", "hugging-face", rb"hf_[A-Za-z]{34}", _drawn),
+    TokenShape("hugging-face-token", "hugging-face", rb"hf_[A-Za-z]{34}", _mixed),
     TokenShape("databricks-token", "databricks", rb"dapi[0-9a-f]{32}(?:-\d)?"),
     TokenShape("twilio-key", "twilio", rb"SK[0-9a-f]{32}", None, 0.9),
     TokenShape("sendgrid-key", "sendgrid", rb"SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}"),
@@ -133,6 +138,8 @@ _ANCHOR: Final = re2.compile(
     rb"dckr_pat_|glsa_|NRAK-|pscale_|sbp_|sb_secret_|tskey-|eyJ",
     _OPTIONS,
 )
+#: What stands before a digest of the same length as a key.
+_INTEGRITY: Final = (b"sha512-", b"sha512:", b"SHA512:", b"sha-512=")
 #: How far before and behind its anchor a token reaches.
 _BEFORE_BYTES: Final = 90
 _SHAPE_BYTES: Final = 400
@@ -166,6 +173,8 @@ def provider_tokens(data: bytes) -> Iterator[Candidate]:
         start, end = first + match.start(number), first + match.end(number)
         after = end
         value = data[start:end]
+        if value.endswith(b"==") and data[max(0, start - 8) : start].endswith(_INTEGRITY):
+            continue
         if end < len(data) and data[end] in _WORD and value[-1] in _WORD:
             continue
         if placeholder(value) or (shape.check is not None and not shape.check(value)):

@@ -59,7 +59,7 @@ def random_like(value: bytes) -> bool:
     if digits and changes(value) > 0.28:
         return True
     letters = b"".join(_LETTERS.findall(value))
-    if digits >= len(value) // 5 and letters:
+    if digits >= len(value) // 4 and letters and changes(value) > 0.18:
         return True
     # A long row of letters alone: only the pairs can tell.
     return len(letters) >= 16 and commonness(value) < 4.3
