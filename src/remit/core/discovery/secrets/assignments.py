@@ -42,14 +42,16 @@ _ENTRY_TAIL: Final = re.compile(
     + rb"?)(?=[^\s\"'`\\])"
 )
 _NAME_OF_ENTRY: Final = re.compile(rb"(?i)(?:name|key)[\"']?\s?[:=]")
+#: How a name of small letters may go on behind the word; in `keyring` or `passwordless` it is another word.
+_GOES_ON: Final = re.compile(rb"(?:s|value|string|text|data|prod|dev|stage|staging|test|live|default|new|old|file|path)\b|s?_")
 _HEAD: Final = re.compile(rb"[\w.$-]{0,48}\Z")
 _HEADER_TAIL: Final = re.compile(
-    rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(bearer|basic|token|apikey|key)[ =]([^\s\"'`\\,;<>{}()]{6,8000})"
+    rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(?:([A-Za-z][\w-]{2,20})[ =])?([^\s\"'`\\,;<>{}()]{6,8000})"
 )
 _BEARER_TAIL: Final = re.compile(rb"[ ]([\w.~+/=-]{16,8000})")
 _COOKIE_TAIL: Final = re.compile(rb"[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\]{8,4000})")
 _CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,4000})")
-_USER_FLAG: Final = compiled(rb"[\s\"'](?:-u|--user)[ =\"',]+([^\s:\"'\\]+):([^\s\"'\\]{3,})")
+_USER_FLAG: Final = compiled(rb"[\s\"'](?:-u|--user)[ =\"',\\]+([^\s:\"'\\]*)[\"']?:[\"']?([^\s\"'\\]{3,})")
 _SHORT: Final = compiled(rb"\s(?:-p|-a|--pass)[ =]?[\"']?([^\s\"'\\-][^\s\"'\\]{3,})")
 _POSITIONAL: Final = compiled(rb"[\"']([\w.@+-]+)[\"'],\s*[\"']([^\s\"'\\]{6,})[\"']\s*[),]")
 _SIGNS_IN: Final = re.compile(rb"(?i)(?:auth|log_?in|sign_?in|connect|credential)\w{0,20}\s{0,2}(?:=\s{0,2})?\(")
@@ -74,7 +76,7 @@ _OTHER: Final = re.compile(
     rb"context|input|output|test|tests|spec|schema|model|doc|docs|help|example|event|events|template|strategy|vault)$"
 )
 _COUNTS: Final = re.compile(rb"(?i)(?:max|min|num|total|input|output|prompt|completion|cache\w*|reasoning|cached)_?-?tokens?$|tokeniz|"
-                            rb"csrf|xsrf|next_?page|page_?token|continuation|cursor|sync_?token|cancell?ation|public_?key|"
+                            rb"csrf|xsrf|authenticity|public_?-?token|next_?page|page_?token|continuation|cursor|sync_?token|cancell?ation|public_?key|"
                             rb"publishable|pagination|placeholder|i18n|design_?token|sha\d|md5|hash")
 _PASSWORDS: Final = re.compile(
     rb"(?i)pass|pwd|_pw|\bpw|kennwort|contrase|mot_?de_?passe|mdp|senha|clave|(?:db|database|smtp|mail|root|admin)_?secret"
@@ -94,6 +96,8 @@ VALUE_BYTES: Final = 8_192
 def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterator[Candidate]:
     """Yield the secrets that stand behind the word at a position: in a value, a flag, an entry or a header."""
     word = data[start:end].lower()
+    if end < len(data) and 97 <= data[end] <= 122 and 97 <= data[end - 1] <= 122 and not _GOES_ON.match(data, end):
+        return
     if word == b"bearer":
         yield from _borne(_BEARER_TAIL.match(data, end, end + VALUE_BYTES), b"bearer", 1)
         return
@@ -162,6 +166,8 @@ def _value_at(data: bytes, at: int, opened: bytes) -> tuple[bytes, int]:
     if found is None:
         return b"", at
     value = found.group()
+    if value.endswith((b"...", b"\xe2\x80\xa6")):
+        return b"", at
     for stop in (b"&", b"%26", b";"):
         value = value.partition(stop)[0]
     return value.rstrip(b",)]}.:|"), at
@@ -269,7 +275,7 @@ def _borne(match: re.Match[bytes] | None, scheme: bytes, group: int) -> Iterator
 def _of_header(data: bytes, end: int) -> Iterator[Candidate]:
     match = _HEADER_TAIL.match(data, end, end + VALUE_BYTES)
     if match is not None:
-        yield from _borne(match, match.group(1).lower(), 2)
+        yield from _borne(match, (match.group(1) or b"").lower(), 2)
 
 
 def _of_cookies(data: bytes, end: int) -> Iterator[Candidate]:
@@ -286,7 +292,7 @@ def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
     if b"-u" in data or b"--user" in data:
         for match in _USER_FLAG.finditer(data):
             user, value = match.group(1), match.group(2)
-            if not placeholder(value) and value.lower() not in (b"pass", b"password", user.lower()) and _called(
+            if not placeholder(value) and not placeholder(user) and value.lower() not in (b"pass", b"password", user.lower()) and _called(
                 data, match.start(), _CALLERS
             ):
                 start = match.start(2)
@@ -335,7 +341,7 @@ def _by_position(match: re.Match[bytes], kind: str) -> Candidate:
 
 def _called(data: bytes, at: int, programs: re.Pattern[bytes]) -> bytes:
     """Return the program of the command whose flag stands at a position, if it is one of these."""
-    line = data[max(0, at - _LINE_BYTES) : at]
+    line = data[max(0, at - _LINE_BYTES) : at].replace(b"\\\n", b"  ")
     for end in (b"\n", b"|", b";"):
         line = line.rpartition(end)[2]
     found = programs.search(line)

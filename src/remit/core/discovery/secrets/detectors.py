@@ -14,7 +14,7 @@ from remit.core.discovery.secrets.assignments import WORDS, arguments_of_program
 from remit.core.discovery.secrets.candidates import Candidate, best
 from remit.core.discovery.secrets.connection_strings import connection_strings
 from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
-from remit.core.discovery.secrets.prose import NOUNS, NOUNS_ALONE, secret_in_sentence, secrets_of_prose
+from remit.core.discovery.secrets.prose import NOUNS, NOUNS_ALONE, secret_in_sentence, secrets_of_prose, signed_words
 from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens
 
 #: Characters that are not seen, by which a secret passes filters.
@@ -126,13 +126,14 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
 
 def _worded(data: bytes, kind: SourceKind, *, prose: bool) -> Iterator[Candidate]:
     """Yield the secrets beside a word for one: behind its name, or in its sentence."""
+    signed = signed_words(data) if prose else []
     for match in (_WORDS_OF_PROSE if prose else _WORDS).finditer(data):
         start, end = match.span()
         noun = prose and match.group().lower() in NOUNS_ALONE
         found = [] if noun else list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
         yield from found
         if prose and not found:
-            told = secret_in_sentence(data, start, end, log=kind is SourceKind.LOG)
+            told = secret_in_sentence(data, start, end, signed, log=kind is SourceKind.LOG)
             if told is not None:
                 yield told
 

@@ -31,7 +31,8 @@ _WRAPPED: Final = compiled(
     rb"[\w.+/-]*(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]*[\w.+/-]{4}"
 )
 _BREAK: Final = re.compile(rb"(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}")
-_PAUSE: Final = b"\n"
+#: How far around a seam the parts of a secret stand.
+_WINDOW_BYTES: Final = 300
 
 
 def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH) -> Iterator[Candidate]:
@@ -72,7 +73,11 @@ def _textual(decoded: bytes) -> bool:
 
 def split_secrets(data: bytes, inner: Inner) -> Iterator[Candidate]:
     """Yield secrets whose text is divided among adjacent literals, or over lines."""
+    after = 0
     for match in _JOINED.finditer(data):
+        if match.end() < after:
+            continue
+        after = match.end() + _WINDOW_BYTES // 2
         yield from _mended(data, match.start(), match.end(), _SEAM, inner)
     for match in _WRAPPED.finditer(data):
         yield from _mended(data, match.start(), match.end(), _BREAK, inner)
@@ -80,7 +85,7 @@ def split_secrets(data: bytes, inner: Inner) -> Iterator[Candidate]:
 
 def _mended(data: bytes, start: int, end: int, seam: re.Pattern[bytes], inner: Inner) -> Iterator[Candidate]:
     """Yield the secrets of a text that exist only when its seams are taken out."""
-    before, after = max(0, start - 300), min(len(data), end + 300)
+    before, after = max(0, start - _WINDOW_BYTES), min(len(data), end + _WINDOW_BYTES)
     text = data[before:after]
     cuts = list(seam.finditer(text))
     whole = seam.sub(b"", text)

@@ -8,7 +8,8 @@ within a hundred bytes around them is read by rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from remit.core.discovery.secrets.assignments import kind_of
@@ -40,7 +41,9 @@ NOUNS_ALONE: Final = frozenset(
 _LOGINS: Final = re.compile(rb"(?i)log|sign|cred|zugang|konto|compte|cuenta|acceso|account")
 _INSIDE: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_./$@-")
 _ONWARD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrtuvwxyz_/([=-")
-_SIGN: Final = re.compile(rb"[0-9!#$%&*+^~]|[a-z][A-Z]")
+_SIGNED: Final = compiled(
+    rb"[A-Za-z!#$%&*+?^~@][\w!#$%&*+?^~@.-]*[0-9]|[0-9][\w.-]*[A-Za-z!#$%&*+?^~@]|[A-Za-z0-9][!#$%&*+?^~]|[A-Za-z]{16,}"
+)
 _PASSWORD: Final = re.compile(
     rb"(?i)pass|pw|pin|kennwort|mot de|mdp|contrase|clave|senha|wachtwoord|parola|has|creds|credential|login|code|zugang"
 )
@@ -66,7 +69,7 @@ _AS: Final = re.compile(
     rb"(?:\b(?:use|using|take|with|nimm|nutze|verwende|utilise|utilisez|usa|utiliza)|[\w,:])[ ]("
     + _QUOTES + rb"?)([^\s\"`]{6,300}?)" + _QUOTES + rb"?[ ](?:as|for|als|comme|como)[ ](?:\w{1,12}[ ]){0,2}\Z", re.IGNORECASE
 )
-_AS_WORDS: Final = (b" as ", b" for ", b" als ", b" comme ", b" como ")
+_AS_WORD: Final = re.compile(rb" (?:as|for|als|comme|como) ")
 _PAIR: Final = re.compile(
     rb"s?(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:(?<=[ ])(?:is|are|as|with|ist|est|es))?:?[ ](" + _QUOTES + rb"?)([\w.@+-]{2,60}?)\\?[\"'`]?"
     rb"(?:[ ]?[/|][ ]?|:[ ]?|,?[ ](?:with|and|mit|und|avec|et|con|y)[ ](?:the[ ])?)(" + _QUOTES + rb"?)([^\s\"'`/]{6,200})", re.IGNORECASE
@@ -94,21 +97,28 @@ _NEAR_BYTES: Final = 200
 _ROWS: Final = 200
 
 
-def secret_in_sentence(data: bytes, start: int, end: int, *, log: bool = False) -> Candidate | None:
-    """Return the secret that the noun at a position gives away, or nothing."""
+def secret_in_sentence(
+    data: bytes, start: int, end: int, signed: Sequence[int], *, log: bool = False
+) -> Candidate | None:
+    """Return the secret that the noun at a position gives away, or nothing; `signed` is of `signed_words`."""
     if start and data[start - 1] in _INSIDE or end < len(data) and data[end] in _ONWARD:
         return None
     noun = data[start:end]
-    if _SIGN.search(data, end, end + _NEAR_BYTES) is not None:
+    at = bisect_left(signed, end)
+    if at < len(signed) and signed[at] < end + _NEAR_BYTES:
         found = _told(data, noun, end, log=log) or _paired(data, noun, end)
         if found is not None:
             return found
-    before = data[max(0, start - 24) : start]
-    if any(word in before for word in _AS_WORDS):
+    if at and signed[at - 1] > start - _REACH_BYTES and _AS_WORD.search(data, max(0, start - 24), start):
         match = _AS.search(data, max(0, start - 360), start)
         if match is not None:
             return next(_value(match.group(2), match.start(2), b"token", bool(match.group(1)), 0.8), None)
     return None
+
+
+def signed_words(data: bytes) -> list[int]:
+    """Return the positions of words with digits or signs inside: only near one of them a sentence holds a secret."""
+    return [match.start() for match in _SIGNED.finditer(data)]
 
 
 def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:

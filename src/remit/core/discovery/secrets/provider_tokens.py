@@ -53,6 +53,12 @@ def _mixed(value: bytes) -> bool:
     return sum(97 <= b <= 122 for b in value[3:]) > 5 and sum(65 <= b <= 90 for b in value) > 5
 
 
+def _long_end(value: bytes) -> bool:
+    """Return whether the last part is long and random, as in real tokens of Slack."""
+    last = value.rpartition(b"-")[2]
+    return len(last) >= 16 and commonness(last) < 4.8
+
+
 def decoded_base64(value: bytes) -> bytes:
     """Return the bytes of base64 in either alphabet, with or without padding; empty if it is none."""
     plain = value.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
@@ -77,10 +83,10 @@ SHAPES: Final = (
     TokenShape("github-token", "github", rb"gh[oursp]_[0-9A-Za-z]{36}", _checksum, 0.99),
     TokenShape("github-fine-grained-token", "github", rb"github_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}"),
     TokenShape("aws-access-key", "aws", rb"(?:AKIA|ASIA)[A-Z2-7]{16}", None, 0.95),
-    TokenShape("slack-token", "slack", rb"xox[abeoprs]-(?:\d-)?[0-9A-Za-z-]{24,}"),
+    TokenShape("slack-token", "slack", rb"xox[abeoprs]-(?:\d-)?[0-9A-Za-z-]{20,}[0-9A-Za-z]", _long_end),
     TokenShape("slack-app-token", "slack", rb"xapp-\d-[A-Z0-9]{8,14}-\d{8,15}-[0-9a-f]{64}"),
     TokenShape(
-        "slack-webhook", "slack", rb"https://hooks\.slack\.com/services/T[A-Z0-9]{7,12}/B[A-Z0-9]{7,12}/[0-9A-Za-z]{23,25}"
+        "slack-webhook", "slack", rb"https?://hooks\.slack\.com/(?:services|workflows|triggers)/T[A-Z0-9]{7,12}/[A-Z0-9/]{7,40}/[0-9A-Za-z]{20,36}"
     ),
     TokenShape("stripe-key", "stripe", rb"[rs]k_(?:live|test)_[0-9A-Za-z]{20,}"),
     TokenShape("openai-key", "openai", rb"sk-(?:proj|svcacct|admin)-[0-9A-Za-z_-]{20,}", _drawn),
@@ -93,7 +99,7 @@ SHAPES: Final = (
     TokenShape("google-api-key", "google", rb"AIza[0-9A-Za-z_-]{35}"),
     TokenShape("google-oauth-secret", "google", rb"GOCSPX-[0-9A-Za-z_-]{28}"),
     TokenShape("google-oauth-token", "google", rb"ya29\.[0-9A-Za-z_-]{30,}"),
-    TokenShape("azure-client-secret", "azure", rb"[0-9A-Za-z_~.]{3}[78]Q~[0-9A-Za-z_~.-]{31,34}"),
+    TokenShape("azure-client-secret", "azure", rb"[0-9A-Za-z_~.]{3}\dQ~[0-9A-Za-z_~.-]{31,34}"),
     TokenShape("azure-storage-key", "azure", rb"[0-9A-Za-z+/]{86}==", _drawn, 0.8),
     TokenShape(
         "azure-sas", "azure", rb"sig=[0-9A-Za-z%+/]{43,53}(?:%3[dD]|=)", lambda value: random_like(value[4:])
@@ -121,6 +127,9 @@ SHAPES: Final = (
     TokenShape("planetscale-token", "planetscale", rb"pscale_(?:tkn|pw|oauth)_[0-9A-Za-z_.-]{32,}"),
     TokenShape("supabase-key", "supabase", rb"sb(?:p|_secret)_[0-9A-Za-z_-]{31,}"),
     TokenShape("tailscale-key", "tailscale", rb"tskey-[a-z]+-[0-9A-Za-z]{10,20}-[0-9A-Za-z]{20,40}"),
+    TokenShape("sourcegraph-token", "sourcegraph", rb"sgp_(?:(?:[0-9A-Fa-f]{16}|local)_)?[0-9A-Fa-f]{40}"),
+    TokenShape("facebook-token", "facebook", rb"EAA[MC][0-9A-Za-z]{80,}", random_like),
+    TokenShape("42-secret", "42", rb"s-s4t2(?:ud|af)-[0-9a-f]{64}"),
     TokenShape("json-web-token", "jwt", rb"eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{16,}", _web_token, 0.93),
 )
 _OPTIONS: Final = re2.Options()
@@ -132,12 +141,14 @@ _ALL: Final = re2.compile(
 #: What each shape has near its beginning, so that one fast search finds the places to look at.
 _ANCHOR: Final = re2.compile(
     rb"gh[oursp]_|github_pat_|AKIA|ASIA|xox[abeoprs]-|xapp-|hooks\.slack|[rs]k_live_|[rs]k_test_|sk-(?:proj|svca|admi|ant|or)|"
-    rb"T3BlbkFJ|gsk_|xai-|r8_|AIza|GOCSPX-|ya29\.|[78]Q~|[0-9A-Za-z+/]==|[?&;\"'\s]sig=|npm_|pypi-Ag|"
+    rb"T3BlbkFJ|gsk_|xai-|r8_|AIza|GOCSPX-|ya29\.|\dQ~|[0-9A-Za-z+/]==|[?&;\"'\s]sig=|npm_|pypi-Ag|"
     rb"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-|hf_[A-Za-z]|dapi[0-9a-f]|SK[0-9a-f]{4}|SG\.|key-[0-9a-f]{4}|:AA|"
     rb"[MNO][0-9A-Za-z]{23,27}\.|do[oprt]_v1_|hv[sbr]\.|AGE-SECRET|lin_api_|ntn_|secret_[0-9A-Za-z]{8}|ATATT3|shp[acps][ast]_|"
-    rb"dckr_pat_|glsa_|NRAK-|pscale_|sbp_|sb_secret_|tskey-|eyJ",
+    rb"dckr_pat_|glsa_|NRAK-|pscale_|sbp_|sb_secret_|tskey-|eyJ|sgp_|EAA[MC]|s-s4t2",
     _OPTIONS,
 )
+#: A token has at least so many different characters.
+_CHARACTERS: Final = 10
 #: What stands before a digest of the same length as a key.
 _INTEGRITY: Final = (b"sha512-", b"sha512:", b"SHA512:", b"sha-512=")
 #: How far before and behind its anchor a token reaches.
@@ -177,7 +188,7 @@ def provider_tokens(data: bytes) -> Iterator[Candidate]:
             continue
         if end < len(data) and data[end] in _WORD and value[-1] in _WORD:
             continue
-        if placeholder(value) or (shape.check is not None and not shape.check(value)):
+        if len(set(value)) < _CHARACTERS or placeholder(value) or (shape.check is not None and not shape.check(value)):
             continue
         yield Candidate(shape.rule, shape.type, start, end, value, shape.confidence)
         if shape.rule == "aws-access-key":

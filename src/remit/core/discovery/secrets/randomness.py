@@ -31,6 +31,7 @@ _CLASS: Final = bytes(
 )
 _CAMEL: Final = re.compile(rb"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{2,}")
+_BETWEEN: Final = re.compile(rb"[-_.:/]")
 #: Shorter values cannot be told apart by how often their characters change class.
 _LONG: Final = 12
 
@@ -55,6 +56,8 @@ def random_like(value: bytes) -> bool:
     """Return whether a value was drawn by a machine: a token, a key, a generated password."""
     if len(value) < _LONG:
         return False
+    if _structured(value):
+        return False
     digits = sum(48 <= b <= 57 for b in value)
     if digits and changes(value) > 0.28:
         return True
@@ -63,6 +66,14 @@ def random_like(value: bytes) -> bool:
         return True
     # A long row of letters alone: only the pairs can tell.
     return len(letters) >= 16 and commonness(value) < 4.3
+
+
+def _structured(value: bytes) -> bool:
+    """Return whether a value consists of words, numbers and short marks with signs between, as names of things do."""
+    parts = _BETWEEN.split(value)
+    return len(parts) > 1 and all(
+        part.isdigit() or len(part) <= 4 or part.isalpha() and commonness(part) >= 4.5 for part in parts
+    )
 
 
 def word_like(value: bytes) -> bool:
