@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from remit.core.discovery.secrets.candidates import Candidate
@@ -44,7 +45,6 @@ _ENTRY_TAIL: Final = re.compile(
 _NAME_OF_ENTRY: Final = re.compile(rb"(?i)(?:name|key)[\"']?\s?[:=]")
 #: How a name of small letters may go on behind the word; in `keyring` or `passwordless` it is another word.
 _GOES_ON: Final = re.compile(rb"(?:s|value|string|text|data|prod|dev|stage|staging|test|live|default|new|old|file|path)\b|s?_")
-_HEAD: Final = re.compile(rb"[\w.$-]{0,48}\Z")
 _HEADER_TAIL: Final = re.compile(
     rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(?:([A-Za-z][\w-]{2,20})[ =])?([^\s\"'`\\,;<>{}()]{6,8000})"
 )
@@ -53,15 +53,20 @@ _COOKIE_TAIL: Final = re.compile(rb"[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\
 _CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,4000})")
 _USER_FLAG: Final = compiled(rb"[\s\"'](?:-u|--user)[ =\"',\\]+([^\s:\"'\\]*)[\"']?:[\"']?([^\s\"'\\]{3,})")
 _SHORT: Final = compiled(rb"\s(?:-p|-a|--pass)[ =]?[\"']?([^\s\"'\\-][^\s\"'\\]{3,})")
-_POSITIONAL: Final = compiled(rb"[\"']([\w.@+-]+)[\"'],\s*[\"']([^\s\"'\\]{6,})[\"']\s*[),]")
-_SIGNS_IN: Final = re.compile(rb"(?i)(?:auth|log_?in|sign_?in|connect|credential)\w{0,20}\s{0,2}(?:=\s{0,2})?\(")
+_SIGNS_IN: Final = compiled(rb"(?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\([^)]")
+_POSITIONAL: Final = re.compile(
+    rb"[^()\n]{0,160}?[\"']([\w.@+-]{1,80})[\"'],\s{0,8}[\"']([^\s\"'\\]{6,128})[\"']\s{0,8}[),]"
+)
 _NETRC: Final = compiled(rb"\blogin\s+(\S+)\s+password\s+(\S{4,})")
 _PGPASS: Final = compiled(rb"(?m)^[\w.*-]+:(?:\d+|\*):[^:\s]+:([^:\s]+):([^\s:]{4,})$")
-_CALLERS: Final = re.compile(rb"\b(?:curl|wget|http|xh)\b")
+#: A `.pgpass` is a small file.
+_SMALL_BYTES: Final = 20_000
+_CALLERS: Final = re.compile(rb"\b(?:curl|wget)\b")
 _PROGRAMS: Final = re.compile(
     rb"\b(mysql|mysqldump|mariadb|mysqladmin|sshpass|twine upload|docker login|podman login|helm registry login|smbclient|"
     rb"az login|redis-cli|mongosh?|mongodump)\b"
 )
+_ANY_PROGRAM: Final = compiled(rb"curl|wget|mysql|maria|sshpass|twine|docker|podman|helm|smbclient|\baz |redis-cli|mongo")
 #: How far before a flag its program stands.
 _LINE_BYTES: Final = 400
 
@@ -117,8 +122,8 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
             match = _FLAG_TAIL.match(data, end, end + _TAIL_BYTES)
     if match is None:
         return
-    head = _HEAD.search(data, max(0, start - 48), start)
-    name = (head.group() if head is not None else b"") + data[start : match.end(1)]
+    before = data[max(0, start - 48) : start]
+    name = before[len(before.rstrip(_NAME_BYTES)) :] + data[start : match.end(1)]
     if flag and not name.startswith(b"-"):
         return
     opened = match.group(2)
@@ -134,7 +139,7 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
 
 #: A name, the sign behind it and what opens its value are at most so long.
 _TAIL_BYTES: Final = 240
-_NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+_NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"
 
 
 def named_secret(name: str, text: str) -> Candidate | None:
@@ -175,7 +180,7 @@ def _value_at(data: bytes, at: int, opened: bytes) -> tuple[bytes, int]:
 
 def _judged(name: bytes, value: bytes, start: int, *, quoted: bool, code: bool) -> Iterator[Candidate]:
     """Yield a value as a secret if its name and its form say so."""
-    if not value or _COUNTS.search(name) or (_OTHER.search(name) and not random_like(value)):
+    if not value or _COUNTS.search(name) or (_other(name) and not random_like(value)):
         return
     end = start + len(value)
     scheme = _NESTED.match(value)
@@ -204,7 +209,7 @@ def secret_value(name: bytes, value: bytes, *, quoted: bool, code: bool) -> bool
         return False
     if not quoted and expression(value):
         return False
-    if _OTHER.search(name) is not None:
+    if _other(name):
         return False
     if uuid(value):
         return re.search(rb"(?i)(?:api_?-?key|client_?-?secret|secret_?-?key|password|auth_?-?token)$", name) is not None
@@ -221,6 +226,12 @@ def secret_value(name: bytes, value: bytes, *, quoted: bool, code: bool) -> bool
     if code and not quoted:
         return password_like(value) and any(b in b"!#$%^&*+?" for b in value) and _digits(value) > 0
     return password_like(value) and _digits(value) + _signs(value) > 0 and b": " not in value and not _sentence(value)
+
+
+@lru_cache(maxsize=4096)
+def _other(name: bytes) -> bool:
+    """Return whether a name ends in a word that makes its value no secret; names repeat."""
+    return _OTHER.search(name) is not None
 
 
 def _sentence(value: bytes) -> bool:
@@ -289,7 +300,9 @@ def _of_cookies(data: bytes, end: int) -> Iterator[Candidate]:
 
 def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
     """Yield the passwords in short flags of programs that are known to take them: `curl -u`, `mysql -p`."""
-    if b"-u" in data or b"--user" in data:
+    if _ANY_PROGRAM.search(data) is None:
+        return
+    if b"curl" in data or b"wget" in data:
         for match in _USER_FLAG.finditer(data):
             user, value = match.group(1), match.group(2)
             if not placeholder(value) and not placeholder(user) and value.lower() not in (b"pass", b"password", user.lower()) and _called(
@@ -311,15 +324,15 @@ def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
 
 def passwords_by_position(data: bytes, *, config: bool) -> Iterator[Candidate]:
     """Yield the passwords that only their position tells: after a user in a call, in `.netrc` and `.pgpass`."""
-    for match in _POSITIONAL.finditer(data):
-        value = match.group(2)
-        if _SIGNS_IN.search(data, max(0, match.start() - 160), match.start()) and _chosen(value):
+    for call in _SIGNS_IN.finditer(data):
+        match = _POSITIONAL.match(data, call.end() - 1, call.end() + _LINE_BYTES)
+        if match is not None and _chosen(match.group(2)):
             yield _by_position(match, "password")
     if config and b"login" in data:
         for match in _NETRC.finditer(data):
             if not placeholder(match.group(2)) and password_like(match.group(2)):
                 yield _by_position(match, "password")
-    if config and data.count(b":", 0, 4096) >= 4:
+    if config and len(data) < _SMALL_BYTES and data.count(b":") >= 4:
         for match in _PGPASS.finditer(data):
             if not placeholder(match.group(2)):
                 yield _by_position(match, "postgresql")

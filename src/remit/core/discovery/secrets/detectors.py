@@ -15,7 +15,7 @@ from remit.core.discovery.secrets.candidates import Candidate, best
 from remit.core.discovery.secrets.connection_strings import connection_strings
 from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
 from remit.core.discovery.secrets.prose import NOUNS, NOUNS_ALONE, secret_in_sentence, secrets_of_prose, signed_words
-from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens
+from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens, token_anchors
 
 #: Characters that are not seen, by which a secret passes filters.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
@@ -104,7 +104,8 @@ def _told_apart(words: str, value: bytes) -> str:
 
 def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
     """Yield what all detectors see; some overlap."""
-    yield from provider_tokens(data)
+    anchors = token_anchors(data)
+    yield from provider_tokens(data, anchors)
     yield from connection_strings(data)
     prose = piece.kind in _PROSE or bool(piece.speaker)
     for one in _worded(data, piece.kind, prose=prose):
@@ -117,7 +118,7 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
         for one in secrets_of_prose(data):
             yield _placed(one, data)
     yield from encoded_secrets(data, _of_known_form)
-    yield from split_secrets(data, provider_tokens)
+    yield from split_secrets(data, provider_tokens, wrapped=bool(anchors))
     if piece.names:
         named = named_secret(piece.names[-1], piece.text)
         if named is not None:

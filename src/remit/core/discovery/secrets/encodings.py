@@ -71,15 +71,15 @@ def _textual(decoded: bytes) -> bool:
     return all(32 <= b < 127 or b in b"\t\r\n" for b in decoded[:64]) and decoded[:4096].isascii()
 
 
-def split_secrets(data: bytes, inner: Inner) -> Iterator[Candidate]:
-    """Yield secrets whose text is divided among adjacent literals, or over lines."""
+def split_secrets(data: bytes, inner: Inner, *, wrapped: bool) -> Iterator[Candidate]:
+    """Yield secrets whose text is divided among adjacent literals and, if `wrapped`, over lines."""
     after = 0
     for match in _JOINED.finditer(data):
         if match.end() < after:
             continue
         after = match.end() + _WINDOW_BYTES // 2
         yield from _mended(data, match.start(), match.end(), _SEAM, inner)
-    for match in _WRAPPED.finditer(data):
+    for match in _WRAPPED.finditer(data) if wrapped else ():
         yield from _mended(data, match.start(), match.end(), _BREAK, inner)
 
 

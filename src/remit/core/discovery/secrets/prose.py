@@ -80,7 +80,7 @@ _HALVES: Final = compiled(
     rb"\b(?:second|2nd|other|rest|zweite[rn]?|seconde?|deuxi(?:\xc3\xa8|e)me|segunda)\b[^\n\"'`:]{0,60}?"
     rb"(?:[ ](?:is|ist|est|es)|:)[ ]?[\"'`]?([^\s\"'`,;]{4,200})"
 )
-_HALF_WORDS: Final = (b" half", b" part", b"teil", b"lfte", b"moiti", b"mitad", b"parte")
+_FIRST_HALF: Final = compiled(rb"(?i)\b(?:first|1st|erste[rn]?|premi(?:\xc3\xa8|e)re|primera)[ ](?:half|part|h|teil|moiti|mitad)")
 _HEADED: Final = compiled(
     rb"(?i)\|[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*(?:\||\r?\n)"
 )
@@ -88,7 +88,7 @@ _CELL: Final = re.compile(
     rb"(?i)^[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*$"
 )
 _FIELD: Final = re.compile(rb"[A-Za-z][\w.-]{1,30}=")
-_ACCOUNT: Final = compiled(rb"([\w.+-]+@[\w-]+\.[\w.-]+)(?:[ ]?[|/;][ ]?|[ ]?:[ ]|:)([^\s\"'`]{6,})")
+_ACCOUNT: Final = compiled(rb"([\w.+-]+@[\w-]+\.[\w.-]+)(?:[ ][|/;][ ]|[ ]?:[ ]|[:|;])([^\s\"'`]{6,})")
 _SIGN_OF_PASSWORD: Final = re.compile(rb"[!#$%&*+?^~]")
 _AFTER: Final = re.compile(rb"(?:\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)")
 #: How far behind the word a value can begin, and how long a table can be.
@@ -112,7 +112,7 @@ def secret_in_sentence(
     if at and signed[at - 1] > start - _REACH_BYTES and _AS_WORD.search(data, max(0, start - 24), start):
         match = _AS.search(data, max(0, start - 360), start)
         if match is not None:
-            return next(_value(match.group(2), match.start(2), b"token", bool(match.group(1)), 0.8), None)
+            return next(_value(match.group(2), match.start(2), noun, bool(match.group(1)), 0.8), None)
     return None
 
 
@@ -135,7 +135,7 @@ def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
 
 def secrets_of_prose(data: bytes) -> Iterator[Candidate]:
     """Yield the secrets in halves, and in tables."""
-    if any(word in data for word in _HALF_WORDS):
+    if _FIRST_HALF.search(data) is not None:
         yield from _halved(data)
     if b"|" in data:
         yield from _tables(data)

@@ -169,14 +169,20 @@ def compiled(pattern: bytes) -> re2._Regexp:
     return re2.compile(pattern, _OPTIONS)
 
 
-def provider_tokens(data: bytes) -> Iterator[Candidate]:
+def token_anchors(data: bytes) -> list[tuple[int, int]]:
+    """Return where a token of a provider may stand."""
+    return [anchor.span() for anchor in _ANCHOR.finditer(data)]
+
+
+def provider_tokens(data: bytes, anchors: list[tuple[int, int]] | None = None) -> Iterator[Candidate]:
     """Yield the tokens of known shape, private keys, and the secrets beside AWS access keys."""
     after = 0
-    for anchor in _ANCHOR.finditer(data):
-        if anchor.start() < after:
+    for begin, close in token_anchors(data) if anchors is None else anchors:
+        if begin < after:
             continue
-        first = max(after, anchor.start() - _BEFORE_BYTES)
-        match = _ALL.search(data[first : anchor.end() + (_JWT_BYTES if anchor.group() == b"eyJ" else _SHAPE_BYTES)])
+        first = max(after, begin - _BEFORE_BYTES)
+        reach = _JWT_BYTES if data[begin:close] == b"eyJ" else _SHAPE_BYTES
+        match = _ALL.search(data[first : close + reach])
         if match is None:
             continue
         number = match.lastindex
