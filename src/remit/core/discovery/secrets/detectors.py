@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import hmac
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import accumulate
 from typing import Final
 
-from remit.core.discovery.discovered import ExposedSecret, Piece, SourceKind
+from msgspec import structs
+
+from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
 from remit.core.discovery.secrets.assignments import WORDS, arguments_of_programs, assigned_secrets, named_secret, passwords_by_position
 from remit.core.discovery.secrets.candidates import Candidate, best
 from remit.core.discovery.secrets.connection_strings import connection_strings
@@ -30,7 +34,7 @@ _USER: Final = re.compile(
     rb"(?:[ ](?:is|ist|est|es))?[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}([\w.+-]{2,60}(?:@[\w.-]{3,80})?)"
 )
 _HOST: Final = re.compile(
-    rb"(?i)(?:host(?:name)?|server|machine|addr(?:ess)?|endpoint|\bat|\bon|for|f\xc3\xbcr|sur|para|-h)"
+    rb"(?i)(?:host(?:name)?|server|machine|addr(?:ess)?|endpoint|\bat|\bon|\bto|\bvia|\bauf|\bbei|for|f\xc3\xbcr|sur|para|-h)"
     rb"[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}(?:tcp:|https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:,]\d{2,5})?)|"
     rb"https?://((?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?)"
 )
@@ -61,19 +65,15 @@ class SecretDetectors:
         chosen = [one for one in best(found) if one.confidence >= _LEAST]
         if len(data) != len(text):
             chosen = _in_characters(data, chosen)
-        return [self._exposed(one, data, text, piece) for one in chosen]
+        return [
+            self._exposed(one, place, piece) for one, place in zip(chosen, _places(text, chosen, piece), strict=True)
+        ]
 
     def fingerprint(self, value: bytes) -> str:
         """Return the keyed digest that names a secret: HMAC-SHA-256, the first 16 bytes in hexadecimal digits."""
         return hmac.digest(self._key, b"remit secret\0" + value, "sha256")[:16].hex()
 
-    def _exposed(self, one: Candidate, data: bytes, text: str, piece: Piece) -> ExposedSecret:
-        line = text.count("\n", 0, one.start)
-        column = one.start - (text.rfind("\n", 0, one.start) + 1) + 1
-        at = piece.place
-        if at.line:
-            moved = {"line": at.line + line, "column": column + (at.column - 1 if at.column and not line else 0)}
-            at = type(at)(file=at.file, inside=at.inside, commit=at.commit, **moved)
+    def _exposed(self, one: Candidate, at: FilePlace, piece: Piece) -> ExposedSecret:
         return ExposedSecret(
             rule=one.rule,
             type=one.type,
@@ -87,6 +87,20 @@ class SecretDetectors:
             target=_told_apart(one.target, one.value),
             agent=piece.agent,
         )
+
+
+def _places(text: str, chosen: list[Candidate], piece: Piece) -> Iterator[FilePlace]:
+    """Yield the place of each candidate: the piece's, further down and to the right if its line is known."""
+    at, line, begin, seen = piece.place, 0, 0, 0
+    for one in chosen:
+        if not at.line:
+            yield at
+            continue
+        line += text.count("\n", seen, one.start)
+        begin = max(begin, text.rfind("\n", seen, one.start) + 1)
+        seen = one.start
+        right = at.column - 1 if at.column and not line else 0
+        yield structs.replace(at, line=at.line + line, column=one.start - begin + 1 + right)
 
 
 def tail(value: bytes) -> str:
@@ -172,18 +186,12 @@ def _group(match: re.Match[bytes]) -> bytes:
 
 def _unseen(text: str, piece: Piece) -> Iterator[Candidate]:
     """Yield the secrets that are there only without characters that are not seen."""
-    kept: list[int] = []
-    seen: list[str] = []
-    size = 0
-    for part in _INVISIBLE.split(text):
-        kept.append(size)
-        seen.append(part)
-        size += len(part.encode("utf-8", "surrogatepass"))
-    removed = [len(m.group().encode()) for m in _INVISIBLE.finditer(text)]
-    data = "".join(seen).encode("utf-8", "surrogatepass")
-    for one in _detected(data, piece):
-        start = one.start + sum(n for at, n in zip(kept[1:], removed, strict=True) if at <= one.start)
-        end = one.end + sum(n for at, n in zip(kept[1:], removed, strict=True) if at < one.end)
+    parts = [part.encode("utf-8", "surrogatepass") for part in _INVISIBLE.split(text)]
+    seams = list(accumulate(map(len, parts)))[:-1]
+    removed = [0, *accumulate(len(m.group().encode()) for m in _INVISIBLE.finditer(text))]
+    for one in _detected(b"".join(parts), piece):
+        start = one.start + removed[bisect_right(seams, one.start)]
+        end = one.end + removed[bisect_left(seams, one.end)]
         if end - start > one.end - one.start:
             yield one.moved(start, end)
 

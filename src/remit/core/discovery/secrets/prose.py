@@ -247,5 +247,5 @@ def _tables(data: bytes) -> Iterator[Candidate]:
                 start += len(cell) - len(cell.lstrip())
                 yield from _value(cell.strip(), start, cells[number].strip(), False, 0.82)
             if end < 0:
-                break
-            at = end + 1
+                return
+            at = after = end + 1

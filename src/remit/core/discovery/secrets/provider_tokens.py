@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,6 +37,18 @@ def _checksum(value: bytes) -> bool:
 def _web_token(value: bytes) -> bool:
     """Return whether the first part is a JOSE header of a signed token."""
     return b'"alg"' in decoded_base64(value.partition(b".")[0])
+
+
+def lasting(value: bytes) -> bool:
+    """Return whether a JSON Web Token has no end, or lives longer than thirty days."""
+    claims = decoded_base64(value.split(b".")[1])
+    end, begin = _END.search(claims), _BEGIN.search(claims)
+    return end is None or begin is not None and int(end.group(1)) - int(begin.group(1)) > _LASTING_S
+
+
+_END: Final = re.compile(rb'"exp"\s?:\s?(\d{1,12})')
+_BEGIN: Final = re.compile(rb'"(?:iat|nbf)"\s?:\s?(\d{1,12})')
+_LASTING_S: Final = 30 * 24 * 3600
 
 
 def _bot_id(value: bytes) -> bool:
@@ -80,15 +93,19 @@ class TokenShape:
 
 
 SHAPES: Final = (
-    TokenShape("github-token", "github", rb"gh[oursp]_[0-9A-Za-z]{36}", _checksum, 0.99),
+    TokenShape("github-classic-token", "github", rb"ghp_[0-9A-Za-z]{36}", _checksum, 0.99),
+    TokenShape("github-oauth-token", "github", rb"gh[our]_[0-9A-Za-z]{36}", _checksum, 0.99),
+    TokenShape("github-app-token", "github", rb"ghs_[0-9A-Za-z]{36}", _checksum, 0.99),
     TokenShape("github-fine-grained-token", "github", rb"github_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}"),
-    TokenShape("aws-access-key", "aws", rb"(?:AKIA|ASIA)[A-Z2-7]{16}", None, 0.95),
+    TokenShape("aws-access-key", "aws", rb"AKIA[A-Z2-7]{16}", None, 0.95),
+    TokenShape("aws-session-key", "aws", rb"ASIA[A-Z2-7]{16}", None, 0.95),
     TokenShape("slack-token", "slack", rb"xox[abeoprs]-(?:\d-)?[0-9A-Za-z-]{20,}[0-9A-Za-z]", _long_end),
     TokenShape("slack-app-token", "slack", rb"xapp-\d-[A-Z0-9]{8,14}-\d{8,15}-[0-9a-f]{64}"),
     TokenShape(
         "slack-webhook", "slack", rb"https?://hooks\.slack\.com/(?:services|workflows|triggers)/T[A-Z0-9]{7,12}/[A-Z0-9/]{7,40}/[0-9A-Za-z]{20,36}"
     ),
-    TokenShape("stripe-key", "stripe", rb"[rs]k_(?:live|test)_[0-9A-Za-z]{20,}"),
+    TokenShape("stripe-key", "stripe", rb"[rs]k_live_[0-9A-Za-z]{20,}"),
+    TokenShape("stripe-test-key", "stripe", rb"[rs]k_test_[0-9A-Za-z]{20,}"),
     TokenShape("openai-key", "openai", rb"sk-(?:proj|svcacct|admin)-[0-9A-Za-z_-]{20,}", _drawn),
     TokenShape("openai-key", "openai", rb"sk-[0-9A-Za-z]{20}T3BlbkFJ[0-9A-Za-z]{20}"),
     TokenShape("anthropic-key", "anthropic", rb"sk-ant-(?:api|admin|oat|ort)\d{2}-[0-9A-Za-z_-]{60,}"),
@@ -164,6 +181,9 @@ _AWS_SECRET: Final = re2.compile(rb"(?:^|[^0-9A-Za-z/+=])([0-9A-Za-z/+]{40})(?:[
 _PAIR_BYTES: Final = 400
 
 
+_ACCOUNT: Final = re.compile(rb"client_email[\\\"']{1,4}\s?:\s?[\\\"']{1,4}([\w.@-]{6,120})")
+
+
 def compiled(pattern: bytes) -> re2._Regexp:
     """Return a pattern of RE2 over bytes."""
     return re2.compile(pattern, _OPTIONS)
@@ -196,8 +216,9 @@ def provider_tokens(data: bytes, anchors: list[tuple[int, int]] | None = None) -
             continue
         if len(set(value)) < _CHARACTERS or placeholder(value) or (shape.check is not None and not shape.check(value)):
             continue
-        yield Candidate(shape.rule, shape.type, start, end, value, shape.confidence)
-        if shape.rule == "aws-access-key":
+        rule = "lasting-web-token" if shape.type == "jwt" and lasting(value) else shape.rule
+        yield Candidate(rule, shape.type, start, end, value, shape.confidence)
+        if shape.type == "aws":
             yield from _beside(data, start, end)
     if b"PRIVATE KEY" in data:
         yield from _private_keys(data)
@@ -210,7 +231,7 @@ def _beside(data: bytes, start: int, end: int) -> Iterator[Candidate]:
         value = match.group(1)
         if random_like(value) and not placeholder(value) and not _all_hex(value):
             at = first + match.start(1)
-            access = data[start:end].decode()
+            access = f"{data[start : start + 4].decode()}...{data[end - 4 : end].decode()}"
             yield Candidate("aws-secret-key", "aws", at, at + 40, value, 0.96, user=access)
 
 
@@ -230,7 +251,12 @@ def _private_keys(data: bytes) -> Iterator[Candidate]:
         if len(text) < 60 or placeholder(body.strip()[:200]) or not random_like(text[-64:]):
             continue
         end = close + 5 if close >= 0 else match.end() + len(inner)
-        yield Candidate("private-key", _key_type(match.group(1)), start, end, text, 0.97)
+        account = _ACCOUNT.search(data, max(0, start - _PAIR_BYTES), end + _PAIR_BYTES)
+        if account is not None:
+            user = account.group(1).decode(errors="replace")
+            yield Candidate("service-account-key", "google", start, end, text, 0.98, user)
+        else:
+            yield Candidate("private-key", _key_type(match.group(1)), start, end, text, 0.97)
 
 
 def _key_type(words: bytes) -> str:
