@@ -22,17 +22,20 @@ from remit.core.discovery.secrets.randomness import password_like, random_like, 
 
 #: Parts of names that hold secrets, in lower case and bytes of UTF-8.
 WORDS: Final = (
-    rb"passw(?:or)?d|passwort|passphrase|passcode|pwd|kennwort|contrase(?:\xc3\xb1|n)a|mot_?de_?passe|mdp|senha|clave|"
+    rb"pass-?w(?:or)?d|p@ss(?:w(?:or|0r)d)?|p4ssw0rd|requirepass|masterauth|passwort|passphrase|passcode|pwd|kennwort|contrase(?:\xc3\xb1|n)a|mot_?de_?passe|mdp|senha|clave|"
     rb"secret|token|credential|(?:api|access|account|private|signing|encryption|master|service|auth|subscription|license|"
     rb"storage|x|host|admin|project|license|deploy|write|read|openai|anthropic|maps|crypt)[_-]?key|"
     rb"webhook|_pass\b|_pw\b|\bpass\b|\bpw\b|\bauth\b|_auth\b|bearer|_auth\b|authorization|cookie|session_?id|"
     rb"\w_key\b"
+) + b"|" + b"|".join(
+    word.encode()
+    for word in "密码|密碼|口令|パスワード|비밀번호|пароль|Пароль|lösenord|adgangskode|passord|salasana|heslo|şifre|jelszó|parolă".split("|")
 )
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`])"
 _TAIL: Final = re.compile(
     rb"([\w-]{0,30}+)" + _QUOTE + rb"?[\])]{0,2}[ \t]{0,8}"
     rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=>?|:=|:|->|>|\(|,[ \t]?)[ \t]{0,12}"
-    rb"((?:&?[\w.]{1,40}\((?:" + _QUOTE + rb"\w{1,60}" + _QUOTE + rb",[ \t]{0,2})?)?"
+    rb"((?:[|>][+-]?[ ]{0,2}\n[ ]{1,16})?(?:&?[\w.]{1,40}\((?:" + _QUOTE + rb"\w{1,60}" + _QUOTE + rb",[ \t]{0,2})?)?"
     rb"(?:[bfruBFRU]{1,2})?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
 )
 _FLAG_TAIL: Final = re.compile(
@@ -121,6 +124,7 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
             flag = True
             match = _FLAG_TAIL.match(data, end, end + _TAIL_BYTES)
     if match is None:
+        yield from _spaced(data, start, end, word)
         return
     before = data[max(0, start - 48) : start]
     name = before[len(before.rstrip(_NAME_BYTES)) :] + data[start : match.end(1)]
@@ -137,6 +141,19 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
     yield from _judged(name, value, at, quoted=quoted, code=code and not flag)
 
 
+def _spaced(data: bytes, start: int, end: int, word: bytes) -> Iterator[Candidate]:
+    """Yield the value behind a name and blanks alone: `ENV NAME value` and lines of some servers' settings."""
+    match = _SPACED_TAIL.match(data, end, end + _TAIL_BYTES)
+    if match is None:
+        return
+    begin = data.rfind(b"\n", max(0, start - 64), start) + 1
+    line = data[begin:start].rstrip(_NAME_BYTES).strip()
+    if line.lower() in (b"", b"env", b"arg", b"set", b"setenv") and random_like(match.group(2)):
+        name = data[begin:start].split()[-1:] + [data[start : match.end(1)]]
+        yield from _judged(b"".join(name), match.group(2), match.start(2), quoted=False, code=False)
+
+
+_SPACED_TAIL: Final = re.compile(rb"([\w-]{0,20}+)[ \t]{1,4}([^\s\"'`]{8,200})[ \t]*$", re.MULTILINE)
 #: A name, the sign behind it and what opens its value are at most so long.
 _TAIL_BYTES: Final = 240
 _NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"

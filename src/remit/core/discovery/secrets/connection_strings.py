@@ -9,13 +9,14 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from remit.core.discovery.secrets.candidates import Candidate
-from remit.core.discovery.secrets.placeholders import placeholder
+from remit.core.discovery.secrets.placeholders import hexadecimal, placeholder
 from remit.core.discovery.secrets.provider_tokens import compiled
 from remit.core.discovery.secrets.randomness import password_like, random_like, word_like
 
 _ADDRESS: Final = compiled(rb"(?:://|:\\/\\/)[^\s/\"'`<>\\@]*:[^\s/\"'`<>\\]+@[^\s/\"'`<>\\?#,;)|@]+")
 _PARTS: Final = re.compile(rb"(?::|:\\/\\/)/{0,2}([^:]{0,100}):(.{1,256})@([A-Za-z0-9\[$%{<_][^@]{0,150})\Z", re.DOTALL)
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,30}\Z")
+_BORNE: Final = compiled(rb"://([A-Za-z0-9_.~-]{20,})@([A-Za-z0-9.-]+)")
 _GO: Final = compiled(rb"([\w.-]+):([^\s\"'`@/:]{3,})@(?:tcp|unix)\(([^)\s]+)\)")
 #: What opens what, by the first word of the scheme.
 _TYPES: Final = {
@@ -70,6 +71,11 @@ def connection_strings(data: bytes) -> Iterator[Candidate]:
                 unquote_to_bytes(user).decode(errors="replace"),
                 host.decode(errors="replace"),
             )
+        for match in _BORNE.finditer(data):
+            value, host = match.group(1), match.group(2)
+            if random_like(value) and not hexadecimal(value) and not placeholder(value):
+                start, end = match.span(1)
+                yield Candidate("token-in-address", "http", start, end, value, 0.85, "", host.decode(errors="replace"))
     if b"@tcp(" in data or b"@unix(" in data:
         for match in _GO.finditer(data):
             user, password, host = match.group(1), match.group(2), match.group(3)

@@ -23,6 +23,9 @@ from remit.core.discovery.secrets.provider_tokens import compiled, provider_toke
 
 #: Characters that are not seen, by which a secret passes filters.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
+#: Letters of double width look like letters; each is one character, so positions stay.
+_WIDE: Final = re.compile("[\uff01-\uff5e]{4}")
+_NARROW: Final = {0xFF01 + n: 0x21 + n for n in range(94)}
 _PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
 _WORDS: Final = compiled(b"(?i)" + WORDS)
 _WORDS_OF_PROSE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS)
@@ -58,6 +61,8 @@ class SecretDetectors:
         Linear in the text, and raises nothing for any text. Positions count characters of `piece.text`.
         """
         text = piece.text
+        if not text.isascii() and _WIDE.search(text):
+            text = text.translate(_NARROW)
         data = text.encode("utf-8", "surrogatepass")
         found = list(_detected(data, piece))
         if not text.isascii() and _INVISIBLE.search(text):

@@ -20,11 +20,17 @@ _TEXT: Final = compiled(
     rb"((?:[CI-Za-f][A-HQS-Xgi-nwy-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){6,}[A-Za-z0-9+/_-]{0,3}={0,2})|"
     rb"((?:[2-7][0-9a-fA-F]){20,})"
 )
+_ESCAPED: Final = compiled(
+    rb"(?:\\{1,2}x[0-9A-Fa-f]{2}){12,}|(?:\\{1,2}u00[0-9A-Fa-f]{2}){12,}|(?:&#x?[0-9A-Fa-f]{2,3};){12,}"
+)
+_UNIT: Final = re.compile(rb"x([0-9A-Fa-f]{2})|u00([0-9A-Fa-f]{2})|&#(\d{2,3});")
 _PERCENT: Final = compiled(rb"[\w.~%-]*%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2}[\w.~%-]*")
 #: Longer runs are images, fonts and programs.
 _ENCODED_BYTES: Final = 6_000
 _DEPTH: Final = 2
 _JOINED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*(?:\+|\.\.?|&|\\)?\s*f?[\"'`][\w/+=.:@-]")
+_LISTED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*(?:\+|\.\.?|&|\\|,)?\s*f?[\"'`][\w/+=.:@-]")
+_COMMA_SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\|,)?\s{0,24}f?[\"'`]")
 _SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`]")
 _WRAPPED: Final = compiled(
     rb"(?:gh[oursp]_|github_pat_|\bsk-|xox[abeoprs]-|glpat-|AKIA|ASIA|AIza|\bhf_|npm_|pypi-|\bSG\.|dapi|hvs\.|dop_v1_|[rs]k_live_|eyJ)"
@@ -45,11 +51,22 @@ def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH) -> Iterator[
         digits = match.group(2) is not None or not run.translate(None, b"0123456789abcdefABCDEF")
         decoded = bytes.fromhex(run[: len(run) // 2 * 2].decode()) if digits else decoded_base64(run)
         yield from _within(decoded, start, end, inner, depth)
+    if b"\\x" in data or b"\\u00" in data or b"&#" in data:
+        for match in _ESCAPED.finditer(data):
+            start, end = match.span()
+            if end - start <= _ENCODED_BYTES:
+                yield from _within(_unescaped(match.group()), start, end, inner, depth)
     if data.count(b"%", 0, 200_000) >= 3:
         for match in _PERCENT.finditer(data):
             start, end = match.span()
             if end - start <= _ENCODED_BYTES:
                 yield from _within(_unquoted(match.group()), start, end, inner, depth)
+
+
+def _unescaped(value: bytes) -> bytes:
+    """Return the characters of a run of numeric escapes."""
+    units = (int(u.group(3)) if u.group(3) else int(u.group(1) or u.group(2), 16) for u in _UNIT.finditer(value))
+    return bytes(unit for unit in units if unit < 256)
 
 
 def _unquoted(value: bytes) -> bytes:
@@ -73,12 +90,13 @@ def _textual(decoded: bytes) -> bool:
 
 def split_secrets(data: bytes, inner: Inner, *, wrapped: bool) -> Iterator[Candidate]:
     """Yield secrets whose text is divided among adjacent literals and, if `wrapped`, over lines."""
+    seams, seam = (_LISTED, _COMMA_SEAM) if b"join" in data else (_JOINED, _SEAM)
     after = 0
-    for match in _JOINED.finditer(data):
+    for match in seams.finditer(data):
         if match.end() < after:
             continue
         after = match.end() + _WINDOW_BYTES // 2
-        yield from _mended(data, match.start(), match.end(), _SEAM, inner)
+        yield from _mended(data, match.start(), match.end(), seam, inner)
     for match in _WRAPPED.finditer(data) if wrapped else ():
         yield from _mended(data, match.start(), match.end(), _BREAK, inner)
 

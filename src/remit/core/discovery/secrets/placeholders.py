@@ -49,7 +49,7 @@ _TERM: Final = re.compile(
     rb"(?i)^(?:(?:rfc|pkcs|nist|crystals)?[-_]?(?:sha|md|rfc|aes|rsa|hs|rs|es|ps|ed|x|utf|base|pbkdf|oauth|http|ipv|win|ssl|tls|v|p|"
     rb"argon|bcrypt|fido|totp|iso|cve|ec|curve|secp|gpt|claude|llama|python|node|java|s3|k8s|i18n|l10n|h2|sr)[-_.]?"
     rb"\d{1,4}(?:[-_.:/][\w.-]{0,12})?|\d+(?:[.:,/-]\d+)*(?:ms|s|m|h|d|kb|mb|gb|k|px|%|st|nd|rd|th|-?bits?|-?bytes?|-?chars?|x|v)?|"
-    rb"\d{4}-\d\d-\d\d[T \d:.Z+-]*|v?\d+(?:\.\d+){1,3}[\w.-]{0,12}|[\w./-]*[\w-]\.(?:py|js|ts|go|rs|md|json|ya?ml|toml|txt|"
+    rb"v\d+(?:alpha|beta|rc|pre)\d*|pass@\d+|\d{4}-\d\d-\d\d[T \d:.Z+-]*|v?\d+(?:\.\d+){1,3}[\w.-]{0,12}|[\w./-]*[\w-]\.(?:py|js|ts|go|rs|md|json|ya?ml|toml|txt|"
     rb"env|cfg|ini|sh|sql|html|css|java|kt|rb|php|cs|pem|key|crt|lock|log|csv|xml|conf|whl|zip|gz)(?::\d+)*|"
     rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|internal|local|de|ai|app|co)(?::\d+)?(?:/\S*)?|"
     rb"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?:/\d+)?)$"

@@ -33,7 +33,7 @@ _SECRETS: Final = (
 #: Nouns of sentences that are no parts of names.
 NOUNS: Final = (
     rb"\bkeys?\b|\bpin\b|\bcode\b|\bcreds\b|\blog[ ]?ins?\b|\bsign[ ]in\b|geheimnis|schl(?:\xc3\xbc|ue)ssel|zugang|"
-    rb"mot de passe|cl\xc3\xa9|jeton|wachtwoord|parola|has\xc5\x82o|\bkonto\b|\bcompte\b|\bcuenta\b|\bacceso\b|\baccount\b"
+    rb"pass-word|mot de passe|cl\xc3\xa9|jeton|wachtwoord|parola|has\xc5\x82o|\bkonto\b|\bcompte\b|\bcuenta\b|\bacceso\b|\baccount\b"
 )
 NOUNS_ALONE: Final = frozenset(
     b"key|keys|pin|code|creds|login|logins|log in|log ins|sign in|zugang|konto|compte|cuenta|acceso|account".split(b"|")
@@ -42,13 +42,13 @@ _LOGINS: Final = re.compile(rb"(?i)log|sign|cred|zugang|konto|compte|cuenta|acce
 _INSIDE: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_./$@-")
 _ONWARD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrtuvwxyz_/([=-")
 _SIGNED: Final = compiled(
-    rb"[A-Za-z!#$%&*+?^~@][\w!#$%&*+?^~@.-]*[0-9]|[0-9][\w.-]*[A-Za-z!#$%&*+?^~@]|[A-Za-z0-9][!#$%&*+?^~]|[A-Za-z]{16,}"
+    rb"[A-Za-z!#$%&*+?^~@][\w!#$%&*+?^~@.-]*[0-9]|[0-9][\w.-]*[A-Za-z!#$%&*+?^~@]|[A-Za-z0-9][!#$%&*+?^~]|[A-Za-z]{16,}|[a-z]{3,}-[a-z]{3,}-[a-z]{3,}-[a-z]{3,}"
 )
 _PASSWORD: Final = re.compile(
     rb"(?i)pass|pw|pin|kennwort|mot de|mdp|contrase|clave|senha|wachtwoord|parola|has|creds|credential|login|code|zugang"
 )
 _IS: Final = (
-    rb"(?:is|are|was|=|:|->|=>|\xe2\x86\x92|equals|lautet|lauten|ist|sind|war|est|sont|es|son|ser\xc3\xa1|\xc3\xa8|\xc3\xa9|jest)"
+    rb"(?:is|are|was|it's|\xe3\x81\xaf|\xe6\x98\xaf|\xd1\x8d\xd1\x82\xd0\xbe|=|:|->|=>|\xe2\x86\x92|equals|lautet|lauten|ist|sind|war|est|sont|es|son|ser\xc3\xa1|\xc3\xa8|\xc3\xa9|jest)"
 )
 _FILLER: Final = (
     rb"(?:(?:now|still|currently|also|just|simply|probably|set to|jetzt|noch|immer noch|aktuell|maintenant|toujours|ahora|the)[ ])?"
@@ -57,19 +57,20 @@ _QUOTES: Final = rb"(?:\\?[\"'`]|\*\*|\xe2\x80[\x98-\x9f]|\xc2[\xab\xbb](?:[ ]|\
 _BETWEEN: Final = rb"(?:[*_`\"')\]]{0,3}(?:[ ]\([^()\n]{1,30}\))?)"
 #: Words between the noun and the verb: never a quote, a verb or the end of a sentence.
 _VERB: Final = re.compile(
-    _BETWEEN + rb"(?:[ ,]{1,2}[^\s:=\"'`.!?;|]{1,40}(?:\.[^\s:=\"'`.!?;|]{1,30}){0,4}){0,8}?[ ]{0,2}(?:" + _IS + rb"):?[ \t\n]{1,3}"
+    _BETWEEN + rb"(?![ ](?:manager|managers|policy|policies|reset|field|hash\w*|rules?|strength|ring|prompt|store|vault|"
+    rb"service|endpoint|generator|wallet|budget|count|limit|size|length|type|format)\b)\\??(?:[ ,]{1,2}[^\s:=\"'`.!?;|]{1,40}(?:\.[^\s:=\"'`.!?;|]{1,30}){0,4}){0,8}?[ ]{0,2}(?:" + _IS + rb"):?[ \t\n]{1,3}"
     + _FILLER + rb"(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})",
     re.IGNORECASE,
 )
 _COLON: Final = re.compile(
-    _BETWEEN + rb"[ ]{0,2}(?::|=|=>)\*{0,2}[ \t]{0,3}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})"
+    _BETWEEN + rb"[ ]{0,2}(?::|=|=>|-(?=[ ])|\xe2\x80\x93|\xef\xbc\x9a|\xe3\x81\xaf|\xe6\x98\xaf)\*{0,2}[ \t\n]{0,8}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})"
 )
 _DIRECT: Final = re.compile(_BETWEEN + rb"[ ,]{1,2}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})")
 _AS: Final = re.compile(
     rb"(?:\b(?:use|using|take|with|nimm|nutze|verwende|utilise|utilisez|usa|utiliza)|[\w,:])[ ]("
-    + _QUOTES + rb"?)([^\s\"`]{6,300}?)" + _QUOTES + rb"?[ ](?:as|for|als|comme|como)[ ](?:\w{1,12}[ ]){0,2}\Z", re.IGNORECASE
+    + _QUOTES + rb"?)([^\s\"`]{6,300}?)" + _QUOTES + rb"?[ ](?:as|for|als|comme|como|when|if)[ ](?:\w{1,12}[ ]){0,4}\Z", re.IGNORECASE
 )
-_AS_WORD: Final = re.compile(rb" (?:as|for|als|comme|como) ")
+_AS_WORD: Final = re.compile(rb" (?:as|for|als|comme|como|when|if) ")
 _PAIR: Final = re.compile(
     rb"s?(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:(?<=[ ])(?:is|are|as|with|ist|est|es))?:?[ ](" + _QUOTES + rb"?)([\w.@+-]{2,60}?)\\?[\"'`]?"
     rb"(?:[ ]?[/|][ ]?|:[ ]?|,?[ ](?:with|and|mit|und|avec|et|con|y)[ ](?:the[ ])?)(" + _QUOTES + rb"?)([^\s\"'`/]{6,200})", re.IGNORECASE
@@ -87,6 +88,7 @@ _HEADED: Final = compiled(
 _CELL: Final = re.compile(
     rb"(?i)^[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*$"
 )
+_PASSPHRASE: Final = re.compile(rb"[a-z]{3,12}(?:-[a-z]{3,12}){3,7}\Z")
 _FIELD: Final = re.compile(rb"[A-Za-z][\w.-]{1,30}=")
 _ACCOUNT: Final = compiled(rb"([\w.+-]+@[\w-]+\.[\w.-]+)(?:[ ][|/;][ ]|[ ]?:[ ]|[:|;])([^\s\"'`]{6,})")
 _SIGN_OF_PASSWORD: Final = re.compile(rb"[!#$%&*+?^~]")
@@ -109,7 +111,7 @@ def secret_in_sentence(
         found = _told(data, noun, end, log=log) or _paired(data, noun, end)
         if found is not None:
             return found
-    if at and signed[at - 1] > start - _REACH_BYTES and _AS_WORD.search(data, max(0, start - 24), start):
+    if at and signed[at - 1] > start - _REACH_BYTES and _AS_WORD.search(data, max(0, start - 40), start):
         match = _AS.search(data, max(0, start - 360), start)
         if match is not None:
             return next(_value(match.group(2), match.start(2), noun, bool(match.group(1)), 0.8), None)
@@ -203,6 +205,8 @@ def _trimmed(value: bytes, start: int) -> tuple[bytes, int]:
 
 def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
     """Return whether a value in a sentence is a secret, and no word, number, name or address."""
+    if quoted and _PASSPHRASE.match(value) and _PASSWORD.search(noun):
+        return True
     if len(value) < 6 or placeholder(value) or identifier(value) or term(value) or uuid(value) or expression(value):
         return False
     if b"://" in value or b"(" in value or value.startswith((b"-", b"@", b"$", b"%")) or _FIELD.match(value):
