@@ -69,7 +69,6 @@ _PROGRAMS: Final = re.compile(
     rb"\b(mysql|mysqldump|mariadb|mysqladmin|sshpass|twine upload|docker login|podman login|helm registry login|smbclient|"
     rb"az login|redis-cli|mongosh?|mongodump)\b"
 )
-_ANY_PROGRAM: Final = compiled(rb"curl|wget|mysql|maria|sshpass|twine|docker|podman|helm|smbclient|\baz |redis-cli|mongo")
 #: How far before a flag its program stands.
 _LINE_BYTES: Final = 400
 
@@ -317,8 +316,6 @@ def _of_cookies(data: bytes, end: int) -> Iterator[Candidate]:
 
 def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
     """Yield the passwords in short flags of programs that are known to take them: `curl -u`, `mysql -p`."""
-    if _ANY_PROGRAM.search(data) is None:
-        return
     if b"curl" in data or b"wget" in data:
         for match in _USER_FLAG.finditer(data):
             user, value = match.group(1), match.group(2)
@@ -339,17 +336,21 @@ def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
                 yield Candidate("argument-password", kind, start, start + len(value), value, 0.9)
 
 
-def passwords_by_position(data: bytes, *, config: bool) -> Iterator[Candidate]:
-    """Yield the passwords that only their position tells: after a user in a call, in `.netrc` and `.pgpass`."""
+def passwords_of_calls(data: bytes) -> Iterator[Candidate]:
+    """Yield the passwords that follow a user in the arguments of a call that signs in."""
     for call in _SIGNS_IN.finditer(data):
         match = _POSITIONAL.match(data, call.end() - 1, call.end() + _LINE_BYTES)
         if match is not None and _chosen(match.group(2)):
             yield _by_position(match, "password")
-    if config and b"login" in data:
+
+
+def passwords_of_lines(data: bytes) -> Iterator[Candidate]:
+    """Yield the passwords that their position in a line tells, as in `.netrc` and `.pgpass`."""
+    if b"login" in data:
         for match in _NETRC.finditer(data):
             if not placeholder(match.group(2)) and password_like(match.group(2)):
                 yield _by_position(match, "password")
-    if config and len(data) < _SMALL_BYTES and data.count(b":") >= 4:
+    if len(data) < _SMALL_BYTES and data.count(b":") >= 4:
         for match in _PGPASS.finditer(data):
             if not placeholder(match.group(2)):
                 yield _by_position(match, "postgresql")

@@ -14,21 +14,33 @@ from typing import Final
 from msgspec import structs
 
 from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
-from remit.core.discovery.secrets.assignments import WORDS, arguments_of_programs, assigned_secrets, named_secret, passwords_by_position
+from remit.core.discovery.secrets.assignments import WORDS, arguments_of_programs, assigned_secrets, named_secret, passwords_of_calls, passwords_of_lines
 from remit.core.discovery.secrets.candidates import Candidate, best
 from remit.core.discovery.secrets.connection_strings import connection_strings
 from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
-from remit.core.discovery.secrets.prose import NOUNS, NOUNS_ALONE, secret_in_sentence, secrets_of_prose, signed_words
+from remit.core.discovery.secrets.prose import NOUNS, NOUNS_ALONE, secret_in_sentence, secrets_in_halves, secrets_of_lists, signed_words
 from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens, token_anchors
 
 #: Characters that are not seen, by which a secret passes filters.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
-#: Letters of double width look like letters; each is one character, so positions stay.
-_WIDE: Final = re.compile("[\uff01-\uff5e]{4}")
+#: The same in UTF-8, and letters of double width, which look like letters.
+_UNUSUAL: Final = compiled(
+    rb"(\xc2\xad|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf)|((?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4})"
+)
+_UNSEEN, _WIDE = 1, 2
+#: Each is one character, so positions stay.
 _NARROW: Final = {0xFF01 + n: 0x21 + n for n in range(94)}
 _PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
 _WORDS: Final = compiled(b"(?i)" + WORDS)
 _WORDS_OF_PROSE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS)
+#: What some detectors need, all found in one search: a call that signs in, a program, an escape, a first half.
+_RARE: Final = compiled(
+    rb"((?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\()|"
+    rb"(curl|wget|mysql|maria|sshpass|twine|docker|podman|helm|smbclient|\baz |redis-cli|mongo)|"
+    rb"(\\x[0-9A-Fa-f]{2}\\|\\u00[0-9A-Fa-f]{2}\\|&#x?[0-9A-Fa-f]{2,3};&|%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2})|"
+    rb"((?:[Ff]irst|1st|[Ee]rste[rn]?|[Pp]remi\xc3\xa8re|[Pp]rimera)[ ](?:half|part|[Hh]\xc3\xa4lfte|Teil|moiti|mitad|parte))"
+)
+_CALL, _PROGRAM, _ESCAPE, _HALF = 1, 2, 3, 4
 #: Candidates below this are left out.
 _LEAST: Final = 0.5
 _TAIL: Final = 4
@@ -61,11 +73,13 @@ class SecretDetectors:
         Linear in the text, and raises nothing for any text. Positions count characters of `piece.text`.
         """
         text = piece.text
-        if not text.isascii() and _WIDE.search(text):
-            text = text.translate(_NARROW)
         data = text.encode("utf-8", "surrogatepass")
+        unusual = {m.lastindex for m in _UNUSUAL.finditer(data)} if not text.isascii() else ()
+        if _WIDE in unusual:
+            text = text.translate(_NARROW)
+            data = text.encode("utf-8", "surrogatepass")
         found = list(_detected(data, piece))
-        if not text.isascii() and _INVISIBLE.search(text):
+        if _UNSEEN in unusual:
             found += _unseen(text, piece)
         chosen = [one for one in best(found) if one.confidence >= _LEAST]
         if len(data) != len(text):
@@ -129,14 +143,17 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
     prose = piece.kind in _PROSE or bool(piece.speaker)
     for one in _worded(data, piece.kind, prose=prose):
         yield _placed(one, data)
-    for one in arguments_of_programs(data):
+    seen = {match.lastindex for match in _RARE.finditer(data)}
+    rest = [
+        *(passwords_of_calls(data) if _CALL in seen else ()),
+        *(arguments_of_programs(data) if _PROGRAM in seen else ()),
+        *(passwords_of_lines(data) if piece.kind is SourceKind.CONFIG else ()),
+        *(secrets_in_halves(data) if prose and _HALF in seen else ()),
+        *(secrets_of_lists(data) if prose else ()),
+    ]
+    for one in rest:
         yield _placed(one, data)
-    for one in passwords_by_position(data, config=piece.kind is SourceKind.CONFIG):
-        yield _placed(one, data)
-    if prose:
-        for one in secrets_of_prose(data):
-            yield _placed(one, data)
-    yield from encoded_secrets(data, _of_known_form)
+    yield from encoded_secrets(data, _of_known_form, escaped=_ESCAPE in seen)
     yield from split_secrets(data, provider_tokens, wrapped=bool(anchors))
     if piece.names:
         named = named_secret(piece.names[-1], piece.text)

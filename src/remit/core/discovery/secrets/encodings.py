@@ -41,8 +41,8 @@ _BREAK: Final = re.compile(rb"(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}")
 _WINDOW_BYTES: Final = 300
 
 
-def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH) -> Iterator[Candidate]:
-    """Yield what base64, hexadecimal digits or percent signs hide, at the position of the encoded run."""
+def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH, *, escaped: bool = True) -> Iterator[Candidate]:
+    """Yield what base64, hexadecimal digits and, if `escaped`, numeric escapes hide, at the position of the run."""
     for match in _TEXT.finditer(data):
         start, end = match.span()
         if end - start > _ENCODED_BYTES:
@@ -51,26 +51,17 @@ def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH) -> Iterator[
         digits = match.group(2) is not None or not run.translate(None, b"0123456789abcdefABCDEF")
         decoded = bytes.fromhex(run[: len(run) // 2 * 2].decode()) if digits else decoded_base64(run)
         yield from _within(decoded, start, end, inner, depth)
-    if b"\\x" in data or b"\\u00" in data or b"&#" in data:
-        for match in _ESCAPED.finditer(data):
+    for pattern, plain in ((_ESCAPED, _unescaped), (_PERCENT, unquote_to_bytes)) if escaped else ():
+        for match in pattern.finditer(data):
             start, end = match.span()
             if end - start <= _ENCODED_BYTES:
-                yield from _within(_unescaped(match.group()), start, end, inner, depth)
-    if data.count(b"%", 0, 200_000) >= 3:
-        for match in _PERCENT.finditer(data):
-            start, end = match.span()
-            if end - start <= _ENCODED_BYTES:
-                yield from _within(_unquoted(match.group()), start, end, inner, depth)
+                yield from _within(plain(match.group()), start, end, inner, depth)
 
 
 def _unescaped(value: bytes) -> bytes:
     """Return the characters of a run of numeric escapes."""
     units = (int(u.group(3)) if u.group(3) else int(u.group(1) or u.group(2), 16) for u in _UNIT.finditer(value))
     return bytes(unit for unit in units if unit < 256)
-
-
-def _unquoted(value: bytes) -> bytes:
-    return unquote_to_bytes(value)
 
 
 def _within(decoded: bytes, start: int, end: int, inner: Inner, depth: int) -> Iterator[Candidate]:

@@ -81,7 +81,6 @@ _HALVES: Final = compiled(
     rb"\b(?:second|2nd|other|rest|zweite[rn]?|seconde?|deuxi(?:\xc3\xa8|e)me|segunda)\b[^\n\"'`:]{0,60}?"
     rb"(?:[ ](?:is|ist|est|es)|:)[ ]?[\"'`]?([^\s\"'`,;]{4,200})"
 )
-_FIRST_HALF: Final = compiled(rb"(?i)\b(?:first|1st|erste[rn]?|premi(?:\xc3\xa8|e)re|primera)[ ](?:half|part|h|teil|moiti|mitad)")
 _HEADED: Final = compiled(
     rb"(?i)\|[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*(?:\||\r?\n)"
 )
@@ -135,10 +134,8 @@ def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
     return Candidate("login-in-prose", "password", start, start + len(value), value, 0.82, user.decode(errors="replace"))
 
 
-def secrets_of_prose(data: bytes) -> Iterator[Candidate]:
-    """Yield the secrets in halves, and in tables."""
-    if _FIRST_HALF.search(data) is not None:
-        yield from _halved(data)
+def secrets_of_lists(data: bytes) -> Iterator[Candidate]:
+    """Yield the secrets in tables and lists of accounts."""
     if b"|" in data:
         yield from _tables(data)
     if b"@" in data:
@@ -151,7 +148,8 @@ def secrets_of_prose(data: bytes) -> Iterator[Candidate]:
                 yield Candidate("login-in-prose", "password", start, start + len(value), value, 0.8, user)
 
 
-def _halved(data: bytes) -> Iterator[Candidate]:
+def secrets_in_halves(data: bytes) -> Iterator[Candidate]:
+    """Yield the secrets of which a sentence tells one half after the other."""
     for match in _HALVES.finditer(data):
         one, _ = _trimmed(match.group(1), 0)
         two, _ = _trimmed(match.group(2), 0)
