@@ -17,7 +17,9 @@ _ADDRESS: Final = compiled(rb"(?:://|:\\/\\/)[^\s/\"'`<>\\@]*:[^\s/\"'`<>\\]+@[^
 _PARTS: Final = re.compile(rb"(?::|:\\/\\/)/{0,2}([^:]{0,100}):(.{1,256})@([A-Za-z0-9\[$%{<_][^@]{0,150})\Z", re.DOTALL)
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,30}\Z")
 _BORNE: Final = compiled(rb"://([A-Za-z0-9_.~-]{20,})@([A-Za-z0-9.-]+)")
-_GO: Final = compiled(rb"([\w.-]+):([^\s\"'`@/:]{3,})@(?:tcp|unix)\(([^)\s]+)\)")
+_GO: Final = compiled(rb"@(?:tcp|unix)\(")
+_GO_PARTS: Final = re.compile(rb"([\w.-]{1,60}):([^\s\"'`@/:]{3,128})@(?:tcp|unix)\(([^)\s]{1,150})\)")
+_GO_BYTES: Final = 200
 #: What opens what, by the first word of the scheme.
 _TYPES: Final = {
     b"postgres": "postgresql",
@@ -52,38 +54,37 @@ _LOCAL: Final = (b"localhost", b"127.0.0.1", b"0.0.0.0", b"::1")
 
 def connection_strings(data: bytes) -> Iterator[Candidate]:
     """Yield the passwords in addresses, with their user and host."""
-    if b"://" in data or b":\\/\\/" in data:
-        for match in _ADDRESS.finditer(data):
-            parts = _PARTS.match(match.group())
-            scheme = _SCHEME.search(data, max(0, match.start() - 32), match.start())
-            if parts is None or scheme is None or not _real(*parts.groups()):
-                continue
-            user, password, host = parts.groups()
-            kind = scheme.group().lower().partition(b"+")[0].rpartition(b":")[2]
-            start, end = match.start() + parts.start(2), match.start() + parts.end(2)
-            yield Candidate(
-                "connection-string",
-                _TYPES.get(kind, kind.decode()),
-                start,
-                end,
-                unquote_to_bytes(password),
-                0.95,
-                unquote_to_bytes(user).decode(errors="replace"),
-                host.decode(errors="replace"),
-            )
-        for match in _BORNE.finditer(data):
-            value, host = match.group(1), match.group(2)
-            if random_like(value) and not hexadecimal(value) and not placeholder(value):
-                start, end = match.span(1)
-                yield Candidate("token-in-address", "http", start, end, value, 0.85, "", host.decode(errors="replace"))
-    if b"@tcp(" in data or b"@unix(" in data:
-        for match in _GO.finditer(data):
-            user, password, host = match.group(1), match.group(2), match.group(3)
-            if _real(user, password, host):
-                start, end = match.span(2)
-                yield Candidate(
-                    "connection-string", "mysql", start, end, password, 0.93, user.decode(), host.decode(errors="replace")
-                )
+    for match in _ADDRESS.finditer(data):
+        parts = _PARTS.match(match.group())
+        scheme = _SCHEME.search(data, max(0, match.start() - 32), match.start())
+        if parts is None or scheme is None or not _real(*parts.groups()):
+            continue
+        kind = scheme.group().lower().partition(b"+")[0].rpartition(b":")[2]
+        yield _candidate(_TYPES.get(kind, kind.decode()), match.start(), parts, 0.95)
+    for match in _BORNE.finditer(data):
+        value, host = match.group(1), match.group(2)
+        if random_like(value) and not hexadecimal(value) and not placeholder(value):
+            start, end = match.span(1)
+            yield Candidate("token-in-address", "http", start, end, value, 0.85, "", host.decode(errors="replace"))
+    for anchor in _GO.finditer(data):
+        parts = _GO_PARTS.search(data, max(0, anchor.start() - _GO_BYTES), anchor.end() + _GO_BYTES)
+        if parts is not None and _real(*parts.groups()):
+            yield _candidate("mysql", 0, parts, 0.93)
+
+
+def _candidate(kind: str, start: int, parts: re.Match[bytes], confidence: float) -> Candidate:
+    """Return the password of user, password and host; `start` is where the searched bytes begin."""
+    user, password, host = parts.groups()
+    return Candidate(
+        "connection-string",
+        kind,
+        start + parts.start(2),
+        start + parts.end(2),
+        unquote_to_bytes(password),
+        confidence,
+        unquote_to_bytes(user).decode(errors="replace"),
+        host.decode(errors="replace"),
+    )
 
 
 def _real(user: bytes, password: bytes, host: bytes) -> bool:

@@ -29,7 +29,8 @@ _PERCENT: Final = compiled(rb"[\w.~%-]*%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2}[\w
 _ENCODED_BYTES: Final = 6_000
 _DEPTH: Final = 2
 _JOINED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*(?:\+|\.\.?|&|\\)?\s*f?[\"'`][\w/+=.:@-]")
-_LISTED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*(?:\+|\.\.?|&|\\|,)?\s*f?[\"'`][\w/+=.:@-]")
+_LISTED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*,\s*[\"'`][\w/+=.:@-]")
+_CALLED_JOIN: Final = compiled(rb"join\(")
 _COMMA_SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\|,)?\s{0,24}f?[\"'`]")
 _SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`]")
 _WRAPPED: Final = compiled(
@@ -81,13 +82,17 @@ def _textual(decoded: bytes) -> bool:
 
 def split_secrets(data: bytes, inner: Inner, *, wrapped: bool) -> Iterator[Candidate]:
     """Yield secrets whose text is divided among adjacent literals and, if `wrapped`, over lines."""
-    seams, seam = (_LISTED, _COMMA_SEAM) if b"join" in data else (_JOINED, _SEAM)
     after = 0
-    for match in seams.finditer(data):
-        if match.end() < after:
-            continue
-        after = match.end() + _WINDOW_BYTES // 2
-        yield from _mended(data, match.start(), match.end(), seam, inner)
+    for match in _JOINED.finditer(data):
+        if match.end() >= after:
+            after = match.end() + _WINDOW_BYTES // 2
+            yield from _mended(data, match.start(), match.end(), _SEAM, inner)
+    after = 0
+    for match in _CALLED_JOIN.finditer(data):
+        near = data[max(0, match.start() - _WINDOW_BYTES) : match.end() + _WINDOW_BYTES]
+        if match.start() >= after and _LISTED.search(near) is not None:
+            after = match.end() + _WINDOW_BYTES // 2
+            yield from _mended(data, match.start(), match.end(), _COMMA_SEAM, inner)
     for match in _WRAPPED.finditer(data) if wrapped else ():
         yield from _mended(data, match.start(), match.end(), _BREAK, inner)
 
