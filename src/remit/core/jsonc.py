@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON with comments and trailing commas, read with the position of every value, for changes in place and for places."""
+"""JSON with comments and trailing commas, read with the position of every value."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ class _Reading:
         while self._text[at : at + 1] != "]":
             items.append(self.value(at, depth + 1))
             at = self._next(items[-1].end, "]")
-        return Span(
-            [one.value for one in items], start, at + 1, {str(n): one for n, one in enumerate(items)}
-        )
+        return Span([one.value for one in items], start, at + 1, {str(n): one for n, one in enumerate(items)})
 
     def _next(self, at: int, closing: str) -> int:
         at = self.blank(at)
