@@ -62,6 +62,11 @@ def lookalike(package: ServerPackage) -> Lookalike | None:
     return _looks(name, package.registry) or _scope(name, package.registry) or _near(name, package.registry)
 
 
+def is_known(package: ServerPackage) -> bool:
+    """Return whether a package is a well-known one."""
+    return _normal(package.name, package.registry) in KNOWN.get(package.registry, ())
+
+
 def _normal(name: str, registry: Registry) -> str:
     """Return a name as its registry compares it (PyPI: PEP 503)."""
     name = name.strip().lower()[:214]

@@ -12,8 +12,7 @@ import msgspec
 
 from remit.core.discovery.declared import DeclaredServer
 from remit.core.discovery.discovered import Discovered
-from remit.core.discovery.servers.known_packages import KNOWN
-from remit.core.discovery.servers.lookalikes import lookalike
+from remit.core.discovery.servers.lookalikes import is_known, lookalike
 from remit.core.discovery.servers.server_program import Registry, ServerPackage, ServerProgram, host_of
 from remit.core.findings.finding import FindingKind, Severity
 from remit.core.safe_text import plain
@@ -144,7 +143,7 @@ def _unpinned(one: JudgedServer) -> Iterator[Discovered]:
     for package in one.program.packages:
         if package.pinned:
             continue
-        known = package.name.lower() in KNOWN.get(package.registry, ())
+        known = is_known(package)
         what = "with a version that moves" if package.version else "without a version"
         yield one.found(
             FindingKind.UNPINNED_COMMAND,

@@ -43,7 +43,8 @@ class ServerPackage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shown(self) -> str:
         """The package with its version, as people write it."""
-        return f"{self.name}@{self.version}" if self.version else self.name
+        tag = self.registry is Registry.DOCKER and not self.version.startswith("sha256:")
+        return f"{self.name}{':' if tag else '@'}{self.version}" if self.version else self.name
 
 
 class ServerProgram(msgspec.Struct, frozen=True, kw_only=True):
