@@ -161,7 +161,9 @@ def _is_typo(name: str, known: str) -> bool:
     one, other = next((a, b) for a, b in zip(ours, theirs, strict=True) if a != b)
     if re.sub(r"\d", "", one) == re.sub(r"\d", "", other):
         return False
-    return len(other) >= 5 and one not in _REAL_WORDS and f"{other}s" != one and f"{one}s" != other
+    swapped = sorted(one) == sorted(other)
+    plural = f"{other}s" == one or f"{one}s" == other
+    return (len(other) >= 5 or swapped) and one not in _REAL_WORDS and not plural
 
 
 #: Words that are near to a word of a well-known name, and mean something else.
