@@ -8,6 +8,7 @@ A new target is a class with the members of `bench.target.Target` and one line i
 from collections.abc import Callable
 
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
+from bench.descriptions import PRECISION, RECALL, described
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -74,6 +75,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "hooks": hooks,
     "replicas": fleet,
     "console": console,
+    "descriptions": described,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -91,6 +93,8 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
+    Goal(name=PRECISION, at_least=0.97),
+    Goal(name=RECALL, at_least=0.9),
     Goal(name=CALLS, at_least=1_000),
     Goal(name=SLOWEST, at_most=300),
     Goal(name=ROUND_TRIP, at_most=200),

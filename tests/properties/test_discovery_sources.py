@@ -15,12 +15,49 @@ from remit.core.discovery.servers.tool_text import folded
 from remit.core.discovery.sources.clients import CLIENT_READERS
 from remit.core.discovery.sources.frameworks import FRAMEWORK_READERS
 
-FILES = (".mcp.json", ".claude.json", ".codex/config.toml", "goose/config.yaml", "agents.yaml", "a.py", "a.ts", "SKILL.md", "tools.json", "langgraph.json")  # fmt: skip
+FILES = (
+    ".mcp.json",
+    ".claude.json",
+    ".codex/config.toml",
+    "goose/config.yaml",
+    "agents.yaml",
+    "a.py",
+    "a.ts",
+    "SKILL.md",
+    "tools.json",
+    "langgraph.json",
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12) | st.sampled_from(("command", "args", "env", "url", "headers", "name", "tools", "inputSchema", "description", "permissions", "hooks", "type", "disabled", "transport", "requestOptions")), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=12)
+            | st.sampled_from(
+                (
+                    "command",
+                    "args",
+                    "env",
+                    "url",
+                    "headers",
+                    "name",
+                    "tools",
+                    "inputSchema",
+                    "description",
+                    "permissions",
+                    "hooks",
+                    "type",
+                    "disabled",
+                    "transport",
+                    "requestOptions",
+                )
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
     max_leaves=20,
-)  # fmt: skip
+)
 #: In parts, so that no scanner takes it for a real one.
 SECRET = "sk-" + "live7Q" * 6
 
@@ -60,7 +97,15 @@ def test_any_bytes_are_read_without_a_fault(file: str, content: bytes) -> None:
 )
 def test_any_structure_is_read_and_judged_without_a_fault(servers: object, more: object, file: str) -> None:
     """A member of any type stands anywhere."""
-    document = {"mcpServers": servers, "servers": more, "projects": servers, "tools": more, "graphs": servers, "hooks": more, "extensions": servers}  # fmt: skip
+    document = {
+        "mcpServers": servers,
+        "servers": more,
+        "projects": servers,
+        "tools": more,
+        "graphs": servers,
+        "hooks": more,
+        "extensions": servers,
+    }
     judged(read(file, json.dumps(document).encode()))
 
 

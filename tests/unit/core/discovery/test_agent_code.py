@@ -36,16 +36,19 @@ PYTHON = {
     'kind.")',
     "autogen": 'from autogen_agentchat.agents import AssistantAgent\nAssistantAgent(name="bot", '
     'model_client=C(model="m-1"), tools=[search], system_message="Be kind.")',
-    "llamaindex": "from llama_index.core.agent.workflow import FunctionAgent\nbot = FunctionAgent(tools=[search], "
+    "llamaindex": "from llama_index.core.agent.workflow import FunctionAgent\n"
+    "bot = FunctionAgent(tools=[search], "
     'llm=OpenAI(model="m-1"), system_prompt="Be kind.")',
-    "smolagents": 'from smolagents import CodeAgent\nbot = CodeAgent(tools=[search()], model=M(model_id="m-1"), '
+    "smolagents": "from smolagents import CodeAgent\n"
+    'bot = CodeAgent(tools=[search()], model=M(model_id="m-1"), '
     'instructions="Be kind.")',
     "langgraph": 'from langgraph.prebuilt import create_react_agent\nllm = ChatOpenAI(model="m-1")\nbot '
     '= create_react_agent(llm, [search], prompt="Be kind.")',
     "langchain": "import langchain.agents\nfrom langchain.agents import create_agent\nTOOLS "
     '= [search]\nbot = create_agent(model="m-1", tools=TOOLS, system_prompt="Be '
     'kind.")',
-    "claude-agent-sdk": 'from claude_agent_sdk import ClaudeAgentOptions\nbot = ClaudeAgentOptions(model="m-1", '
+    "claude-agent-sdk": "from claude_agent_sdk import ClaudeAgentOptions\n"
+    'bot = ClaudeAgentOptions(model="m-1", '
     'allowed_tools=["search"], system_prompt="Be kind.")',
 }
 
@@ -108,7 +111,18 @@ def test_the_cell_of_a_notebook_keeps_its_place() -> None:
     assert [(one.place.line, one.place.inside) for one in found] == [(42, "cell 3")]
 
 
-@pytest.mark.parametrize("code", ["agent = (", "agent" + "(" * 5_000, "agent\x00", "mcp = " + "-" * 60_000 + "1", "agent = '\\d'", "from agents import *\nAgent(*x, **y)", "from agents import Agent\nAgent(name=1, tools=3, mcp_servers={**x})"])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        "agent = (",
+        "agent" + "(" * 5_000,
+        "agent\x00",
+        "mcp = " + "-" * 60_000 + "1",
+        "agent = '\\d'",
+        "from agents import *\nAgent(*x, **y)",
+        "from agents import Agent\nAgent(name=1, tools=3, mcp_servers={**x})",
+    ],
+)
 def test_hostile_python_raises_nothing(code: str) -> None:
     """What cannot be parsed is left to the detectors of text."""
     assert all(isinstance(one, Piece | DeclaredAgent) for one in read("a.py", code))
@@ -124,7 +138,8 @@ export const weather = new Agent({
   name: "Weather", instructions: `Help with ${x}. It's fine.`, model: openai('m-1'),
   tools: { forecast, 'send-mail': tool({ description: "Sends a mail." }) },
 });
-const mcp = new MCPClient({ servers: { fs: { command: 'npx', args: ['-y', 'fs', '/'] }, web: { url: new URL('http://h.example/mcp') } } });
+const mcp = new MCPClient({ servers: { fs: { command: 'npx', args: ['-y', 'fs', '/'] },
+  web: { url: new URL('http://h.example/mcp') } } });
 const key = process.env.OPENAI_API_KEY ?? process.env['NODE_ENV'];
 """
     found = read("src/a.ts", code)
@@ -148,14 +163,24 @@ def test_what_skips_permissions_in_code_is_authority() -> None:
     )
     (two,) = agents(
         "a.py",
-        "from claude_agent_sdk import ClaudeAgentOptions\nClaudeAgentOptions(permission_mode='bypassPermissions')",
+        "from claude_agent_sdk import ClaudeAgentOptions\n"
+        "ClaudeAgentOptions(permission_mode='bypassPermissions')",
     )
     assert one.authority == ("permissionMode: bypassPermissions",)
     assert two.authority == ("permission_mode: bypassPermissions",)
 
 
-@pytest.mark.parametrize("code", ["import x from 'ai';\nnew Agent({" * 2_000, "import x from 'ai';\nagent({ a: `${", "import x from 'ai';\ntool({ a: [[[[[[[[[[[[[1]]]]]]]]]]]]] })", "import x from 'ai';\nnew Agent({ name: 'a', ...rest, get x() { return "
-    "1 } })", "from 'ai' new Agent({,})", "require('ai'); generateText({ a: /re'gex/, b: 1 })"])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import x from 'ai';\nnew Agent({" * 2_000,
+        "import x from 'ai';\nagent({ a: `${",
+        "import x from 'ai';\ntool({ a: [[[[[[[[[[[[[1]]]]]]]]]]]]] })",
+        ("import x from 'ai';\nnew Agent({ name: 'a', ...rest, get x() { return 1 } })"),
+        "from 'ai' new Agent({,})",
+        "require('ai'); generateText({ a: /re'gex/, b: 1 })",
+    ],
+)
 def test_hostile_scripts_raise_nothing(code: str) -> None:
     """Open strings, deep lists and odd members end nothing."""
     assert read("a.ts", code)
@@ -171,11 +196,23 @@ def test_manifests_declare_their_agents() -> None:
     (card,) = agents(
         "agent-card.json", '{"name": "helper", "skills": [{"id": "search"}], "capabilities": {}}'
     )
-    (made,) = agents("x/assistant.json", json.dumps({"object": "assistant", "name": "helper", "model": "m-1", "instructions": "Help.", "tools": [{"type": "function", "function": {"name": "search"}}]}))  # fmt: skip
+    (made,) = agents(
+        "x/assistant.json",
+        json.dumps(
+            {
+                "object": "assistant",
+                "name": "helper",
+                "model": "m-1",
+                "instructions": "Help.",
+                "tools": [{"type": "function", "function": {"name": "search"}}],
+            }
+        ),
+    )
     assert (crew.name, crew.framework, crew.tools) == ("researcher", "crewai", ("search",))
     assert (adk.name, adk.framework, adk.model, adk.tools) == ("helper", "google-adk", "m-1", ("search",))
     assert (graph.name, graph.framework, graph.credentials) == ("bot", "langgraph", ("OPENAI_API_KEY",))
     assert (card.name, card.framework, card.tools) == ("helper", "a2a", ("search",))
+    assert (made.name, made.framework, made.tools) == ("helper", "openai-assistants", ("search",))
 
 
 def test_subagents_and_skills_have_their_tools_and_prompt() -> None:

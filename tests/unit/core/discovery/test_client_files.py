@@ -73,7 +73,8 @@ def test_codex_continue_and_goose_write_toml_and_yaml() -> None:
     """Servers in TOML and YAML are read with their lines."""
     (codex,) = servers(
         ".codex/config.toml",
-        'model = "m"\n\n[mcp_servers.one]\ncommand = "uvx"\nargs = ["git-server"]\n[mcp_servers.one.env]\nA_KEY '
+        'model = "m"\n\n[mcp_servers.one]\ncommand = "uvx"\nargs = ["git-server"]\n'
+        "[mcp_servers.one.env]\nA_KEY "
         '= "v"\n',
     )
     assert (codex.client, codex.command, codex.environment, codex.place.line) == (
@@ -111,7 +112,7 @@ def test_servers_of_a_project_know_it_and_may_be_switched_off_beside() -> None:
 
 
 def test_values_are_yielded_as_text_and_stand_in_no_declaration() -> None:
-    """A token in an argument, a variable, a header, an address or a query is a piece, and is hidden elsewhere."""
+    """A token in an argument, a variable, a header or an address is a piece, and is hidden elsewhere."""
     words = ["-y", "x@1.0.0", "--token", TOKEN, f"--api-key={TOKEN}", f"Authorization: Bearer {TOKEN}"]
     document = {
         "mcpServers": {
@@ -140,15 +141,23 @@ def test_what_a_person_typed_is_a_transcript() -> None:
 @pytest.mark.parametrize(
     ("file", "text", "authority"),
     [
-        (".claude/settings.json", '{"permissions": {"defaultMode": "bypassPermissions"}}', "permissions.defaultMode: bypassPermissions"),
+        (
+            ".claude/settings.json",
+            '{"permissions": {"defaultMode": "bypassPermissions"}}',
+            "permissions.defaultMode: bypassPermissions",
+        ),
         (".claude/settings.json", '{"permissions": {"allow": ["Bash(*)"]}}', "permissions.allow: Bash(*)"),
         (".codex/config.toml", 'sandbox_mode = "danger-full-access"', "sandbox_mode: danger-full-access"),
-        (".codex/config.toml", '[profiles.x]\napproval_policy = "never"', "profiles.x.approval_policy: never"),
+        (
+            ".codex/config.toml",
+            '[profiles.x]\napproval_policy = "never"',
+            "profiles.x.approval_policy: never",
+        ),
         (".gemini/settings.json", '{"tools": {"autoAccept": true}}', "tools.autoAccept: true"),
         (".vscode/settings.json", '{"chat.tools.autoApprove": true}', "chat.tools.autoApprove: true"),
         ("goose/config.yaml", "GOOSE_MODE: auto", "GOOSE_MODE: auto"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_ask_nothing_are_authority(file: str, text: str, authority: str) -> None:
     """What a client may do without a question is told in the words of its settings."""
     (agent,) = [one for one in read(file, text) if isinstance(one, DeclaredAgent)]
@@ -196,8 +205,24 @@ def test_tools_that_a_client_keeps_and_approves_are_read() -> None:
     assert (tool.name, tool.server, tool.description) == ("add", "one", "Adds.")
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 50_000, "{" * 50_000, "\x00\xff", '{"mcpServers": 3}', '{"mcpServers": {"a": 1}}', "", "null", '{"mcpServers": {"a": {"command": {"path": []}, "env": [], "args": {}, '
-    '"headers": 1, "env_vars": ["x"]}}}', '{"mcpServers": {"a": {"url": "http://[::1"}}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[" * 50_000,
+        "{" * 50_000,
+        "\x00\xff",
+        '{"mcpServers": 3}',
+        '{"mcpServers": {"a": 1}}',
+        "",
+        "null",
+        (
+            '{"mcpServers": {"a": {"command": {"path": []}, "env": [], "args": {}, '
+            '"headers": 1, "env_vars": ["x"]}}}'
+        ),
+        '{"mcpServers": {"a": {"url": "http://[::1"}}}',
+    ],
+)
 @pytest.mark.parametrize("file", [".mcp.json", ".codex/config.toml", "goose/config.yaml", ".claude.json"])
 def test_hostile_content_raises_nothing(file: str, text: str) -> None:
     """Broken, deep and odd files are read as far as they can be; their text still reaches the detectors."""

@@ -123,11 +123,14 @@ def test_what_is_wrong_with_one_server(entry: dict[str, Json], kind: str, severi
         program("npx -y @modelcontextprotocol/server-filesystem@1.0.0 /Users/ann/work ~/notes"),
         program("docker run -i --rm -e TOKEN -v /home/ann/work:/work:ro a/b:1.0"),
         program("docker run -p 127.0.0.1:80:80 a/b:1.0"),
-        {"url": "http://localhost:3000/mcp"}, {"url": "http://server:3000/mcp"}, {"url": "https://h.example/mcp"},
-        {"url": "http://${HOST}/mcp"}, {**program("node a.js"), "autoApprove": ["list", "read"]},
+        {"url": "http://localhost:3000/mcp"},
+        {"url": "http://server:3000/mcp"},
+        {"url": "https://h.example/mcp"},
+        {"url": "http://${HOST}/mcp"},
+        {**program("node a.js"), "autoApprove": ["list", "read"]},
         program("node a.js --root /"),
     ],
-)  # fmt: skip
+)
 def test_ordinary_entries_are_only_ungoverned(entry: dict[str, Json]) -> None:
     """Folders of work, names of containers, loopback and single tools are as they should be."""
     assert set(kinds(server_findings(servers({"x": entry})))) == {"ungoverned-server"}

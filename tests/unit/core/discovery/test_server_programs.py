@@ -66,7 +66,27 @@ def test_the_package_of_a_command_is_found(line: str, package: str, pinned: bool
     assert found.pinned is pinned
 
 
-@pytest.mark.parametrize("line", ["node build/index.js", "python -m server", "npx tsx src/a.ts", "npx ./server", "uv run server.py", "uv --directory /a run b.py", "/usr/bin/server --port 1", "docker mcp gateway run", "npx -y $PACKAGE", "$X", "uvx", "npx -y", "bash -c", "env", "go run .", "sh -c ${X}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        "node build/index.js",
+        "python -m server",
+        "npx tsx src/a.ts",
+        "npx ./server",
+        "uv run server.py",
+        "uv --directory /a run b.py",
+        "/usr/bin/server --port 1",
+        "docker mcp gateway run",
+        "npx -y $PACKAGE",
+        "$X",
+        "uvx",
+        "npx -y",
+        "bash -c",
+        "env",
+        "go run .",
+        "sh -c ${X}",
+    ],
+)
 def test_what_is_installed_already_is_no_package(line: str) -> None:
     """Programs of the project or the machine are fetched from nowhere."""
     assert program(line).packages == ()
@@ -125,14 +145,27 @@ def test_names_that_are_taken_for_well_known_ones_are_found(registry: str, name:
 @pytest.mark.parametrize(
     ("registry", "name"),
     [
-        ("npm", "@modelcontextprotocol/server-github"), ("npm", "@MODELCONTEXTPROTOCOL/server-github"),
-        ("npm", "@acme/server-github"), ("npm", "@acme/mcp-server-fetch"), ("npm", "mcp-server-gitea"),
-        ("npm", "@modelcontextprotocol/server-new"), ("npm", "figma-mcp"), ("npm", "mcp"), ("npm", "n8n-mcp"),
-        ("pypi", "mcp.server.fetch"), ("pypi", "MCP_Server_Fetch"), ("pypi", "mcp-server-mysql"),
-        ("pypi", "postgresql-mcp"), ("pypi", "mcp-server-s3"), ("pypi", "chrome-mcp"), ("docker", "acme/mcp-fetch"),
-        ("go", "example.org/x"), ("npm", ""), ("pypi", "mcp-secure"),
+        ("npm", "@modelcontextprotocol/server-github"),
+        ("npm", "@MODELCONTEXTPROTOCOL/server-github"),
+        ("npm", "@acme/server-github"),
+        ("npm", "@acme/mcp-server-fetch"),
+        ("npm", "mcp-server-gitea"),
+        ("npm", "@modelcontextprotocol/server-new"),
+        ("npm", "figma-mcp"),
+        ("npm", "mcp"),
+        ("npm", "n8n-mcp"),
+        ("pypi", "mcp.server.fetch"),
+        ("pypi", "MCP_Server_Fetch"),
+        ("pypi", "mcp-server-mysql"),
+        ("pypi", "postgresql-mcp"),
+        ("pypi", "mcp-server-s3"),
+        ("pypi", "chrome-mcp"),
+        ("docker", "acme/mcp-fetch"),
+        ("go", "example.org/x"),
+        ("npm", ""),
+        ("pypi", "mcp-secure"),
     ],
-)  # fmt: skip
+)
 def test_well_known_names_forks_and_other_words_are_no_lookalikes(registry: str, name: str) -> None:
     """A fork in a scope of its own, another spelling of one name, and another product's name are fine."""
     assert lookalike(ServerPackage(registry=Registry(registry), name=name)) is None

@@ -31,6 +31,17 @@ _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,8000}={0,2}
 _HEX: Final = re.compile(r"(?<![A-Za-z0-9])(?:[0-9a-fA-F]{2}){16,4000}(?![A-Za-z0-9])")
 _ESCAPES: Final = re.compile(r"(?:\\u00[2-7][0-9a-fA-F]|\\x[2-7][0-9a-fA-F]|%[2-7][0-9a-fA-F]){6,4000}")
 _SPACED: Final = re.compile("(?:[A-Za-z,.'\u2019][ ]{1,3}){12,4000}[A-Za-z,.]")
+_REVERSED: Final = re.compile(
+    r"\b(?:resu|eht|elif|daer|dnes|llet)\b.*\b(?:resu|eht|elif|daer|dnes|llet)\b", re.IGNORECASE | re.DOTALL
+)
+_TURNED_BY_13: Final = re.compile(
+    r"\b(?:hfre|gur|svyr|ernq|fraq|gryy)\b.*\b(?:hfre|gur|svyr|ernq|fraq|gryy)\b", re.IGNORECASE | re.DOTALL
+)
+_ROT13: Final = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM",
+)
+_JOINED: Final = re.compile(r"(?:[a-z']{1,20}[-_]){4,}[a-z']{1,20}")
 _RTL: Final = frozenset({"R", "AL", "AN"})
 #: Letters of other scripts that look like Latin ones, lower case.
 _LOOKS: Final = str.maketrans(
@@ -113,6 +124,9 @@ def encoded_in(text: str) -> Iterator[str]:
             chr(int(one, 16))
             for one in re.findall(r"[2-7][0-9a-fA-F]", re.sub(r"\\u00|\\x|%", " ", found[0]))
         )
+    for turned, sign in ((text[::-1], _REVERSED), (text.translate(_ROT13), _TURNED_BY_13)):
+        if sign.search(text):
+            yield turned
     for found in _SPACED.finditer(text):
         yield re.sub(r" {2,3}|(?<=\S) (?=\S)", lambda one: " " if len(one[0]) > 1 else "", found[0])
 
@@ -131,7 +145,8 @@ def _readable(data: bytes) -> Iterator[str]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return
-    if len(text) >= 12 and text.count(" ") >= 2 and text.replace("\n", " ").isprintable():
+    words = text.count(" ") >= 2 and text.replace("\n", " ").isprintable()
+    if len(text) >= 12 and (words or _BASE64.fullmatch(text)):
         yield text
 
 
@@ -157,6 +172,11 @@ def folded(text: str) -> str:
 def _is_foreign(word: str) -> bool:
     """Return whether a word reads as Latin: it mixes scripts, or all its letters look like Latin ones."""
     return not word.isascii() and word.translate(_LOOKS).isascii()
+
+
+def unjoined(text: str) -> str:
+    """Return a folded text with sentences that are joined by dashes as words (`do-not-tell-the-user`)."""
+    return _JOINED.sub(lambda found: re.sub("[-_]", " ", found[0]), text)
 
 
 def unleeted(text: str) -> str:
