@@ -15,7 +15,7 @@ ALLOWED_IN_CORE = {
     "__future__", "abc", "ast", "base64", "binascii", "bisect", "collections", "contextlib", "copy",
     "dataclasses", "datetime", "decimal", "enum", "fnmatch", "fractions", "functools", "hashlib", "heapq",
     "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "shlex",
-    "string", "struct", "tomllib", "types", "typing", "unicodedata", "urllib", "zoneinfo",
+    "string", "struct", "tomllib", "types", "typing", "unicodedata", "urllib", "warnings", "zoneinfo",
     # of others, what only computes
     "ada_url", "cryptography", "idna", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785",
     "tree_sitter", "tree_sitter_bash", "yaml",

@@ -100,7 +100,7 @@ def loose(entry: Mapping[str, Json]) -> dict[str, Json]:
 
     It also reads the forms of opencode, Goose, Continue and LM Studio, which `remit wrap` does not rewrite.
     """
-    out = common({key: entry[key] for key in entry if isinstance(key, str)} if entry else {})
+    out = common(entry)
     if isinstance(words := out.get("command"), list):
         texts = [one for one in words if isinstance(one, str)]
         rest = out.get("args")

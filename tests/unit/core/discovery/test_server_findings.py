@@ -137,7 +137,7 @@ def test_ordinary_entries_are_only_ungoverned(entry: dict[str, Json]) -> None:
 
 
 def test_servers_that_come_to_the_three_together_are_a_toxic_combination() -> None:
-    """Untrusted content, private data and a way out; each step says which server makes it."""
+    """Untrusted content, private data and a way outside; each step says which server makes it."""
     made = servers(
         {"fetch": program("uvx mcp-server-fetch==1.0"), "db": program("npx pg-postgres-mcp@1.0.0")}
     )

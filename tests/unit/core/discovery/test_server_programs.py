@@ -167,7 +167,7 @@ def test_names_that_are_taken_for_well_known_ones_are_found(registry: str, name:
     ],
 )
 def test_well_known_names_forks_and_other_words_are_no_lookalikes(registry: str, name: str) -> None:
-    """A fork in a scope of its own, another spelling of one name, and another product's name are fine."""
+    """A fork in another scope, another spelling of one name, and another product's name are fine."""
     assert lookalike(ServerPackage(registry=Registry(registry), name=name)) is None
 
 

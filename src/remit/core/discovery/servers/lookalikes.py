@@ -3,7 +3,7 @@
 
 A name is a lookalike if it is one typing error from a well-known one (Damerau-Levenshtein, restricted), looks
 the same in print, is a well-known name with a word of trust (`-official`), or has a well-known publisher's
-scope with an error in it. A fork in a scope of its own is none.
+scope with an error in it. A fork in another scope is none.
 """
 
 from __future__ import annotations

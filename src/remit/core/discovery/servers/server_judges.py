@@ -225,7 +225,7 @@ def _of_container(options: tuple[str, ...]) -> Iterator[_Wide]:
             yield (
                 option,
                 "reaches everything that listens on the host (`--network host`)",
-                "give it a network of its own",
+                "give it a separate network",
                 Severity.MEDIUM,
             )
 

@@ -36,7 +36,7 @@ _PLAIN: Final[dict[str, Json]] = {
 }
 
 
-class Leaf(NamedTuple):
+class TreeText(NamedTuple):
     """A text in a tree, with the names that lead to it."""
 
     names: tuple[str, ...]
@@ -98,7 +98,7 @@ def parsed(text: str, file: str) -> Span | None:
         return None
 
 
-def leaves(root: Span, names: tuple[str, ...] = ()) -> Iterator[Leaf]:
+def leaves(root: Span, names: tuple[str, ...] = ()) -> Iterator[TreeText]:
     """Yield the texts of a tree in its order, at most `MAX_LEAVES`; very short ones are left out."""
     waiting: list[tuple[tuple[str, ...], Span]] = [(names, root)]
     for _ in range(MAX_LEAVES * 2):
@@ -107,7 +107,7 @@ def leaves(root: Span, names: tuple[str, ...] = ()) -> Iterator[Leaf]:
         path, span = waiting.pop()
         if isinstance(span.value, str):
             if len(span.value) >= _SHORTEST:
-                yield Leaf(path, span.value, span.start)
+                yield TreeText(path, span.value, span.start)
         else:
             waiting += [((*path, name), one) for name, one in reversed(span.members.items())]
 
@@ -161,10 +161,15 @@ def _of_yaml(text: str) -> Span | None:
     return None
 
 
+def _marks(event: yaml.Event) -> tuple[int, int]:
+    start, end = event.start_mark, event.end_mark
+    return start.index if start is not None else 0, end.index if end is not None else 1
+
+
 def _begun(event: yaml.Event, anchors: dict[str, Span]) -> Span | None:
     if isinstance(event, yaml.AliasEvent):
-        known = anchors.get(event.anchor)
-        return Span(known.value if known else None, event.start_mark.index, event.end_mark.index)
+        known = anchors.get(event.anchor or "")
+        return Span(known.value if known else None, *_marks(event))
     if isinstance(event, yaml.ScalarEvent):
         value: Json = event.value
         if not event.style and event.implicit[0]:
@@ -175,7 +180,7 @@ def _begun(event: yaml.Event, anchors: dict[str, Span]) -> Span | None:
         value = []
     else:
         return None
-    span = Span(value, event.start_mark.index, event.end_mark.index)
+    span = Span(value, *_marks(event))
     if event.anchor and not isinstance(value, dict | list):
         anchors[event.anchor] = span
     return span

@@ -17,7 +17,7 @@ from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, Declare
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
 from remit.core.discovery.sources.clients.client_authority import authority_of, is_guarded
 from remit.core.discovery.sources.clients.client_forms import ANYWHERE, EACH, ClientForm, form_of, has_servers
-from remit.core.discovery.sources.clients.shown_words import MAX_WORDS, shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import MAX_WORDS, shown_address, shown_words
 from remit.core.discovery.sources.structure import MAX_BYTES, MAX_PIECE, Structure, structure
 from remit.core.json_value import Json
 from remit.core.jsonc import Span

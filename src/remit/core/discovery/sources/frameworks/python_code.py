@@ -13,7 +13,7 @@ import msgspec
 from remit.core.coding.client_servers import loose
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool, Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
-from remit.core.discovery.sources.clients.shown_words import shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import shown_address, shown_words
 from remit.core.discovery.sources.frameworks.framework_forms import (
     AGENT_MAKERS,
     CREDENTIAL_NAME,
@@ -192,7 +192,7 @@ class _Module:
             ):
                 value = one.value.elts[0].value
             if one.arg in WIDE and any(value is wide or value == wide for wide in WIDE[one.arg]):
-                yield f"{one.arg}: {str(value).lower() if isinstance(value, bool) else value}"
+                yield f"{one.arg}: {str(value).lower() if isinstance(value, bool) else str(value)}"
 
     def _model(self, call: ast.Call) -> str:
         for key in _MODELS:
@@ -238,8 +238,8 @@ class _Module:
             if given is not None
             else []
         )
-        found = (_text(one) or _last(one.func if isinstance(one, ast.Call) else one) for one in items)
-        return tuple(dict.fromkeys(one[:120] for one in found if one))[:MAX_NAMES]
+        named = (_text(one) or _last(one.func if isinstance(one, ast.Call) else one) for one in items)
+        return tuple(dict.fromkeys(one[:120] for one in named if one))[:MAX_NAMES]
 
     def _tool(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> DeclaredTool:
         properties: dict[str, Json] = {}

@@ -15,7 +15,7 @@ import msgspec
 from remit.core.coding.client_servers import loose
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool, Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
-from remit.core.discovery.sources.clients.shown_words import shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import shown_address, shown_words
 from remit.core.discovery.sources.frameworks.framework_forms import CREDENTIAL_NAME, PROMPTS, WIDE
 from remit.core.json_value import Json
 
@@ -137,9 +137,7 @@ def _agent(
     options = value.get("options")
     if isinstance(options, dict):  # the Claude Agent SDK: query({prompt, options})
         value = value | options
-    name = (
-        next((one for key in ("name", "id") if isinstance(one := value.get(key), str) and one), "") or bound
-    )
+    name = _called(value) or bound
     name = (name or at.file.rpartition("/")[2].partition(".")[0])[:120]
     wide = (
         key
@@ -168,12 +166,10 @@ def _agent(
 
 
 def _tool(value: dict[str, Json], at: FilePlace, bound: str) -> Iterator[Read]:
-    said = value.get("description")
-    name = (
-        next((one for key in ("name", "id") if isinstance(one := value.get(key), str) and one), "") or bound
-    )
-    if name and isinstance(said, str):
-        yield DeclaredTool(name=str(name)[:120], place=at, description=said[:200_000])
+    said = _text(value.get("description"))
+    name = _called(value) or bound
+    if name and said:
+        yield DeclaredTool(name=name[:120], place=at, description=said[:200_000])
 
 
 def _servers(value: dict[str, Json], at: FilePlace, framework: str, bound: str) -> Iterator[Read]:
@@ -183,18 +179,16 @@ def _servers(value: dict[str, Json], at: FilePlace, framework: str, bound: str) 
     entries = servers if isinstance(servers, dict) else {bound or "server": value}
     for name, one in entries.items():
         entry = loose(one) if isinstance(one, dict) else {}
-        command, url = entry.get("command"), entry.get("url")
-        if isinstance(url, _Name):
-            url = _inner(url)
-        if isinstance(command, str) or isinstance(url, str):
+        command, url, args = _text(entry.get("command")), _text(entry.get("url")), entry.get("args")
+        if command or url:
             env, headers = entry.get("env"), entry.get("headers")
             yield DeclaredServer(
                 name=str(name)[:120],
                 place=at,
                 client=framework,
-                command=command[:1000] if isinstance(command, str) else "",
-                arguments=shown_words(entry.get("args")),
-                url=shown_address(url) if isinstance(url, str) and url else "",
+                command=command[:1000],
+                arguments=shown_words([_text(word) for word in args] if isinstance(args, list) else None),
+                url=shown_address(url) if url else "",
                 environment=tuple(str(key)[:120] for key in env) if isinstance(env, dict) else (),
                 headers=tuple(str(key)[:120] for key in headers) if isinstance(headers, dict) else (),
             )
@@ -209,6 +203,18 @@ class _Name(str):
     """A name in code, and no text: told apart by its type."""
 
     __slots__ = ()
+
+
+def _text(value: Json) -> str:
+    """Return a text, or the text in a call; empty for a name."""
+    if isinstance(value, _Name):
+        return _inner(value)
+    return value if isinstance(value, str) else ""
+
+
+def _called(value: dict[str, Json]) -> str:
+    """Return what an object is called by its `name` or `id`."""
+    return _text(value.get("name")) or _text(value.get("id"))
 
 
 def _inner(name: str) -> str:
