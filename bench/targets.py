@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
 from bench.discovery import AGAIN, END, SPEED, discovery
 from bench.discovery import MEMORY as SCAN_MEMORY
+from bench.descriptions import PRECISION, RECALL, described
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -77,6 +78,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "hooks": hooks,
     "replicas": fleet,
     "console": console,
+    "descriptions": described,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -94,6 +96,8 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
+    Goal(name=PRECISION, at_least=0.97),
+    Goal(name=RECALL, at_least=0.9),
     Goal(name=CALLS, at_least=1_000),
     Goal(name=SLOWEST, at_most=300),
     Goal(name=ROUND_TRIP, at_most=200),

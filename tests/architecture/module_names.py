@@ -22,6 +22,7 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
+        authority
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
@@ -53,6 +54,7 @@ WORDS = {
         stdio step store structure subscription subset supervisor survey system table taken target template
         terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
+        framework instruction python script
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
     "what a scan does, and the forms of its reports": """

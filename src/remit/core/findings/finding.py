@@ -53,6 +53,7 @@ class FindingKind(enum.StrEnum):
     TOOL_CHANGED = "tool-changed"
     SHADOWED_NAME = "shadowed-name"
     TOXIC_COMBINATION = "toxic-combination"
+    OPEN_CONNECTION = "open-connection"
 
 
 class Severity(enum.StrEnum):
@@ -233,6 +234,13 @@ DISCOVERED: dict[FindingKind, FindingMeaning] = {
         Severity.HIGH,
         "ASI01",
         "ASI02",
+    ),
+    FindingKind.OPEN_CONNECTION: _discovered(
+        "A server is reached without encryption, or listens to the whole network.",
+        "use `https`, and listen on 127.0.0.1",
+        Severity.MEDIUM,
+        "ASI07",
+        "NHI4",
     ),
 }
 

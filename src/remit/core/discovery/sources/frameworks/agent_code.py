@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads code of agents: the whole text as a piece, and what the code declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.declared import Read
+from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
+from remit.core.discovery.sources.frameworks.python_code import MAX_SOURCE, python_declarations
+from remit.core.discovery.sources.frameworks.script_code import script_declarations
+from remit.core.discovery.sources.structure import MAX_PIECE
+
+_SCRIPTS: Final = (".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".mts", ".cts")
+_PYTHON: Final = (".py", ".pyw")
+#: What code of an agent imports.
+_SIGNS: Final = (
+    b"agents",
+    b"pydantic_ai",
+    b"crewai",
+    b"google.adk",
+    b"strands",
+    b"autogen",
+    b"llama_index",
+    b"smolagents",
+    b"langgraph",
+    b"langchain",
+    b"claude_agent_sdk",
+    b"claude_code_sdk",
+    b"agno",
+    b"semantic_kernel",
+    b"mcp",
+    b"@mastra/",
+    b"@ai-sdk/",
+    b"'ai'",
+    b'"ai"',
+    b"claude-agent-sdk",
+    b"llamaindex",
+    b"genkit",
+    b"@voltagent/",
+    b"agent_framework",
+    b"haystack",
+    b"@google/adk",
+    b"modelcontextprotocol",
+)
+
+
+class AgentCode:
+    """Reads Python, JavaScript and TypeScript that use a framework of agents."""
+
+    def fits(self, chunk: FileChunk) -> bool:
+        """Return whether the file is code that seems to use a framework."""
+        name = chunk.file.lower()
+        if not chunk.whole or len(chunk.content) > MAX_SOURCE or not name.endswith((*_PYTHON, *_SCRIPTS)):
+            return False
+        return any(sign in chunk.content for sign in _SIGNS)
+
+    def read(self, chunk: FileChunk) -> Iterator[Read]:
+        """Yield the code as text, and then its agents, tools and servers."""
+        text = chunk.content.decode("utf-8-sig", "replace")
+        line = chunk.line
+        for start in range(0, len(text), MAX_PIECE):
+            part = text[start : start + MAX_PIECE]
+            place = FilePlace(file=chunk.file, line=line, commit=chunk.commit)
+            yield Piece(text=part, place=place, kind=SourceKind.CODE)
+            line += part.count("\n")
+        first = FilePlace(file=chunk.file, line=chunk.line, commit=chunk.commit)
+        python = chunk.file.lower().endswith(_PYTHON)
+        yield from python_declarations(text, first) if python else script_declarations(text, first)
