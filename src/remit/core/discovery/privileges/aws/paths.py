@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Escalation paths: chains of steps to administrator rights, or to what only others may read.
+
+A breadth-first search from each principal over the steps that it and those that it becomes can take: first over
+steps that are sure, then over all. Bounded in depth and in the number of principals that are looked at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from remit.core.discovery.privileges.aws.account import AwsExport, AwsPrincipal
+from remit.core.discovery.privileges.aws.evaluation import Evaluator
+from remit.core.discovery.privileges.aws.reach import Reach
+from remit.core.discovery.privileges.aws.steps import EscalationStep, Steps
+
+#: Bounds: steps of one path, principals of one search, and steps that all searches look at together.
+MOST_STEPS: Final = 6
+MOST_VISITED: Final = 2_000
+MOST_LOOKED_AT: Final = 5_000_000
+#: Most targets with secrets that are reported of one principal.
+MOST_TARGETS: Final = 3
+
+
+class EscalationPath(msgspec.Struct, frozen=True, kw_only=True):
+    """Steps from a principal to a target. `administrator` says that the target can do everything.
+
+    `also` are the techniques of other first steps that lead to administrator rights, too.
+    """
+
+    principal: AwsPrincipal
+    steps: tuple[EscalationStep, ...]
+    administrator: bool
+    also: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> AwsPrincipal:
+        """Where the path ends."""
+        return self.steps[-1].to
+
+    @property
+    def sure(self) -> bool:
+        """Whether the export holds everything that the path depends on."""
+        return all(each.sure for each in self.steps)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return each step as a sentence, in order."""
+        return tuple(one.sentence for each in self.steps for one in (*each.before, each))
+
+
+class PathSearch:
+    """Finds the paths of principals in one export."""
+
+    def __init__(self, export: AwsExport, evaluator: Evaluator, reach: Reach) -> None:
+        self._export = export
+        self._reach = reach
+        self._steps = Steps(export, evaluator)
+        self._looked_at = 0
+        self._lead: dict[tuple[str, frozenset[str]], bool] = {}
+
+    def all(self) -> Iterator[EscalationPath]:
+        """Yield the paths of each principal that is no administrator."""
+        for principal in self._export.principals.values():
+            if principal.linked or self._reach.administrator(principal):
+                continue
+            yield from self.of(principal)
+
+    def of(self, principal: AwsPrincipal) -> list[EscalationPath]:
+        """Return the shortest path of a principal to administrator rights, or its paths to secrets."""
+        first = self._steps.of(principal)
+        if not first:
+            return []
+        for sure in (True, False):
+            path = self._shortest(principal, sure=sure)
+            if path is not None:
+                also = {each.technique for each in first if self._leads(each)}
+                return [
+                    EscalationPath(
+                        principal=principal,
+                        steps=path,
+                        administrator=True,
+                        also=tuple(sorted(also - {path[0].technique})),
+                    )
+                ]
+        return self._to_secrets(principal)
+
+    def _leads(self, step: EscalationStep) -> bool:
+        """Return whether a step leads to administrator rights."""
+        found = self._lead.get(step.to.key)
+        if found is None:
+            found = self._reach.administrator(step.to) or self._shortest(step.to, sure=False) is not None
+            self._lead[step.to.key] = found
+        return found
+
+    def _walk(
+        self, principal: AwsPrincipal, *, sure: bool
+    ) -> Iterator[tuple[AwsPrincipal, tuple[EscalationStep, ...]]]:
+        """Yield principals that one can become, the nearest first, with the steps to each."""
+        seen = {principal.key}
+        waiting: deque[tuple[AwsPrincipal, tuple[EscalationStep, ...]]] = deque([(principal, ())])
+        while waiting:
+            at, path = waiting.popleft()
+            if len(path) >= MOST_STEPS or self._looked_at >= MOST_LOOKED_AT:
+                continue
+            for step in self._steps.of(at):
+                self._looked_at += 1
+                if (sure and not step.sure) or step.to.key in seen or len(seen) > MOST_VISITED:
+                    continue
+                seen.add(step.to.key)
+                yield step.to, (*path, step)
+                waiting.append((step.to, (*path, step)))
+
+    def _shortest(self, principal: AwsPrincipal, *, sure: bool) -> tuple[EscalationStep, ...] | None:
+        for at, path in self._walk(principal, sure=sure):
+            if self._reach.administrator(at):
+                return path
+        return None
+
+    def _to_secrets(self, principal: AwsPrincipal) -> list[EscalationPath]:
+        """Return paths to secrets and to production, other than by roles that one is meant to assume."""
+        own = {each.words for each in self._reach.of(principal)}
+        found: list[EscalationPath] = []
+        for at, path in self._walk(principal, sure=False):
+            if len(found) >= MOST_TARGETS:
+                break
+            if all(each.technique == "assume-role" for each in path) or at.arn == principal.arn:
+                continue
+            reached = [each for each in self._reach.of(at) if each.secret and each.words not in own]
+            crosses = self._reach.production(at) and not self._reach.production(principal)
+            if reached or crosses:
+                found.append(EscalationPath(principal=principal, steps=path, administrator=False))
+        return found
