@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS: who may do what by policies, boundaries and organization policies, and which rights lead to more rights.
+"""AWS: who may do what by policies, boundaries and organization policies, and which rights lead to more.
 
-`exports` reads documents into an `AwsAccount`s' world, `evaluation` decides one request, `paths` chains the
-steps of `vocabulary`, `findings` words what is wrong.
+`exports` reads documents into an `AwsExport`, `evaluation` decides one request, `paths` chains the steps of
+`vocabulary`, `findings` words what is wrong.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What exports say of AWS accounts: principals with their policies, resources with theirs, and what limits both."""
+"""What exports say of AWS accounts: principals and resources with their policies, and what limits them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from remit.core.discovery.privileges.aws.policy import EVERYTHING, PolicyDocumen
 ADMINISTRATOR: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
 #: The account of documents that name none.
 NO_ACCOUNT: Final = "000000000000"
+#: The name of principals that stand for any that an account may have.
+UNNAMED: Final = "with-more-rights"
 
 
 class AwsPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +52,8 @@ class AwsPrincipal(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     `boundary` is None where there is none; `boundary_arn` without `boundary` is a boundary whose document is
     not in the export. `profiles` are its instance profiles, None where the export does not
-    say. `changes` are what an attacker did to it. `hypothetical` principals stand for any that
-    an account may have.
+    say. `changes` are what an attacker did to it. `hypothetical` principals stand for any that an
+    account may have.
     """
 
     arn: str

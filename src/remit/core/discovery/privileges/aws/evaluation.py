@@ -5,8 +5,8 @@
 principal permits by itself within its account; a trust policy and a key policy must permit. 4. Otherwise
 identity policies, the permissions boundary and the session policy must all permit.
 
-Facts that the caller chooses himself (tags in the request, regions, session names) are searched for values that
-open the request; facts that the export does not hold leave it unknown.
+Facts that the caller chooses (tags in the request, regions, session names) are searched for values that open
+the request; facts that the export does not hold leave it unknown.
 Source: "Policy evaluation logic" in the IAM user guide.
 """
 
@@ -80,7 +80,7 @@ DENIED = AwsVerdict(Truth.NO)
 
 
 class AwsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. `resources` are patterns of which one must be permitted for one name that the caller chooses.
+    """One request. `resources` are patterns: one must be permitted, for one name that the caller chooses.
 
     `facts` are keys of the condition context that the request fixes. `owner` is the resource's account.
     `policy` is the resource's own policy, where it is known.
@@ -332,7 +332,7 @@ def _all(parts: tuple[Holds, ...], permits: tuple[Permit, ...]) -> AwsVerdict:
 def _strongest(
     statements: tuple[AwsStatement, ...], resource: str, facts: Facts, principal: AwsPrincipal
 ) -> tuple[Holds, AwsStatement | None, bool]:
-    """Return how surely one of several statements applies, which, and whether it names the principal itself."""
+    """Return how surely one of several statements applies, which, and whether it names the principal."""
     best: tuple[Holds, AwsStatement | None, bool] = (FAILS, None, False)
     for statement in statements:
         held, itself = _applies(statement, resource, facts, principal)

@@ -3,18 +3,14 @@
 
 Known forms: `get-account-authorization-details`; `get-*` and `list-*` of roles, users, groups and policies;
 policy documents alone, of which the path says whether they limit (`scp`, `rcp`, `boundary`); policies of
-Organizations; policies of resources; lists of functions, instances, secrets and others; the credential report;
-last accessed services; a request of `sts assume-role` with a session policy. What has no known form is ignored.
+Organizations; policies of resources; lists of functions, instances, secrets and others; the credential
+report; last accessed services; a request of `sts assume-role` with a session policy. Others are ignored.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
 
 import msgspec
 
@@ -23,13 +19,12 @@ from remit.core.discovery.discovered import FilePlace
 from remit.core.discovery.privileges.aws.account import (
     ADMINISTRATOR,
     NO_ACCOUNT,
+    UNNAMED,
     AwsExport,
     AwsGroup,
-    AwsKey,
     AwsPolicy,
     AwsPrincipal,
     AwsResource,
-    LastAccessed,
     OrganizationPolicy,
 )
 from remit.core.discovery.privileges.aws.policy import (
@@ -40,12 +35,16 @@ from remit.core.discovery.privileges.aws.policy import (
     loaded,
     policy_document,
 )
+from remit.core.discovery.privileges.aws.usage import (
+    MOST_MEMBERS,
+    UsageReading,
+    account_of,
+    members,
+    text_of,
+)
 from remit.core.json_value import Json
 
-#: Most members of one list that are read.
-MOST_MEMBERS: Final = 50_000
 _LIMITS = re.compile(r"(?:^|[^a-z])(scp|rcp|service.?control|resource.?control|boundar)", re.IGNORECASE)
-_ACCOUNT = re.compile(r"[0-9]{12}")
 
 #: Lists of resources: kind, and the members that hold the ARN, the name and the role.
 _LISTS: dict[str, tuple[str, str, str, str]] = {
@@ -97,24 +96,6 @@ def read_exports(exports: Sequence[PermissionExport]) -> AwsExport:
     return reading.done()
 
 
-def _text(value: Json, name: str) -> str:
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, str) and len(found) <= 2_048 else ""
-
-
-def _members(value: Json, name: str) -> list[dict[str, Json]]:
-    found = value.get(name) if isinstance(value, dict) else None
-    found = [found] if isinstance(found, dict) else found
-    return (
-        [each for each in found[:MOST_MEMBERS] if isinstance(each, dict)] if isinstance(found, list) else []
-    )
-
-
-def _account_of(arn: str) -> str:
-    parts = arn.split(":", 5)
-    return parts[4] if len(parts) == 6 and _ACCOUNT.fullmatch(parts[4]) else ""
-
-
 def _stem(place: FilePlace) -> str:
     return place.file.replace("\\", "/").rpartition("/")[2].partition(".")[0] or "policy"
 
@@ -130,14 +111,8 @@ class _Reading:
             )
         }
         self.resources: dict[str, AwsResource] = {}
-        self.service: list[OrganizationPolicy] = []
-        self.resource: list[OrganizationPolicy] = []
         self.listed: set[str] = set()
-        self.accounts: set[str] = set()
-        self.organization = self.management = ""
-        self.keys: dict[tuple[str, str], AwsKey] = {}
-        self.accessed: list[LastAccessed] = []
-        self.console: dict[str, tuple[bool, bool]] = {}
+        self.usage = UsageReading()
         self.boundaries: dict[str, PolicyDocument] = {}
         self.late: list[Callable[[], None]] = []
         self.sessions: list[tuple[str, str, PolicyDocument, FilePlace]] = []
@@ -146,7 +121,7 @@ class _Reading:
         """Read one document of any known form."""
         value = loaded(value)
         if isinstance(value, str):
-            self._credential_report(value, place)
+            self.usage.credential_report(value, place)
         elif isinstance(value, list):
             for each in value[:MOST_MEMBERS]:
                 if isinstance(each, dict):
@@ -163,8 +138,7 @@ class _Reading:
         self._policies(value, place)
         self._of_resources(value, place)
         self._inventory(value, place)
-        self._organization(value, place)
-        self._activity(value, place)
+        self.usage.object(value, place)
 
     # Identities
 
@@ -179,55 +153,55 @@ class _Reading:
             ("User", "user", True),
             ("Role", "role", True),
         ):
-            for each in _members(value, name):
+            for each in members(value, name):
                 self._identity(each, kind, place, whole=whole)
-        for each in _members(value, "Group"):
+        for each in members(value, "Group"):
             group = self._identity(each, "group", place, whole=True)
-            for user in _members(value, "Users") if group else ():
+            for user in members(value, "Users") if group else ():
                 member = self._identity(user, "user", place, whole=False)
                 if member and group:
                     member.groups[group.name] = None
-        for each in _members(value, "InstanceProfiles"):
-            for role in _members(each, "Roles"):
+        for each in members(value, "InstanceProfiles"):
+            for role in members(each, "Roles"):
                 found = self._identity(role, "role", place, whole=False)
                 if found:
-                    found.profiles = {**(found.profiles or {}), _text(each, "Arn"): None}
+                    found.profiles = {**(found.profiles or {}), text_of(each, "Arn"): None}
 
     def _identity(self, value: Json, kind: str, place: FilePlace, *, whole: bool) -> _Identity | None:
-        arn, name = _text(value, "Arn"), _text(value, f"{kind.title()}Name")
+        arn, name = text_of(value, "Arn"), text_of(value, f"{kind.title()}Name")
         if not name or f":{kind}/" not in arn:
             return None
         inside = f"{kind.title()}s.{name}"
         found = self._found(arn, kind, name, msgspec.structs.replace(place, inside=inside))
-        found.id = _text(value, f"{kind.title()}Id") or found.id
-        found.created = _text(value, "CreateDate") or found.created
+        found.id = text_of(value, f"{kind.title()}Id") or found.id
+        found.created = text_of(value, "CreateDate") or found.created
         if whole and found.tags is None:
             found.tags = {}
-        for tag in _members(value, "Tags"):
-            found.tags = {**(found.tags or {}), _text(tag, "Key"): _text(tag, "Value")}
-        for each in _members(value, f"{kind.title()}PolicyList"):
-            self._inline(found, _text(each, "PolicyName"), each.get("PolicyDocument"), place)
-        for each in _members(value, "AttachedManagedPolicies"):
-            found.attached[_text(each, "PolicyArn")] = _text(each, "PolicyName")
+        for tag in members(value, "Tags"):
+            found.tags = {**(found.tags or {}), text_of(tag, "Key"): text_of(tag, "Value")}
+        for each in members(value, f"{kind.title()}PolicyList"):
+            self._inline(found, text_of(each, "PolicyName"), each.get("PolicyDocument"), place)
+        for each in members(value, "AttachedManagedPolicies"):
+            found.attached[text_of(each, "PolicyArn")] = text_of(each, "PolicyName")
         groups = value.get("GroupList")
         for each in groups[:MOST_MEMBERS] if isinstance(groups, list) else ():
             if isinstance(each, str):
                 found.groups[each] = None
         boundary = value.get("PermissionsBoundary")
-        found.boundary_arn = _text(boundary, "PermissionsBoundaryArn") or found.boundary_arn
+        found.boundary_arn = text_of(boundary, "PermissionsBoundaryArn") or found.boundary_arn
         if "AssumeRolePolicyDocument" in value:
             found.trust = policy_document(value["AssumeRolePolicyDocument"])
         if isinstance(value.get("InstanceProfileList"), list):
-            listed = dict.fromkeys(_text(each, "Arn") for each in _members(value, "InstanceProfileList"))
+            listed = dict.fromkeys(text_of(each, "Arn") for each in members(value, "InstanceProfileList"))
             found.profiles = {**(found.profiles or {}), **listed}
         if isinstance(value.get("RoleLastUsed"), dict):
-            found.last_used = _text(value["RoleLastUsed"], "LastUsedDate")
+            found.last_used = text_of(value["RoleLastUsed"], "LastUsedDate")
         return found
 
     def _found(self, arn: str, kind: str, name: str, place: FilePlace) -> _Identity:
         found = self.identities.get(arn)
         if found is None:
-            account = _account_of(arn) or NO_ACCOUNT
+            account = account_of(arn) or NO_ACCOUNT
             found = _Identity(arn=arn, kind=kind, name=name, account=account, place=place)
             self.identities[arn] = found
         return found
@@ -237,19 +211,19 @@ class _Reading:
         identity.inline[name] = AwsPolicy(name=name, document=policy_document(document), place=where)
 
     def _named(self, value: dict[str, Json], place: FilePlace) -> None:
-        """Read policies of identities that are only named: `get-role-policy`, `list-attached-role-policies`."""
+        """Read policies of identities that are only named, such as `get-role-policy`."""
         for kind in ("role", "user", "group"):
-            name = _text(value, f"{kind.title()}Name")
+            name = text_of(value, f"{kind.title()}Name")
             if name and "PolicyDocument" in value:
                 self.late.append(
                     lambda kind=kind, name=name: self._inline(  # type: ignore[misc]
                         self._by_name(kind, name, place),
-                        _text(value, "PolicyName") or "inline",
+                        text_of(value, "PolicyName") or "inline",
                         value["PolicyDocument"],
                         place,
                     )
                 )
-        attached = _members(value, "AttachedPolicies")
+        attached = members(value, "AttachedPolicies")
         if attached:
             self.late.append(lambda: self._attach(value, attached, place))
 
@@ -257,11 +231,11 @@ class _Reading:
         named = [
             self._by_name(kind, name, place)
             for kind in ("role", "user", "group")
-            if (name := _text(value, f"{kind.title()}Name"))
+            if (name := text_of(value, f"{kind.title()}Name"))
         ] or list(self._in_path(place))
         for identity in named:
             for each in attached:
-                identity.attached[_text(each, "PolicyArn")] = _text(each, "PolicyName")
+                identity.attached[text_of(each, "PolicyArn")] = text_of(each, "PolicyName")
 
     def _in_path(self, place: FilePlace) -> Iterator[_Identity]:
         """Yield the identity that the path names, the longest name first."""
@@ -278,7 +252,7 @@ class _Reading:
     def _account(self) -> str:
         """Return the account of documents that do not name theirs: the only one, if there is one."""
         known = {each.account for each in self.identities.values()} | {
-            _account_of(arn) for arn in self.policies
+            account_of(arn) for arn in self.policies
         }
         known -= {"", NO_ACCOUNT}
         return min(known) if len(known) == 1 else NO_ACCOUNT
@@ -293,9 +267,9 @@ class _Reading:
         if "boundar" in kind:
             self.boundaries[_stem(place)] = document
         elif "rcp" in kind or "resource" in kind:
-            self.resource.append(OrganizationPolicy(name=_stem(place), document=document, place=place))
+            self.usage.resource.append(OrganizationPolicy(name=_stem(place), document=document, place=place))
         elif kind:
-            self.service.append(OrganizationPolicy(name=_stem(place), document=document, place=place))
+            self.usage.service.append(OrganizationPolicy(name=_stem(place), document=document, place=place))
         elif any(each.principals is not None for each in document.statements):
             self.late.append(lambda: self._resource_document(document, place, ""))
         else:
@@ -303,7 +277,18 @@ class _Reading:
 
     def _unattached(self, name: str, document: PolicyDocument, place: FilePlace) -> None:
         """Take a policy that no identity is known to have for one that some identity has."""
-        arn = f"arn:aws:iam::{self._account()}:policy/{name}"
+        known = [one for each in self.identities.values() for one in each.inline]
+        if name in known or any(each.name == name for each in self.policies.values()):
+            return
+        account = self._account()
+        if account == NO_ACCOUNT:
+            named = {
+                account_of(res)
+                for each in document.statements
+                for res in (*each.resources, *each.not_resources)
+            } - {""}
+            account = min(named) if len(named) == 1 else account
+        arn = f"arn:aws:iam::{account}:policy/{name}"
         kept = self.identities.get(arn)
         if kept is not None and kept.place.file != place.file:
             arn = f"{arn}#{place.file}"
@@ -312,11 +297,11 @@ class _Reading:
         identity.hypothetical = True
 
     def _policies(self, value: dict[str, Json], place: FilePlace) -> None:
-        for each in _members(value, "Policies") + _members(value, "Policy"):
-            arn, name = _text(each, "Arn"), _text(each, "PolicyName")
+        for each in members(value, "Policies") + members(value, "Policy"):
+            arn, name = text_of(each, "Arn"), text_of(each, "PolicyName")
             if arn and name and ":policy/" in arn and ":organizations:" not in arn:
                 self._managed(arn, name, each, place)
-        for version in _members(value, "PolicyVersion"):
+        for version in members(value, "PolicyVersion"):
             document = policy_document(version.get("Document"))
             self.late.append(lambda document=document: self._version(document, place, value))  # type: ignore[misc]
 
@@ -325,19 +310,19 @@ class _Reading:
         kept = self.policies.get(arn)
         document = kept.document if kept else NO_STATEMENTS
         others = list(kept.versions) if kept else []
-        for version in _members(value, "PolicyVersionList")[:10]:
+        for version in members(value, "PolicyVersionList")[:10]:
             read = policy_document(version.get("Document"))
             if version.get("IsDefaultVersion") is True:
                 document = read
             else:
-                others.append((_text(version, "VersionId"), read))
+                others.append((text_of(version, "VersionId"), read))
         self.policies[arn] = AwsPolicy(
             name=name, arn=arn, document=document, place=where, versions=tuple(others)
         )
 
     def _version(self, document: PolicyDocument, place: FilePlace, value: dict[str, Json]) -> None:
         """Give the document of `get-policy-version` to the policy that its path or a member names."""
-        arn = _text(value, "PolicyArn") or _text(value, "Arn")
+        arn = text_of(value, "PolicyArn") or text_of(value, "Arn")
         named = [each for each in self.policies.values() if each.name in place.file and each.ours]
         best = max(named, key=lambda each: len(each.name), default=None)
         kept = self.policies.get(arn) or best
@@ -356,10 +341,10 @@ class _Reading:
         attributes = value.get("Attributes")
         if isinstance(attributes, dict):
             policy = loaded(attributes.get("Policy"))
-            arn = _text(attributes, "QueueArn") or _text(attributes, "TopicArn")
+            arn = text_of(attributes, "QueueArn") or text_of(attributes, "TopicArn")
         if isinstance(value.get("ResourcePolicy"), str):
-            policy, arn = loaded(value["ResourcePolicy"]), _text(value, "ARN")
-        role, session = _text(value, "RoleArn"), _text(value, "RoleSessionName")
+            policy, arn = loaded(value["ResourcePolicy"]), text_of(value, "ARN")
+        role, session = text_of(value, "RoleArn"), text_of(value, "RoleSessionName")
         if role and session and is_policy(policy):
             self.sessions.append((role, session, policy_document(policy), place))
         elif is_policy(policy):
@@ -372,7 +357,6 @@ class _Reading:
             name = _stem(place)
             identity = self._by_name("role", name, place)
             identity.trust = identity.trust or document
-            identity.hypothetical = not (identity.inline or identity.attached)
             return
         arns = [arn] if arn else [res for each in document.statements for res in each.resources]
         bare = {each.partition("/")[0] if each.startswith("arn:aws:s3:::") else each for each in arns}
@@ -383,7 +367,7 @@ class _Reading:
                 kept.kind if kept else _KINDS.get(each.split(":")[2] if each.startswith("arn:") else "", "")
             )
             kind = kind or (_KINDS.get(actions[0].partition(":")[0], "resource") if actions else "resource")
-            account = kept.account if kept else (_account_of(named) or self._account())
+            account = kept.account if kept else (account_of(named) or self._account())
             name = kept.name if kept else re.split(r"[:/]", named)[-1]
             self.resources[named] = AwsResource(
                 arn=named,
@@ -399,12 +383,12 @@ class _Reading:
         for member, (kind, arn, name, role) in _LISTS.items():
             if isinstance(value.get(member), list):
                 self.listed.add(kind)
-            for each in _members(value, member):
+            for each in members(value, member):
                 self._listed_resource(each, kind, (arn, name, role), place)
         if isinstance(value.get("Reservations"), list):
             self.listed.add("instance")
             self.late.append(lambda: self._instances(value, place))
-        if _text(value, "NotebookInstanceArn"):
+        if text_of(value, "NotebookInstanceArn"):
             fields = ("NotebookInstanceArn", "NotebookInstanceName", "RoleArn")
             self._listed_resource(value, "notebook", fields, place)
 
@@ -412,12 +396,12 @@ class _Reading:
         self, value: dict[str, Json], kind: str, fields: tuple[str, str, str], place: FilePlace
     ) -> None:
         arn_field, name_field, role_field = fields
-        name = _text(value, name_field)
-        role = _text(value, role_field)
+        name = text_of(value, name_field)
+        role = text_of(value, role_field)
         if kind == "web service":
-            role = _text(value.get("InstanceConfiguration"), "InstanceRoleArn")
-        account = _account_of(role) or _account_of(_text(value, arn_field)) or self._account()
-        arn = arn_field.format(name=name, account=account) if "{" in arn_field else _text(value, arn_field)
+            role = text_of(value.get("InstanceConfiguration"), "InstanceRoleArn")
+        account = account_of(role) or account_of(text_of(value, arn_field)) or self._account()
+        arn = arn_field.format(name=name, account=account) if "{" in arn_field else text_of(value, arn_field)
         if arn and name:
             kept = self.resources.get(arn)
             self.resources[arn] = AwsResource(
@@ -432,11 +416,11 @@ class _Reading:
 
     def _instances(self, value: dict[str, Json], place: FilePlace) -> None:
         roles = {profile: each.arn for each in self.identities.values() for profile in each.profiles or ()}
-        for each in _members(value, "Reservations"):
-            for instance in _members(each, "Instances"):
-                name = _text(instance, "InstanceId")
-                profile = _text(instance.get("IamInstanceProfile"), "Arn")
-                account = _account_of(profile) or _text(each, "OwnerId") or self._account()
+        for each in members(value, "Reservations"):
+            for instance in members(each, "Instances"):
+                name = text_of(instance, "InstanceId")
+                profile = text_of(instance.get("IamInstanceProfile"), "Arn")
+                account = account_of(profile) or text_of(each, "OwnerId") or self._account()
                 arn = f"arn:aws:ec2:us-east-1:{account}:instance/{name}"
                 self.resources[arn] = AwsResource(
                     arn=arn,
@@ -447,115 +431,17 @@ class _Reading:
                     role=roles.get(profile, ""),
                 )
 
-    # Organizations
-
-    def _organization(self, value: dict[str, Json], place: FilePlace) -> None:
-        organization = value.get("Organization")
-        if isinstance(organization, dict):
-            self.organization = _text(organization, "Id") or self.organization
-            self.management = (
-                _text(organization, "MasterAccountId")
-                or _text(organization, "ManagementAccountId")
-                or self.management
-            )
-        for each in _members(value, "Accounts"):
-            self.accounts.add(_text(each, "Id"))
-        for policy in [*_members(value, "Policy"), *_members(value, "Policies"), value]:
-            summary = policy.get("PolicySummary")
-            if not isinstance(summary, dict) or "Content" not in policy:
-                continue
-            targets = _members(policy, "Targets") or _members(value, "Targets")
-            ids = [_text(each, "TargetId") for each in targets]
-            # A policy of a root or a unit may limit each account below: which ones, the export does not say.
-            accounts = ids if ids and all(_ACCOUNT.fullmatch(each) for each in ids) else []
-            control = OrganizationPolicy(
-                name=_text(summary, "Name") or "policy",
-                document=policy_document(policy["Content"]),
-                place=place,
-                accounts=frozenset(accounts),
-            )
-            kind = _text(summary, "Type")
-            if kind == "RESOURCE_CONTROL_POLICY":
-                self.resource.append(control)
-            elif kind in ("SERVICE_CONTROL_POLICY", ""):
-                self.service.append(control)
-
-    # Use
-
-    def _activity(self, value: dict[str, Json], place: FilePlace) -> None:
-        if _text(value, "ReportFormat") == "text/csv" and isinstance(value.get("Content"), str):
-            try:
-                report = base64.b64decode(value["Content"], validate=True).decode()
-            except (ValueError, binascii.Error, UnicodeDecodeError):
-                report = ""
-            self._credential_report(report, place)
-        for each in _members(value, "AccessKeyMetadata"):
-            if _text(each, "Status") == "Active" and _text(each, "UserName"):
-                self.late.append(lambda each=each: self._key(each, place))  # type: ignore[misc]
-        services = _members(value, "ServicesLastAccessed")
-        if services:
-            self.late.append(lambda: self._last_accessed(value, services, place))
-
-    def _key(self, value: dict[str, Json], place: FilePlace) -> None:
-        user, key = _text(value, "UserName"), _text(value, "AccessKeyId")
-        account = self._by_name("user", user, place).account
-        since = _text(value, "CreateDate")
-        for known in self.keys.values():
-            if (known.user, known.account, known.since[:19]) == (user, account, since[:19]):
-                return
-        self.keys[user, key] = AwsKey(
-            user=user, account=account, name=f"...{key[-4:]}", since=since, place=place
-        )
-
-    def _last_accessed(
-        self, value: dict[str, Json], services: list[dict[str, Json]], place: FilePlace
-    ) -> None:
-        arn = _text(value, "Arn") or _text(value, "EntityArn")
-        named = [arn] if arn in self.identities else [each.arn for each in self._in_path(place)]
-        for principal in named:
-            self.accessed += [
-                LastAccessed(
-                    principal=principal,
-                    service=_text(each, "ServiceNamespace"),
-                    at=_text(each, "LastAuthenticated"),
-                    place=place,
-                )
-                for each in services
-                if _text(each, "ServiceNamespace")
-            ]
-
-    def _credential_report(self, text: str, place: FilePlace) -> None:
-        lines = text.splitlines()[:MOST_MEMBERS]
-        if not lines or not lines[0].startswith("user,arn,"):
-            return
-        try:
-            rows = list(csv.DictReader(lines))
-        except csv.Error:
-            return
-        for number, row in enumerate(rows, 2):
-            arn, user = row.get("arn") or "", row.get("user") or ""
-            account = _account_of(arn)
-            where = msgspec.structs.replace(place, line=number)
-            self.console[arn] = (row.get("password_enabled") == "true", row.get("mfa_active") == "true")
-            for key in ("1", "2"):
-                if row.get(f"access_key_{key}_active") == "true":
-                    used = row.get(f"access_key_{key}_last_used_date") or ""
-                    since = row.get(f"access_key_{key}_last_rotated") or ""
-                    self.keys[user, key] = AwsKey(
-                        user=user,
-                        account=account,
-                        name=f"number {key}",
-                        place=where,
-                        since=since if since[:1].isdigit() else row.get("user_creation_time") or "",
-                        last_used=used if used[:1].isdigit() else "",
-                    )
-
     # The whole
 
     def done(self) -> AwsExport:
         """Resolve names, and return the whole."""
         for each in self.late:
             each()
+        self.usage.later(
+            lambda name: next((each.account for each in self._users(name)), self._account()),
+            lambda arn, place: [arn] if arn in self.identities else [one.arn for one in self._in_path(place)],
+        )
+        self._suppose()
         groups = {
             each.arn: AwsGroup(
                 arn=each.arn, name=each.name, account=each.account, policies=self._policies_of(each)
@@ -581,16 +467,31 @@ class _Reading:
             groups=groups,
             policies=self.policies,
             resources=self.resources,
-            service_controls=tuple(self.service),
-            resource_controls=tuple(self.resource),
-            organization=self.organization,
-            management=self.management,
-            accounts=frozenset(self.accounts | {each.account for each in principals.values()}),
+            service_controls=tuple(self.usage.service),
+            resource_controls=tuple(self.usage.resource),
+            organization=self.usage.organization,
+            management=self.usage.management,
+            accounts=frozenset(self.usage.accounts | {each.account for each in principals.values()}),
             listed=frozenset(self.listed),
-            keys=tuple(self.keys.values()),
-            accessed=tuple(self.accessed),
-            console=self.console,
+            keys=tuple(self.usage.keys.values()),
+            accessed=tuple(self.usage.accessed),
+            console=self.usage.console,
         )
+
+    def _users(self, name: str) -> Iterator[_Identity]:
+        return (each for each in self.identities.values() if (each.kind, each.name) == ("user", name))
+
+    def _suppose(self) -> None:
+        """Give accounts of which only policies are known a role and a user that have more rights."""
+        kinds: dict[str, set[str]] = {}
+        for each in self.identities.values():
+            kinds.setdefault(each.account, set()).add(each.kind)
+        for account, known in kinds.items():
+            for kind in ("user", "role") if known == {"policy"} else ():
+                arn = f"arn:aws:iam::{account}:{kind}/{UNNAMED}"
+                supposed = self._found(arn, kind, UNNAMED, FilePlace(file=""))
+                supposed.attached[ADMINISTRATOR] = "AdministratorAccess"
+                supposed.hypothetical = True
 
     def _policies_of(self, identity: _Identity, through: str = "") -> tuple[AwsPolicy, ...]:
         attached = (self.policies[arn] for arn in identity.attached if arn in self.policies)

@@ -9,14 +9,14 @@ from typing import Final
 
 from remit.core.discovery.declared import PermissionExport
 from remit.core.discovery.discovered import Discovered
-from remit.core.discovery.privileges.aws.account import AwsExport, AwsPrincipal
+from remit.core.discovery.privileges.aws.account import UNNAMED, AwsExport, AwsPrincipal
 from remit.core.discovery.privileges.aws.conditions import Truth
 from remit.core.discovery.privileges.aws.credentials import old_keys, unused
 from remit.core.discovery.privileges.aws.evaluation import Evaluator
 from remit.core.discovery.privileges.aws.exports import read_exports
+from remit.core.discovery.privileges.aws.needs import EscalationStep
 from remit.core.discovery.privileges.aws.paths import EscalationPath, PathSearch
 from remit.core.discovery.privileges.aws.reach import Reach
-from remit.core.discovery.privileges.aws.steps import EscalationStep
 from remit.core.discovery.privileges.aws.trust import open_trusts
 from remit.core.findings.finding import FindingKind, Severity
 
@@ -47,8 +47,8 @@ def aws_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[
     """Return what is wrong in exports of AWS.
 
     Escalation paths, wide and unused authority, old access keys, and policies that trust too many. Other
-    providers' exports are left out. `now` is when the exports are judged, an aware datetime. Nothing raises for
-    documents of any content.
+    providers' exports are left out. `now` is when the exports are judged, an aware datetime. Documents of any
+    content raise nothing.
     """
     export = read_exports(exports)
     evaluator = Evaluator(export, now)
@@ -63,7 +63,7 @@ def aws_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[
 
 
 def aws_reach(exports: Sequence[PermissionExport], principal: str, *, now: datetime) -> tuple[str, ...]:
-    """Return in words what a principal, named by its ARN, reaches for sure; nothing for one that is not known."""
+    """Return in words what a principal, named by its ARN, reaches for sure; nothing for an unknown one."""
     export = read_exports(exports)
     found = export.principals.get(principal)
     if found is None:
@@ -117,7 +117,7 @@ def _remedy(step: EscalationStep) -> str:
         return "remove the permissions of the first step"
     where = " and ".join(each.words for each in use.permits)
     if use.action == "iam:PassRole":
-        return f"in {where}, limit `iam:PassRole` to the roles and, by `iam:PassedToService`, to the services needed"
+        return f"in {where}, limit `iam:PassRole` to the roles and services needed (`iam:PassedToService`)"
     if step.technique == "assume-role":
         return f"in {where}, name only the principals and roles that the work needs"
     return f"remove `{use.action}` from {where}, or limit it to fixed resources that have no more rights"
@@ -125,7 +125,7 @@ def _remedy(step: EscalationStep) -> str:
 
 def _wide(export: AwsExport, evaluator: Evaluator, reach: Reach) -> Iterator[Discovered]:
     for principal in export.principals.values():
-        if principal.linked:
+        if principal.linked or principal.name == UNNAMED:
             continue
         if reach.administrator(principal):
             yield _wide_authority(

@@ -173,7 +173,7 @@ PASSED: Final = (
     ),
     _passed(
         "batch-job",
-        "ecs-tasks",
+        "ecs-tasks batch",
         "a new Batch job definition and runs its own container with it",
         need("batch:RegisterJobDefinition", arn("batch", "job-definition/?*")),
         need("batch:SubmitJob", arn("batch", "job-queue/?*")),
@@ -214,7 +214,7 @@ PASSED: Final = (
     ),
     _passed(
         "web-service",
-        "tasks.apprunner",
+        "tasks.apprunner apprunner",
         "a new App Runner service and runs its own code in it",
         need("apprunner:CreateService", arn("apprunner", "service/?*/?*")),
         known_as="apprunner-001",

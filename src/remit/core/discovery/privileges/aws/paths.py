@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Escalation paths: chains of steps to administrator rights, or to what only others may read.
 
-A breadth-first search from each principal over the steps that it and those that it becomes can take: first over
-steps that are sure, then over all. Bounded in depth and in the number of principals that are looked at.
+A breadth-first search from each principal over its steps and those of the principals that it becomes: first
+over steps that are sure, then over all. Bounded in depth and in the number of steps that are looked at.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Final
 
 import msgspec
 
-from remit.core.discovery.privileges.aws.account import AwsExport, AwsPrincipal
+from remit.core.discovery.privileges.aws.account import UNNAMED, AwsExport, AwsPrincipal
 from remit.core.discovery.privileges.aws.evaluation import Evaluator
+from remit.core.discovery.privileges.aws.needs import EscalationStep
 from remit.core.discovery.privileges.aws.reach import Reach
-from remit.core.discovery.privileges.aws.steps import EscalationStep, Steps
+from remit.core.discovery.privileges.aws.steps import Steps
 
 #: Bounds: steps of one path, principals of one search, and steps that all searches look at together.
 MOST_STEPS: Final = 6
@@ -65,7 +66,7 @@ class PathSearch:
     def all(self) -> Iterator[EscalationPath]:
         """Yield the paths of each principal that is no administrator."""
         for principal in self._export.principals.values():
-            if principal.linked or self._reach.administrator(principal):
+            if principal.linked or principal.name == UNNAMED or self._reach.administrator(principal):
                 continue
             yield from self.of(principal)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a principal of AWS reaches, in words: secrets, data, functions, roles, and whether it is an administrator."""
+"""What a principal of AWS reaches, in words: secrets, data, functions; and whether it is an administrator."""
 
 from __future__ import annotations
 

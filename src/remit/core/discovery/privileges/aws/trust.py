@@ -18,12 +18,15 @@ from remit.core.discovery.privileges.aws.policy import AwsStatement, Condition
 from remit.core.findings.finding import Severity
 
 #: Keys of which a fixed value tells callers apart.
-_NARROWS: Final = frozenset(
-    ["aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths", "aws:sourceip", "aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip", "aws:userid", "aws:username", "sts:externalid", "kms:calleraccount", "lambda:functionurlauthtype", "kms:viaservice"]
-)
-_EXACT: Final = frozenset(
-    ["stringequals", "stringlike", "arnequals", "arnlike", "ipaddress", "stringequalsignorecase"]
-)
+_NARROWS: Final = frozenset({
+    "aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn",
+    "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths", "aws:sourceip",
+    "aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip", "aws:userid", "aws:username", "sts:externalid",
+    "kms:calleraccount", "kms:viaservice",
+})  # fmt: skip
+_EXACT: Final = frozenset({
+    "stringequals", "stringlike", "stringequalsignorecase", "arnequals", "arnlike", "ipaddress",
+})  # fmt: skip
 #: Providers of identities to whose tokens anyone can sign up, and the claim that says whose one is.
 _SHARED_PROVIDERS: Final = {
     "token.actions.githubusercontent.com": ("sub", "any repository of GitHub"),
@@ -90,7 +93,7 @@ def _of_account(
     yield OpenTrust(
         about=f"principal:{role.arn}",
         which=f"external {account}",
-        says=f"{where} lets all of account {account}, which is not in the export, assume it without an external id",
+        says=f"{where} lets account {account}, which is not in the export, assume it without an external id",
         place=role.place,
         severity=Severity.MEDIUM,
         remediation=f"demand an external id (`sts:ExternalId`), or name one role of account {account}",

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps by which a principal of AWS becomes another one or gives itself rights: data, no code.
 
-The facts are those of the paths that pathfinding.cloud collects (its ids stand in `known_as`), of the services'
-own authorization references, and of what the services do with a role. Texts are ours.
+The facts are those of the paths that pathfinding.cloud collects (its ids stand in `known_as`), of the
+services' authorization references, and of what the services do with a role. Texts are ours.
 
-In a resource, `{account}` is the account; `*` and `?*` stand for a name that the caller chooses. `{target}` is the
-ARN of the role, user, group or policy that the step is about, `{used}` that of an existing resource.
+In a resource, `{account}` is the account, `?*` a name that the caller chooses, `{target}` the ARN of the
+role, user, group or policy that the step is about. `*` is an action without a resource.
 """
 
 from __future__ import annotations
@@ -86,7 +86,10 @@ BUILD: Final = arn("codebuild", "project/?*")
 STACK: Final = arn("cloudformation", "stack/?*/?*")
 AGENT: Final = "bedrock-agentcore"
 START_BUILD: Final = "codebuild:StartBuild|codebuild:StartBuildBatch"
-RUN_FUNCTION: Final = "lambda:InvokeFunction|lambda:CreateEventSourceMapping|lambda:AddPermission|lambda:CreateFunctionUrlConfig"
+RUN_FUNCTION: Final = (
+    "lambda:InvokeFunction|lambda:CreateEventSourceMapping|lambda:AddPermission|"
+    "lambda:CreateFunctionUrlConfig"
+)
 _NEW_USER = "arn:aws:iam::{account}:user/?*"
 _NEW_ROLE = "arn:aws:iam::{account}:role/?*"
 
