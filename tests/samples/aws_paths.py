@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts of AWS in which one principal can gain rights, and accounts in which a small difference prevents it.
+"""Accounts of AWS in which a principal can gain rights, and accounts in which a small difference prevents it.
 
 The facts (which permissions, which role) are those of the paths that pathfinding.cloud publishes, named by
 their ids; the accounts and all words are ours. `agent` begins, `boss` and `machine` are administrators.
@@ -363,7 +363,7 @@ _ELSEWHERE = "polly.amazonaws.com"
 
 
 def near_misses(path: KnownPath) -> Iterator[tuple[str, list[PermissionExport]]]:
-    """Yield accounts that differ from a path's in one point, and that point: neither it nor another is left."""
+    """Yield accounts that differ from a path's in one point, and that point: no known path is left."""
     for action in path.needs.split():
         if _other_is_left(path, action):
             continue
