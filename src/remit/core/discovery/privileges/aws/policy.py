@@ -233,7 +233,7 @@ def policy_document(value: Json) -> PolicyDocument:
 def _statement(value: Json, number: int, variables: bool) -> AwsStatement | None:
     if not isinstance(value, dict) or value.get("Effect") not in ("Allow", "Deny"):
         return None
-    conditions = _conditions(value.get("Condition", {}))
+    conditions = _conditions(value.get("Condition", {}), variables)
     if conditions is None:
         return None
     sid = value.get("Sid")
@@ -265,7 +265,7 @@ def _principals(value: Json) -> tuple[tuple[str, str], ...] | None:
     )
 
 
-def _conditions(value: Json) -> tuple[Condition, ...] | None:
+def _conditions(value: Json, variables: bool) -> tuple[Condition, ...] | None:
     if not isinstance(value, dict):
         return None
     found = []
@@ -280,10 +280,15 @@ def _conditions(value: Json) -> tuple[Condition, ...] | None:
         if_exists = operator.endswith("ifexists")
         operator = operator.removesuffix("ifexists")
         found += [
-            Condition(operator, key.lower(), texts(values), every, if_exists)
+            Condition(operator, key.lower(), _values(values, variables), every, if_exists)
             for key, values in list(keys.items())[:MOST_VALUES]
         ]
     return tuple(found)
+
+
+def _values(value: Json, variables: bool) -> tuple[str, ...]:
+    found = texts(value)
+    return found if variables else tuple(each.replace("${", "${$}{") for each in found)
 
 
 def variables_of(text: str) -> list[str]:
