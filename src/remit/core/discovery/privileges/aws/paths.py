@@ -8,7 +8,8 @@ over steps that are sure, then over all. Bounded in depth and in the number of s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -19,10 +20,10 @@ from remit.core.discovery.privileges.aws.needs import EscalationStep
 from remit.core.discovery.privileges.aws.reach import Reach
 from remit.core.discovery.privileges.aws.steps import Steps
 
-#: Bounds: steps of one path, principals of one search, and steps that all searches look at together.
+#: Bounds of one search: steps of a path, principals, and steps that are looked at.
 MOST_STEPS: Final = 6
 MOST_VISITED: Final = 2_000
-MOST_LOOKED_AT: Final = 5_000_000
+MOST_LOOKED_AT: Final = 100_000
 #: Most targets with secrets that are reported of one principal.
 MOST_TARGETS: Final = 3
 
@@ -59,8 +60,8 @@ class PathSearch:
     def __init__(self, export: AwsExport, evaluator: Evaluator, reach: Reach) -> None:
         self._export = export
         self._reach = reach
-        self._steps = Steps(export, evaluator)
-        self._looked_at = 0
+        self._steps = Steps(export, evaluator, reach.administrator)
+        self._hopeless: dict[bool, set[tuple[str, frozenset[str]]]] = {True: set(), False: set()}
         self._lead: dict[tuple[str, frozenset[str]], bool] = {}
 
     def all(self) -> Iterator[EscalationPath]:
@@ -98,34 +99,60 @@ class PathSearch:
         return found
 
     def _walk(
-        self, principal: AwsPrincipal, *, sure: bool
-    ) -> Iterator[tuple[AwsPrincipal, tuple[EscalationStep, ...]]]:
-        """Yield principals that one can become, the nearest first, with the steps to each."""
+        self,
+        principal: AwsPrincipal,
+        *,
+        sure: bool,
+        without: AbstractSet[tuple[str, frozenset[str]]] = frozenset(),
+        most: int = MOST_LOOKED_AT,
+    ) -> Generator[tuple[AwsPrincipal, tuple[EscalationStep, ...]], None, bool]:
+        """Yield principals that one can become, the nearest first, with the steps to each.
+
+        Returns whether it came to its end within its bounds. It does not enter principals in `without`.
+        """
         seen = {principal.key}
         waiting: deque[tuple[AwsPrincipal, tuple[EscalationStep, ...]]] = deque([(principal, ())])
+        complete = True
         while waiting:
             at, path = waiting.popleft()
-            if len(path) >= MOST_STEPS or self._looked_at >= MOST_LOOKED_AT:
+            if len(path) >= MOST_STEPS or most <= 0:
+                complete = False
                 continue
             for step in self._steps.of(at):
-                self._looked_at += 1
-                if (sure and not step.sure) or step.to.key in seen or len(seen) > MOST_VISITED:
+                most -= 1
+                key = step.to.key
+                if (sure and not step.sure) or key in seen or key in without:
                     continue
-                seen.add(step.to.key)
+                if len(seen) > MOST_VISITED:
+                    return False
+                seen.add(key)
                 yield step.to, (*path, step)
                 waiting.append((step.to, (*path, step)))
+        return complete
 
     def _shortest(self, principal: AwsPrincipal, *, sure: bool) -> tuple[EscalationStep, ...] | None:
-        for at, path in self._walk(principal, sure=sure):
+        """Return the fewest steps to administrator rights; principals without any are remembered."""
+        hopeless = self._hopeless[sure]
+        if principal.key in hopeless:
+            return None
+        walk = self._walk(principal, sure=sure, without=hopeless)
+        visited = [principal.key]
+        while True:
+            try:
+                at, path = next(walk)
+            except StopIteration as end:
+                if end.value:
+                    hopeless.update(visited)
+                return None
             if self._reach.administrator(at):
                 return path
-        return None
+            visited.append(at.key)
 
     def _to_secrets(self, principal: AwsPrincipal) -> list[EscalationPath]:
         """Return paths to secrets and to production, other than by roles that one is meant to assume."""
         own = {each.words for each in self._reach.of(principal)}
         found: list[EscalationPath] = []
-        for at, path in self._walk(principal, sure=False):
+        for at, path in self._walk(principal, sure=False, most=MOST_LOOKED_AT // 50):
             if len(found) >= MOST_TARGETS:
                 break
             if all(each.technique == "assume-role" for each in path) or at.arn == principal.arn:

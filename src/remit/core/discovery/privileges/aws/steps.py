@@ -6,7 +6,9 @@ A step that depends on facts which the export does not hold says so. Steps of on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
 
 from remit.core.discovery.privileges.aws.account import AwsExport, AwsPrincipal
 from remit.core.discovery.privileges.aws.changes import Changes
@@ -18,12 +20,18 @@ from remit.core.discovery.privileges.aws.policy import AwsStatement, PolicyDocum
 from remit.core.discovery.privileges.aws.used_roles import USED
 from remit.core.discovery.privileges.aws.vocabulary import IDENTITIES, Gain, Need, Technique
 
+#: Most targets of one technique that are looked at for one principal, administrators first.
+MOST_TARGETS: Final = 50
+
 
 class Steps:
     """Finds the steps of principals in one export."""
 
-    def __init__(self, export: AwsExport, evaluator: Evaluator) -> None:
+    def __init__(
+        self, export: AwsExport, evaluator: Evaluator, administrator: Callable[[AwsPrincipal], bool]
+    ) -> None:
         self._export = export
+        self._administrator = administrator
         self._evaluator = evaluator
         self._needs = Needs(evaluator)
         self._changes = Changes(export, self._needs)
@@ -32,6 +40,9 @@ class Steps:
         self._by_service: dict[tuple[str, str], list[tuple[AwsPrincipal, tuple[str, ...]]]] = {}
         for each in export.principals.values():
             self._index(each)
+        self._ranks: dict[str, int] = {}
+        self._ranked: dict[tuple[str, str], list[AwsPrincipal]] = {}
+        self._sorted: set[tuple[str, str]] = set()
 
     def _index(self, role: AwsPrincipal) -> None:
         """Note by whom a role may be assumed."""
@@ -60,6 +71,17 @@ class Steps:
         for key in names:
             self._trusting.setdefault(key, []).append(role)
 
+    def _rank(self, principal: AwsPrincipal) -> int:
+        """Return the order of a target: administrators, those that can take steps themselves, others."""
+        found = self._ranks.get(principal.arn)
+        if found is None:
+            leads = ("AWS", principal.arn) in self._trusting or any(
+                self._needs.possible(principal, each) for each in (*IDENTITIES, *PASSED, *USED)
+            )
+            found = 0 if self._administrator(principal) else 1 if leads else 2
+            self._ranks[principal.arn] = found
+        return found
+
     def of(self, principal: AwsPrincipal) -> list[EscalationStep]:
         """Return the steps of a principal, the sure ones first."""
         found = self._known.get(principal.key)
@@ -69,37 +91,33 @@ class Steps:
         return found
 
     def _find(self, principal: AwsPrincipal) -> Iterator[EscalationStep]:
-        acting: list[EscalationStep] = [*self._assumed(principal)]
+        acting: list[EscalationStep] = [*islice(self._assumed(principal), MOST_TARGETS)]
         for technique in IDENTITIES:
             if technique.gain is Gain.IDENTITY and self._needs.possible(principal, technique):
-                acting += self._identity(principal, technique)
+                acting += islice(self._identity(principal, technique), MOST_TARGETS)
         yield from acting
         for technique in IDENTITIES:
             if technique.gain is not Gain.IDENTITY and self._needs.possible(principal, technique):
                 yield from self._changes.of(principal, technique, acting)
         for technique in PASSED:
             if self._needs.possible(principal, technique):
-                yield from self._passed(principal, technique)
+                yield from islice(self._passed(principal, technique), MOST_TARGETS)
         for technique in USED:
             if self._needs.possible(principal, technique):
-                yield from self._used(principal, technique)
+                yield from islice(self._used(principal, technique), MOST_TARGETS)
 
     # Becoming another
 
     def _assumed(self, principal: AwsPrincipal) -> Iterator[EscalationStep]:
-        keys = [
-            ("AWS", principal.arn),
-            ("AWS", principal.id),
-            ("AWS", principal.account),
-            ("AWS", f"arn:aws:iam::{principal.account}"),
-            ("*", "*"),
-        ]
+        keys = [("AWS", principal.arn), ("AWS", principal.id), ("*", "*")]
+        if self._evaluator.mentions(principal, "sts:AssumeRole"):
+            # Trust in an account suffices only where the principal's policies permit, too.
+            keys += [("AWS", principal.account), ("AWS", f"arn:aws:iam::{principal.account}")]
         roles = {role.arn: role for key in keys if key[1] for role in self._trusting.get(key, ())}
-        for role in roles.values():
-            if role.arn != principal.arn:
-                step = self._assume(principal, role)
-                if step is not None:
-                    yield step
+        for role in sorted(roles.values(), key=self._rank):
+            step = self._assume(principal, role) if role.arn != principal.arn else None
+            if step is not None:
+                yield step
 
     def _assume(self, principal: AwsPrincipal, role: AwsPrincipal) -> EscalationStep | None:
         if role.trust is None:
@@ -138,7 +156,21 @@ class Steps:
             yield step_of(technique, principal, target.name, met, target, (*reasons, *_exists(target)))
 
     def _targets(self, principal: AwsPrincipal, kind: str) -> list[AwsPrincipal]:
-        return [each for each in self._export.of(principal.account, kind) if not each.linked]
+        key = principal.account, kind
+        found = self._ranked.get(key)
+        if found is None:
+            every = (each for each in self._export.of(principal.account, kind) if not each.linked)
+            found = self._ranked[key] = sorted(every, key=self._rank)
+        return found
+
+    def _serving(self, principal: AwsPrincipal, service: str) -> list[tuple[AwsPrincipal, tuple[str, ...]]]:
+        """Return the roles of an account that a service may assume, administrators first."""
+        key = principal.account, service
+        found = self._by_service.get(key, [])
+        if key not in self._sorted:
+            self._sorted.add(key)
+            found.sort(key=lambda each: self._rank(each[0]))
+        return found
 
     def _console(self, technique: Technique, target: AwsPrincipal) -> tuple[str, ...] | None:
         """Return on what a password for the console depends; None where it is of no use."""
@@ -174,7 +206,7 @@ class Steps:
         unless = (technique.unless_listed,) if technique.unless_listed else ()
         done: set[str] = set()
         for service in technique.services:
-            for role, trusted in self._by_service.get((principal.account, service), ()):
+            for role, trusted in self._serving(principal, service):
                 if role.arn in done or role.arn == principal.arn:
                     continue
                 facts = {"iam:passedtoservice": (service,)}
@@ -213,7 +245,7 @@ class Steps:
         if met is None:
             return
         for service in technique.services:
-            for role, trusted in self._by_service.get((principal.account, service), ()):
+            for role, trusted in self._serving(principal, service):
                 if role.arn == principal.arn or (service == "ec2.amazonaws.com" and role.profiles == ()):
                     continue
                 reason = technique.unless_listed.replace("{target}", f"`{role.name}`")
