@@ -298,7 +298,7 @@ def account(path: KnownPath) -> Document:
     """Return the account of a path: a role of a service and a user `boss` are administrators."""
     service = f"{path.service}.amazonaws.com"
     federated = path.service == "cognito-identity"
-    groups = [
+    groups: list[Document] = [
         {
             "GroupName": "bosses",
             "Arn": f"{IAM}group/bosses",

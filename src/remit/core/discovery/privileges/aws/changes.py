@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that change rights: of the principal itself, of another that it can act as, or of a new one."""
+"""AwsSteps that change rights: of the principal itself, of another that it can act as, or of a new one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from remit.core.discovery.privileges.aws.account import ADMINISTRATOR, AwsExport, AwsPolicy, AwsPrincipal
 from remit.core.discovery.privileges.aws.conditions import Facts
-from remit.core.discovery.privileges.aws.needs import EscalationStep, Needs, step_of
+from remit.core.discovery.privileges.aws.needs import AwsNeeds, AwsStep, step_of
 from remit.core.discovery.privileges.aws.policy import EVERYTHING
 from remit.core.discovery.privileges.aws.vocabulary import Gain, Need, Technique
 
@@ -20,16 +20,14 @@ MOST_POLICIES: Final = 100
 _FULL: Final = 4
 
 
-class Changes:
+class AwsChanges:
     """Finds the changes that principals of one export can make."""
 
-    def __init__(self, export: AwsExport, needs: Needs) -> None:
+    def __init__(self, export: AwsExport, needs: AwsNeeds) -> None:
         self._export = export
         self._needs = needs
 
-    def of(
-        self, principal: AwsPrincipal, technique: Technique, acting: list[EscalationStep]
-    ) -> Iterator[EscalationStep]:
+    def of(self, principal: AwsPrincipal, technique: Technique, acting: list[AwsStep]) -> Iterator[AwsStep]:
         """Yield changes of the principal itself, and of those that it can act as."""
         if technique.gain is Gain.NEW_IDENTITY:
             yield from self._new(principal, technique)
@@ -52,7 +50,7 @@ class Changes:
 
     def _change(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         gain = technique.gain
         if gain is Gain.ANY_RIGHT:
             yield from self._any_right(principal, technique, target)
@@ -67,7 +65,7 @@ class Changes:
 
     def _unbound(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         """Yield the removal of a boundary, or its replacement by one that permits everything."""
         for action, boundary in zip(
             technique.needs[0].actions, (target.boundary_arn, ADMINISTRATOR), strict=True
@@ -82,7 +80,7 @@ class Changes:
 
     def _any_right(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         if technique.target == "policy":
             yield from self._rewritten(principal, technique, target)
             return
@@ -104,7 +102,7 @@ class Changes:
         target: AwsPrincipal,
         where: tuple[str, str],
         facts: Facts,
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         """Yield what attaching a policy of the account gives where `AdministratorAccess` is not permitted."""
         had = {each.arn for each in target.policies}
         others = [
@@ -137,7 +135,7 @@ class Changes:
 
     def _rewritten(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         for policy in target.policies:
             arn = policy.arn
             if target.kind == "policy":
@@ -159,7 +157,7 @@ class Changes:
 
     def _versions(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         for policy in target.policies:
             arn = policy.arn or (
                 f"arn:aws:iam::{target.account}:policy/{policy.name}" if target.hypothetical else ""
@@ -181,7 +179,7 @@ class Changes:
 
     def _memberships(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         if target.kind == "policy":
             arn = f"arn:aws:iam::{target.account}:group/x"
             met = self._needs.met(principal, technique.needs, target=arn)
@@ -206,7 +204,7 @@ class Changes:
 
     def _undenied(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal
-    ) -> Iterator[EscalationStep]:
+    ) -> Iterator[AwsStep]:
         for policy in target.policies:
             if policy.through or not any(each.denies for each in policy.document.statements):
                 continue
@@ -225,10 +223,10 @@ class Changes:
                     step, says=f"removes policy `{policy.name}`, which denies it something"
                 )
 
-    def _new(self, principal: AwsPrincipal, technique: Technique) -> Iterator[EscalationStep]:
+    def _new(self, principal: AwsPrincipal, technique: Technique) -> Iterator[AwsStep]:
         """Yield a new user or role, under the boundary that its maker has to give it."""
         kind = "user" if technique.target == "group" else technique.target
-        policies = (AwsPolicy(name="any", document=EVERYTHING, place=principal.place),)
+        policies: tuple[AwsPolicy, ...] = (AwsPolicy(name="any", document=EVERYTHING, place=principal.place),)
         groups = [("", "", policies)]
         if technique.target == "group":
             groups = [

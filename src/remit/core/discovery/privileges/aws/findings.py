@@ -14,9 +14,9 @@ from remit.core.discovery.privileges.aws.conditions import Truth
 from remit.core.discovery.privileges.aws.credentials import old_keys, unused
 from remit.core.discovery.privileges.aws.evaluation import Evaluator
 from remit.core.discovery.privileges.aws.exports import read_exports
-from remit.core.discovery.privileges.aws.needs import EscalationStep
-from remit.core.discovery.privileges.aws.paths import EscalationPath, PathSearch
-from remit.core.discovery.privileges.aws.reach import Reach
+from remit.core.discovery.privileges.aws.needs import AwsStep
+from remit.core.discovery.privileges.aws.paths import AwsPath, PathSearch
+from remit.core.discovery.privileges.aws.reach import AwsReach
 from remit.core.discovery.privileges.aws.trust import open_trusts
 from remit.core.findings.finding import FindingKind, Severity
 
@@ -52,7 +52,7 @@ def aws_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[
     """
     export = read_exports(exports)
     evaluator = Evaluator(export, now)
-    reach = Reach(export, evaluator)
+    reach = AwsReach(export, evaluator)
     return [
         *(_path(each, reach) for each in PathSearch(export, evaluator, reach).all()),
         *_wide(export, evaluator, reach),
@@ -68,10 +68,10 @@ def aws_reach(exports: Sequence[PermissionExport], principal: str, *, now: datet
     found = export.principals.get(principal)
     if found is None:
         return ()
-    return tuple(each.words for each in Reach(export, Evaluator(export, now)).of(found))
+    return tuple(each.words for each in AwsReach(export, Evaluator(export, now)).of(found))
 
 
-def _path(path: EscalationPath, reach: Reach) -> Discovered:
+def _path(path: AwsPath, reach: AwsReach) -> Discovered:
     principal, target = path.principal, path.target
     steps = path.steps
     count = f"{len(steps)} step{'s' if len(steps) > 1 else ''}"
@@ -108,7 +108,7 @@ def _path(path: EscalationPath, reach: Reach) -> Discovered:
     )
 
 
-def _remedy(step: EscalationStep) -> str:
+def _remedy(step: AwsStep) -> str:
     """Return how to remove the first step: at its rarest permission."""
     use = next(
         (each for each in step.uses if each.action == "iam:PassRole"), step.uses[0] if step.uses else None
@@ -123,7 +123,7 @@ def _remedy(step: EscalationStep) -> str:
     return f"remove `{use.action}` from {where}, or limit it to fixed resources that have no more rights"
 
 
-def _wide(export: AwsExport, evaluator: Evaluator, reach: Reach) -> Iterator[Discovered]:
+def _wide(export: AwsExport, evaluator: Evaluator, reach: AwsReach) -> Iterator[Discovered]:
     for principal in export.principals.values():
         if principal.linked or principal.name == UNNAMED:
             continue

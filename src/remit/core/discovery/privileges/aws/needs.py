@@ -13,6 +13,9 @@ from remit.core.discovery.privileges.aws.evaluation import AwsRequest, AwsVerdic
 from remit.core.discovery.privileges.aws.policy import glob
 from remit.core.discovery.privileges.aws.vocabulary import Need, Technique
 
+#: The uses that meet needs, on what this depends, and the facts that the caller chose.
+Met = tuple[list["Use"], list[str], Facts]
+
 
 class Use(msgspec.Struct, frozen=True):
     """An action of a step, and the statements that permit it."""
@@ -21,7 +24,7 @@ class Use(msgspec.Struct, frozen=True):
     permits: tuple[Permit, ...]
 
 
-class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):
+class AwsStep(msgspec.Struct, frozen=True, kw_only=True):
     """One step: `who` does what `says`, and is `to` then. `reasons` are what it depends on."""
 
     technique: str
@@ -30,8 +33,8 @@ class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[Use, ...]
     to: AwsPrincipal
     reasons: tuple[str, ...] = ()
-    before: tuple[EscalationStep, ...] = ()
-    """Steps that prepare it."""
+    before: tuple[AwsStep, ...] = ()
+    """AwsSteps that prepare it."""
 
     @property
     def sure(self) -> bool:
@@ -50,7 +53,7 @@ class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.who[:1].upper()}{self.who[1:]} {self.says}{if_} ({by})."
 
 
-class Needs:
+class AwsNeeds:
     """Judges by one evaluator what steps need."""
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -71,7 +74,7 @@ class Needs:
         target: str = "",
         used: AwsResource | None = None,
         facts: Facts | None = None,
-    ) -> tuple[list[Use], list[str], Facts] | None:
+    ) -> Met | None:
         """Return the statements that permit what a step needs, on what it depends, and the chosen facts."""
         uses: list[Use] = []
         reasons: list[str] = []
@@ -130,14 +133,14 @@ def step_of(
     technique: Technique,
     principal: AwsPrincipal,
     target: str,
-    met: tuple[list[Use], list[str], Facts],
+    met: Met,
     to: AwsPrincipal,
     reasons: Iterable[str] = (),
     used: str = "",
-) -> EscalationStep:
+) -> AwsStep:
     """Return the step of a technique, of which the needs are met."""
     says = technique.says.replace("{target}", f"`{target}`").replace("{used}", used)
-    return EscalationStep(
+    return AwsStep(
         technique=technique.name,
         who=who_is(principal),
         says=says,

@@ -16,9 +16,9 @@ import msgspec
 
 from remit.core.discovery.privileges.aws.account import UNNAMED, AwsExport, AwsPrincipal
 from remit.core.discovery.privileges.aws.evaluation import Evaluator
-from remit.core.discovery.privileges.aws.needs import EscalationStep
-from remit.core.discovery.privileges.aws.reach import Reach
-from remit.core.discovery.privileges.aws.steps import Steps
+from remit.core.discovery.privileges.aws.needs import AwsStep
+from remit.core.discovery.privileges.aws.reach import AwsReach
+from remit.core.discovery.privileges.aws.steps import AwsSteps
 
 #: Bounds of one search: steps of a path, principals, and steps that are looked at.
 MOST_STEPS: Final = 6
@@ -28,14 +28,14 @@ MOST_LOOKED_AT: Final = 100_000
 MOST_TARGETS: Final = 3
 
 
-class EscalationPath(msgspec.Struct, frozen=True, kw_only=True):
-    """Steps from a principal to a target. `administrator` says that the target can do everything.
+class AwsPath(msgspec.Struct, frozen=True, kw_only=True):
+    """AwsSteps from a principal to a target. `administrator` says that the target can do everything.
 
     `also` are the techniques of other first steps that lead to administrator rights, too.
     """
 
     principal: AwsPrincipal
-    steps: tuple[EscalationStep, ...]
+    steps: tuple[AwsStep, ...]
     administrator: bool
     also: tuple[str, ...] = ()
 
@@ -57,21 +57,21 @@ class EscalationPath(msgspec.Struct, frozen=True, kw_only=True):
 class PathSearch:
     """Finds the paths of principals in one export."""
 
-    def __init__(self, export: AwsExport, evaluator: Evaluator, reach: Reach) -> None:
+    def __init__(self, export: AwsExport, evaluator: Evaluator, reach: AwsReach) -> None:
         self._export = export
         self._reach = reach
-        self._steps = Steps(export, evaluator, reach.administrator)
+        self._steps = AwsSteps(export, evaluator, reach.administrator)
         self._hopeless: dict[bool, set[tuple[str, frozenset[str]]]] = {True: set(), False: set()}
         self._lead: dict[tuple[str, frozenset[str]], bool] = {}
 
-    def all(self) -> Iterator[EscalationPath]:
+    def all(self) -> Iterator[AwsPath]:
         """Yield the paths of each principal that is no administrator."""
         for principal in self._export.principals.values():
             if principal.linked or principal.name == UNNAMED or self._reach.administrator(principal):
                 continue
             yield from self.of(principal)
 
-    def of(self, principal: AwsPrincipal) -> list[EscalationPath]:
+    def of(self, principal: AwsPrincipal) -> list[AwsPath]:
         """Return the shortest path of a principal to administrator rights, or its paths to secrets."""
         first = self._steps.of(principal)
         if not first:
@@ -81,7 +81,7 @@ class PathSearch:
             if path is not None:
                 also = {each.technique for each in first if self._leads(each)}
                 return [
-                    EscalationPath(
+                    AwsPath(
                         principal=principal,
                         steps=path,
                         administrator=True,
@@ -90,7 +90,7 @@ class PathSearch:
                 ]
         return self._to_secrets(principal)
 
-    def _leads(self, step: EscalationStep) -> bool:
+    def _leads(self, step: AwsStep) -> bool:
         """Return whether a step leads to administrator rights."""
         found = self._lead.get(step.to.key)
         if found is None:
@@ -105,13 +105,13 @@ class PathSearch:
         sure: bool,
         without: AbstractSet[tuple[str, frozenset[str]]] = frozenset(),
         most: int = MOST_LOOKED_AT,
-    ) -> Generator[tuple[AwsPrincipal, tuple[EscalationStep, ...]], None, bool]:
+    ) -> Generator[tuple[AwsPrincipal, tuple[AwsStep, ...]], None, bool]:
         """Yield principals that one can become, the nearest first, with the steps to each.
 
         Returns whether it came to its end within its bounds. It does not enter principals in `without`.
         """
         seen = {principal.key}
-        waiting: deque[tuple[AwsPrincipal, tuple[EscalationStep, ...]]] = deque([(principal, ())])
+        waiting: deque[tuple[AwsPrincipal, tuple[AwsStep, ...]]] = deque([(principal, ())])
         complete = True
         while waiting:
             at, path = waiting.popleft()
@@ -130,7 +130,7 @@ class PathSearch:
                 waiting.append((step.to, (*path, step)))
         return complete
 
-    def _shortest(self, principal: AwsPrincipal, *, sure: bool) -> tuple[EscalationStep, ...] | None:
+    def _shortest(self, principal: AwsPrincipal, *, sure: bool) -> tuple[AwsStep, ...] | None:
         """Return the fewest steps to administrator rights; principals without any are remembered."""
         hopeless = self._hopeless[sure]
         if principal.key in hopeless:
@@ -148,10 +148,10 @@ class PathSearch:
                 return path
             visited.append(at.key)
 
-    def _to_secrets(self, principal: AwsPrincipal) -> list[EscalationPath]:
+    def _to_secrets(self, principal: AwsPrincipal) -> list[AwsPath]:
         """Return paths to secrets and to production, other than by roles that one is meant to assume."""
         own = {each.words for each in self._reach.of(principal)}
-        found: list[EscalationPath] = []
+        found: list[AwsPath] = []
         for at, path in self._walk(principal, sure=False, most=MOST_LOOKED_AT // 50):
             if len(found) >= MOST_TARGETS:
                 break
@@ -160,5 +160,5 @@ class PathSearch:
             reached = [each for each in self._reach.of(at) if each.secret and each.words not in own]
             crosses = self._reach.production(at) and not self._reach.production(principal)
             if reached or crosses:
-                found.append(EscalationPath(principal=principal, steps=path, administrator=False))
+                found.append(AwsPath(principal=principal, steps=path, administrator=False))
         return found

@@ -59,14 +59,14 @@ _ANYTHING = (
 )
 
 
-class Reached(msgspec.Struct, frozen=True):
+class AwsReached(msgspec.Struct, frozen=True):
     """One thing that a principal reaches, in words. `secret` things are worth a path by themselves."""
 
     words: str
     secret: bool = False
 
 
-class Reach:
+class AwsReach:
     """Says what principals reach in one export."""
 
     def __init__(self, export: AwsExport, evaluator: Evaluator) -> None:
@@ -98,23 +98,23 @@ class Reach:
         named = (principal.name, *(principal.tags or {}).values())
         return any(_PRODUCTION.search(each) for each in named)
 
-    def of(self, principal: AwsPrincipal) -> tuple[Reached, ...]:
+    def of(self, principal: AwsPrincipal) -> tuple[AwsReached, ...]:
         """Return what a principal reaches for sure, secrets first, at most `MOST_REACHED` things."""
         if self.administrator(principal):
-            return (Reached(f"everything in account {principal.account}", secret=True),)
+            return (AwsReached(f"everything in account {principal.account}", secret=True),)
         found = sorted(self._found(principal), key=lambda each: not each.secret)
         rest = len(found) - MOST_REACHED
         kept = found[:MOST_REACHED]
-        return (*kept, Reached(f"and {rest} more")) if rest > 0 else tuple(kept)
+        return (*kept, AwsReached(f"and {rest} more")) if rest > 0 else tuple(kept)
 
-    def _found(self, principal: AwsPrincipal) -> Iterator[Reached]:
+    def _found(self, principal: AwsPrincipal) -> Iterator[AwsReached]:
         for words, action, resource in _ANYTHING:
             if self._surely(principal, action, resource):
-                yield Reached(words, secret="secret" in words or "parameter" in words)
+                yield AwsReached(words, secret="secret" in words or "parameter" in words)
         for thing in self._export.resources.values():
             for words, action, part in _ACTS.get(thing.kind, ()):
                 if self._permitted(principal, thing, action, part):
-                    yield Reached(f"{words} `{thing.name}`", secret=thing.kind == "secret")
+                    yield AwsReached(f"{words} `{thing.name}`", secret=thing.kind == "secret")
 
     def _permitted(self, principal: AwsPrincipal, thing: AwsResource, action: str, part: str) -> bool:
         if thing.policy is None and not self._evaluator.mentions(principal, action):

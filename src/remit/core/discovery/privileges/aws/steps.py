@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps that a principal can take at once: by whom it can act next, and with which rights.
 
-A step that depends on facts which the export does not hold says so. Steps of one principal are remembered.
+A step that depends on facts which the export does not hold says so. AwsSteps of one principal are remembered.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Final
 
 from remit.core.discovery.privileges.aws.account import AwsExport, AwsPrincipal
-from remit.core.discovery.privileges.aws.changes import Changes
+from remit.core.discovery.privileges.aws.changes import AwsChanges
 from remit.core.discovery.privileges.aws.conditions import Facts, Truth, conditions_hold
 from remit.core.discovery.privileges.aws.evaluation import AwsRequest, Evaluator
-from remit.core.discovery.privileges.aws.needs import EscalationStep, Needs, Use, step_of, who_is
+from remit.core.discovery.privileges.aws.needs import AwsNeeds, AwsStep, Met, Use, step_of, who_is
 from remit.core.discovery.privileges.aws.passed_roles import PASSED
 from remit.core.discovery.privileges.aws.policy import AwsStatement, PolicyDocument
 from remit.core.discovery.privileges.aws.used_roles import USED
@@ -24,7 +24,7 @@ from remit.core.discovery.privileges.aws.vocabulary import IDENTITIES, Gain, Nee
 MOST_TARGETS: Final = 50
 
 
-class Steps:
+class AwsSteps:
     """Finds the steps of principals in one export."""
 
     def __init__(
@@ -33,9 +33,9 @@ class Steps:
         self._export = export
         self._administrator = administrator
         self._evaluator = evaluator
-        self._needs = Needs(evaluator)
-        self._changes = Changes(export, self._needs)
-        self._known: dict[tuple[str, frozenset[str]], list[EscalationStep]] = {}
+        self._needs = AwsNeeds(evaluator)
+        self._changes = AwsChanges(export, self._needs)
+        self._known: dict[tuple[str, frozenset[str]], list[AwsStep]] = {}
         self._trusting: dict[tuple[str, str], list[AwsPrincipal]] = {}
         self._by_service: dict[tuple[str, str], list[tuple[AwsPrincipal, tuple[str, ...]]]] = {}
         for each in export.principals.values():
@@ -82,7 +82,7 @@ class Steps:
             self._ranks[principal.arn] = found
         return found
 
-    def of(self, principal: AwsPrincipal) -> list[EscalationStep]:
+    def of(self, principal: AwsPrincipal) -> list[AwsStep]:
         """Return the steps of a principal, the sure ones first."""
         found = self._known.get(principal.key)
         if found is None:
@@ -90,8 +90,8 @@ class Steps:
             self._known[principal.key] = found
         return found
 
-    def _find(self, principal: AwsPrincipal) -> Iterator[EscalationStep]:
-        acting: list[EscalationStep] = [*islice(self._assumed(principal), MOST_TARGETS)]
+    def _find(self, principal: AwsPrincipal) -> Iterator[AwsStep]:
+        acting: list[AwsStep] = [*islice(self._assumed(principal), MOST_TARGETS)]
         for technique in IDENTITIES:
             if technique.gain is Gain.IDENTITY and self._needs.possible(principal, technique):
                 acting += islice(self._identity(principal, technique), MOST_TARGETS)
@@ -108,7 +108,7 @@ class Steps:
 
     # Becoming another
 
-    def _assumed(self, principal: AwsPrincipal) -> Iterator[EscalationStep]:
+    def _assumed(self, principal: AwsPrincipal) -> Iterator[AwsStep]:
         keys = [("AWS", principal.arn), ("AWS", principal.id), ("*", "*")]
         if self._evaluator.mentions(principal, "sts:AssumeRole"):
             # Trust in an account suffices only where the principal's policies permit, too.
@@ -119,7 +119,7 @@ class Steps:
             if step is not None:
                 yield step
 
-    def _assume(self, principal: AwsPrincipal, role: AwsPrincipal) -> EscalationStep | None:
+    def _assume(self, principal: AwsPrincipal, role: AwsPrincipal) -> AwsStep | None:
         if role.trust is None:
             return None
         verdict = self._evaluator.may(
@@ -134,7 +134,7 @@ class Steps:
         )
         if verdict.truth is Truth.NO:
             return None
-        return EscalationStep(
+        return AwsStep(
             technique="assume-role",
             who=who_is(principal),
             says=f"assumes role `{role.name}`",
@@ -143,7 +143,7 @@ class Steps:
             reasons=(*verdict.reasons, *_exists(role)),
         )
 
-    def _identity(self, principal: AwsPrincipal, technique: Technique) -> Iterator[EscalationStep]:
+    def _identity(self, principal: AwsPrincipal, technique: Technique) -> Iterator[AwsStep]:
         for target in self._targets(principal, technique.target):
             if target.arn == principal.arn:
                 continue
@@ -198,7 +198,7 @@ class Steps:
 
     # Roles of services
 
-    def _passed(self, principal: AwsPrincipal, technique: Technique) -> Iterator[EscalationStep]:
+    def _passed(self, principal: AwsPrincipal, technique: Technique) -> Iterator[AwsStep]:
         others = self._needs.met(principal, technique.needs[1:])
         if others is None:
             return
@@ -209,13 +209,13 @@ class Steps:
             for role, trusted in self._serving(principal, service):
                 if role.arn in done or role.arn == principal.arn:
                     continue
-                facts = {"iam:passedtoservice": (service,)}
+                facts: Facts = {"iam:passedtoservice": (service,)}
                 passed = self._needs.met(principal, technique.needs[:1], target=role.arn, facts=facts)
                 profile = self._profile(principal, role) if needs_profile else ()
                 if passed is None or profile is None:
                     continue
                 done.add(role.arn)
-                met = ([*passed[0], *others[0]], [*passed[1], *others[1]], {})
+                met: Met = ([*passed[0], *others[0]], [*passed[1], *others[1]], {})
                 reasons = (*trusted, *profile, *unless, *_exists(role))
                 yield step_of(technique, principal, role.name, met, role, reasons)
 
@@ -230,7 +230,7 @@ class Steps:
         )
         return () if self._needs.met(principal, (wanted,)) else None
 
-    def _used(self, principal: AwsPrincipal, technique: Technique) -> Iterator[EscalationStep]:
+    def _used(self, principal: AwsPrincipal, technique: Technique) -> Iterator[AwsStep]:
         if technique.uses in self._export.listed:
             for resource in self._export.resources.values():
                 role = self._export.principals.get(resource.role)

@@ -114,7 +114,7 @@ def test_a_resource_control_policy_limits_who_assumes_roles() -> None:
 
 
 def test_a_session_policy_limits_a_session() -> None:
-    """A request of `assume-role` with a policy is a principal of its own."""
+    """A request of `assume-role` with a policy is a separate principal."""
     base = role("agent-role", trust(Service="ec2.amazonaws.com"), policy(statement(DEPLOY)))
     world = export(details(roles=[base, MACHINE]))
 
