@@ -29,6 +29,9 @@ from bench.policy_engines import (
     REGO_OF_10_000,
     policy_engines,
 )
+from bench.privileges import FALSE as FALSE_PATHS
+from bench.privileges import RECALL, privileges
+from bench.privileges import SECONDS as PRIVILEGES_SECONDS
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -75,6 +78,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "rehearsal": rehearsals,
     "hindsight": hindsight,
     "discovery": discovery,
+    "privileges": privileges,
     "hooks": hooks,
     "replicas": fleet,
     "console": console,
@@ -110,6 +114,9 @@ GOALS = [
     Goal(name=DECISIONS, at_least=5_000),
     Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),
+    Goal(name=RECALL, at_least=1),
+    Goal(name=FALSE_PATHS, at_most=0),
+    Goal(name=PRIVILEGES_SECONDS, at_most=10),
     Goal(name=MEMORY, at_most=300),
     Goal(name=SPEED + END, at_least=50),
     Goal(name=SCAN_MEMORY + END, at_most=300),
