@@ -76,7 +76,8 @@ _Cost = tuple[int, int]
 class PathSearch:
     """Finds the paths of a set of identities. `weights` are the nodes that are worth reaching.
 
-    `gains` says whether a target that has no weight has rights that the start lacks.
+    `gains` says whether a target that has no weight has rights that the start lacks, `holds` whether a start
+    has all of a target that has a weight.
     """
 
     def __init__(
@@ -85,9 +86,10 @@ class PathSearch:
         steps_of: Callable[[str], Sequence[Step]],
         weights: Mapping[str, Severity],
         gains: Callable[[str, str], bool],
+        holds: Callable[[str, str], bool] = lambda start, target: False,
     ) -> None:
         self._starts = sorted(set(starts))
-        self._weights, self._gains = weights, gains
+        self._weights, self._gains, self._holds = weights, gains, holds
         self._steps = _explored(self._starts, steps_of)
         self._ways = {level: self._toward(level) for level in _LEVELS}
 
@@ -114,7 +116,7 @@ class PathSearch:
     def _path(self, start: str, step: Step) -> EscalationPath | None:
         for level in _LEVELS:
             steps = self._followed(start, step, level)
-            if steps is not None:
+            if steps is not None and not self._holds(start, steps[-1].target):
                 return EscalationPath(start=start, steps=steps, severity=_eased(level, steps))
         for steps in self._members(step):
             if self._gains(start, steps[-1].target):
@@ -187,9 +189,17 @@ def _eased(level: Severity, steps: Sequence[Step]) -> Severity:
 
 
 def path_finding(
-    path: EscalationPath, *, about: str, name_of: Callable[[str], str], reach: Sequence[str] = ()
+    path: EscalationPath,
+    *,
+    about: str,
+    name_of: Callable[[str], str],
+    reach: Sequence[str] = (),
+    which: str = "",
 ) -> Discovered:
-    """Return the finding of a path. `name_of` gives the name of a node for people, without backticks."""
+    """Return the finding of a path. `name_of` gives the name of a node for people, without backticks.
+
+    `which` distinguishes paths of one identity by the same technique.
+    """
     sentences: list[str] = []
     node = path.start
     for position, step in enumerate(path.steps):
@@ -209,7 +219,7 @@ def path_finding(
     return Discovered(
         kind=FindingKind.ESCALATION_PATH,
         about=about,
-        which=f"{path.technique}",
+        which=f"{path.technique} {which}".strip(),
         says=f"{quoted(name_of(path.start))} {may} reach {end} in {len(sentences)} "
         f"{'step' if len(sentences) == 1 else 'steps'}, first by {path.technique.replace('-', ' ')}.",
         places=places[:MOST_PLACES],

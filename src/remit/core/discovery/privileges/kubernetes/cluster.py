@@ -228,7 +228,9 @@ class Cluster:
                 self.tokens[namespace or "default", name] = f"{ACCOUNT}{namespace or 'default'}:{owner}"
         elif kind == "ConfigMap" and (namespace, name) == ("kube-system", "aws-auth"):
             self.eks = True
-        elif kind in ("ClusterPolicy", "ValidatingAdmissionPolicyBinding") or text(item, "apiVersion").startswith("constraints.gatekeeper.sh/"):
+        elif kind in ("ClusterPolicy", "ValidatingAdmissionPolicyBinding") or text(
+            item, "apiVersion"
+        ).startswith("constraints.gatekeeper.sh/"):
             self.policies = True
 
 
