@@ -9,7 +9,7 @@ WORDS = {
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        apprise aws cedar github kubernete linux openbao postgre rego sqlite unix
+        apprise aws azure cedar gcp github kubernete linux openbao postgre rego sqlite unix
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
@@ -25,7 +25,7 @@ WORDS = {
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
-        separation shared spent stated takeover unclosed untrusted
+        privilege separation shared spent stated takeover technique unclosed untrusted
         console exception link watch
     """,
     "terms of language and information flow": """
@@ -53,7 +53,8 @@ WORDS = {
         stdio step store structure subscription subset supervisor survey system table target template
         terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
-        builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
+        builtin cache cluster compiler counterexample evaluated hierarchy machine prover solver symbolic syntax
+        tenant workflow
     """,
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap

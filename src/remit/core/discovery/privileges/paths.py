@@ -27,7 +27,7 @@ CHOSEN: Final = "{chosen}"
 _LEVELS: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class PathStep(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One step from a node to another.
 
     `says` begins with a verb ("run a pod as CHOSEN"); `by` names the binding that permits it. `unknown` is
@@ -47,11 +47,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, order=True):
     choice: bool = False
 
 
-class EscalationPath(msgspec.Struct, frozen=True, kw_only=True):
+class StepPath(msgspec.Struct, frozen=True, kw_only=True):
     """A path from an identity by one technique to the most severe thing that it leads to."""
 
     start: str
-    steps: tuple[Step, ...]
+    steps: tuple[PathStep, ...]
     severity: Severity
 
     @property
@@ -73,7 +73,7 @@ class EscalationPath(msgspec.Struct, frozen=True, kw_only=True):
 _Cost = tuple[int, int]
 
 
-class PathSearch:
+class StepSearch:
     """Finds the paths of a set of identities. `weights` are the nodes that are worth reaching.
 
     `gains` says whether a target that has no weight has rights that the start lacks, `holds` whether a start
@@ -83,7 +83,7 @@ class PathSearch:
     def __init__(
         self,
         starts: Iterable[str],
-        steps_of: Callable[[str], Sequence[Step]],
+        steps_of: Callable[[str], Sequence[PathStep]],
         weights: Mapping[str, Severity],
         gains: Callable[[str, str], bool],
         holds: Callable[[str, str], bool] = lambda start, target: False,
@@ -93,11 +93,11 @@ class PathSearch:
         self._steps = _explored(self._starts, steps_of)
         self._ways = {level: self._toward(level) for level in _LEVELS}
 
-    def paths(self) -> list[EscalationPath]:
+    def paths(self) -> list[StepPath]:
         """Return for each start and each technique of its first step the best path, in a fixed order."""
-        found: list[EscalationPath] = []
+        found: list[StepPath] = []
         for start in self._starts:
-            best: dict[str, tuple[tuple[int, int, int, tuple[Step, ...]], EscalationPath]] = {}
+            best: dict[str, tuple[tuple[int, int, int, tuple[PathStep, ...]], StepPath]] = {}
             for step in self._steps.get(start, ()):
                 path = self._path(start, step) if step.own else None
                 if path is None:
@@ -113,23 +113,23 @@ class PathSearch:
         cost = self._ways[level].get(start)
         return cost is not None and cost[0][0] == 0
 
-    def _path(self, start: str, step: Step) -> EscalationPath | None:
+    def _path(self, start: str, step: PathStep) -> StepPath | None:
         for level in _LEVELS:
             steps = self._followed(start, step, level)
             if steps is not None and not self._holds(start, steps[-1].target):
-                return EscalationPath(start=start, steps=steps, severity=_eased(level, steps))
+                return StepPath(start=start, steps=steps, severity=_eased(level, steps))
         for steps in self._members(step):
             if self._gains(start, steps[-1].target):
-                return EscalationPath(start=start, steps=steps, severity=_eased(Severity.MEDIUM, steps))
+                return StepPath(start=start, steps=steps, severity=_eased(Severity.MEDIUM, steps))
         return None
 
-    def _members(self, step: Step) -> list[tuple[Step, ...]]:
+    def _members(self, step: PathStep) -> list[tuple[PathStep, ...]]:
         if step.target in self._weights:
             return []
         chosen = [s for s in self._steps.get(step.target, ()) if s.choice][:MOST_MEMBERS]
         return [(step, member) for member in chosen] or [(step,)]
 
-    def _followed(self, start: str, step: Step, level: Severity) -> tuple[Step, ...] | None:
+    def _followed(self, start: str, step: PathStep, level: Severity) -> tuple[PathStep, ...] | None:
         ways = self._ways[level]
         steps, node = [step], step.target
         while True:
@@ -141,13 +141,13 @@ class PathSearch:
             steps.append(further)
             node = further.target
 
-    def _toward(self, level: Severity) -> dict[str, tuple[_Cost, Step | None]]:
+    def _toward(self, level: Severity) -> dict[str, tuple[_Cost, PathStep | None]]:
         """Return for each node its cost to a node of the level and the next step (Dijkstra, backwards)."""
-        into: dict[str, list[tuple[str, Step]]] = {}
+        into: dict[str, list[tuple[str, PathStep]]] = {}
         for node in sorted(self._steps):
             for step in self._steps[node]:
                 into.setdefault(step.target, []).append((node, step))
-        ways: dict[str, tuple[_Cost, Step | None]] = {}
+        ways: dict[str, tuple[_Cost, PathStep | None]] = {}
         heap: list[tuple[_Cost, str]] = []
         for node, weight in sorted(self._weights.items()):
             if weight is level:
@@ -167,8 +167,8 @@ class PathSearch:
         return ways
 
 
-def _explored(starts: list[str], steps_of: Callable[[str], Sequence[Step]]) -> dict[str, list[Step]]:
-    steps: dict[str, list[Step]] = {}
+def _explored(starts: list[str], steps_of: Callable[[str], Sequence[PathStep]]) -> dict[str, list[PathStep]]:
+    steps: dict[str, list[PathStep]] = {}
     waiting, total = list(reversed(starts)), 0
     seen = set(starts)
     while waiting and len(steps) < MOST_NODES and total < MOST_STEPS:
@@ -182,14 +182,14 @@ def _explored(starts: list[str], steps_of: Callable[[str], Sequence[Step]]) -> d
     return steps
 
 
-def _eased(level: Severity, steps: Sequence[Step]) -> Severity:
+def _eased(level: Severity, steps: Sequence[PathStep]) -> Severity:
     """Return a severity, one lower where the export does not tell whether the path holds."""
     levels = list(Severity)
     return levels[min(level.rank + any(s.unknown for s in steps), len(levels) - 1)]
 
 
 def path_finding(
-    path: EscalationPath,
+    path: StepPath,
     *,
     about: str,
     name_of: Callable[[str], str],

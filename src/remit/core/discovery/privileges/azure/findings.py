@@ -10,8 +10,8 @@ from typing import Final
 from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.discovered import MOST_PLACES, Discovered
 from remit.core.discovery.privileges.azure.steps import TenantSteps, level_of
-from remit.core.discovery.privileges.azure.tenant import Assignment, Tenant
-from remit.core.discovery.privileges.paths import PathSearch, path_finding
+from remit.core.discovery.privileges.azure.tenant import RoleAssignment, Tenant
+from remit.core.discovery.privileges.paths import StepSearch, path_finding
 from remit.core.discovery.privileges.values import quoted
 from remit.core.findings.finding import FindingKind, Severity
 
@@ -28,7 +28,7 @@ def azure_findings(exports: Sequence[PermissionExport], *, now: datetime) -> lis
     tenant = Tenant(own)
     steps = TenantSteps(tenant)
     starts = [f"principal:{p}" for p in tenant.assignments if p not in steps.admins]
-    search = PathSearch(starts, steps.steps_of, steps.weights, steps.gains, steps.holds)
+    search = StepSearch(starts, steps.steps_of, steps.weights, steps.gains, steps.holds)
     found = [
         path_finding(path, about=f"principal:azure:{path.start.partition(':')[2]}", name_of=steps.name_of)
         for path in search.paths()
@@ -122,7 +122,7 @@ def _finding(
     kind: FindingKind,
     principal: str,
     which: str,
-    assignments: Sequence[Assignment],
+    assignments: Sequence[RoleAssignment],
     says: str,
     severity: Severity | None = None,
 ) -> Discovered:

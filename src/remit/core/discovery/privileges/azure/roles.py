@@ -14,7 +14,7 @@ from remit.core.discovery.privileges.values import objects, texts
 from remit.core.json_value import Json
 
 
-class Permissions(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class RolePermissions(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """Patterns of operations in lower case, in which `*` is any text."""
 
     actions: tuple[str, ...] = ()
@@ -44,10 +44,10 @@ def matches(pattern: str, operation: str) -> bool:
     return operation.endswith(rest[-1]) and len(operation) - len(rest[-1]) >= position
 
 
-def permissions_of(definition: dict[str, Json]) -> tuple[Permissions, ...]:
+def permissions_of(definition: dict[str, Json]) -> tuple[RolePermissions, ...]:
     """Return the permissions of a role definition or a deny assignment."""
     return tuple(
-        Permissions(
+        RolePermissions(
             actions=_lowered(entry, "actions"),
             not_actions=_lowered(entry, "notActions"),
             data=_lowered(entry, "dataActions"),
@@ -61,9 +61,9 @@ def _lowered(entry: dict[str, Json], name: str) -> tuple[str, ...]:
     return tuple(sorted({found.lower() for found in texts(entry, name)}))
 
 
-def _role(actions: str, *, without: str = "", data: str = "") -> tuple[Permissions, ...]:
+def _role(actions: str, *, without: str = "", data: str = "") -> tuple[RolePermissions, ...]:
     return (
-        Permissions(
+        RolePermissions(
             actions=tuple(actions.lower().split()),
             not_actions=tuple(without.lower().split()),
             data=tuple(data.lower().split()),
@@ -76,7 +76,7 @@ _NOT_OF_CONTRIBUTORS: Final = (
     "Microsoft.Authorization/elevateAccess/Action Microsoft.Blueprint/blueprintAssignments/write"
 )
 #: Built-in roles by name in lower case, where the export brings no definitions. Reading is left out.
-BUILTIN: Final[dict[str, tuple[Permissions, ...]]] = {
+BUILTIN: Final[dict[str, tuple[RolePermissions, ...]]] = {
     "owner": _role("*"),
     "contributor": _role("*", without=_NOT_OF_CONTRIBUTORS),
     "reader": _role("*/read"),

@@ -17,11 +17,11 @@ from remit.core.discovery.privileges.azure.techniques import (
     OPENINGS,
     REMEDIATIONS,
     TAKEOVERS,
-    Opening,
-    Takeover,
+    IdentityTakeover,
+    KeyOpening,
 )
-from remit.core.discovery.privileges.azure.tenant import Assignment, Held, Resource, Tenant
-from remit.core.discovery.privileges.paths import CHOSEN, Step
+from remit.core.discovery.privileges.azure.tenant import AzureResource, HeldRole, RoleAssignment, Tenant
+from remit.core.discovery.privileges.paths import CHOSEN, PathStep
 from remit.core.discovery.privileges.values import quoted
 from remit.core.findings.finding import Severity
 
@@ -38,8 +38,8 @@ class TenantSteps:
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant = tenant
-        self.owned: dict[str, list[Assignment]] = {}
-        self.written: dict[str, list[Assignment]] = {}
+        self.owned: dict[str, list[RoleAssignment]] = {}
+        self.written: dict[str, list[RoleAssignment]] = {}
         for principal, assignments in tenant.assignments.items():
             for assignment in assignments:
                 if not self._unconditional(principal, assignment, _WRITING):
@@ -55,7 +55,7 @@ class TenantSteps:
         }
         self.weights = self._weighed()
 
-    def steps_of(self, node: str) -> list[Step]:
+    def steps_of(self, node: str) -> list[PathStep]:
         """Return the steps that a node permits."""
         kind, _, rest = node.partition(":")
         if kind == "principal" and rest not in self.admins:
@@ -110,13 +110,13 @@ class TenantSteps:
             weights[f"principal:{principal}"] = min((level_of(a.scope) for a in owned), key=lambda s: s.rank)
         return weights
 
-    def _unconditional(self, principal: str, assignment: Assignment, operation: str) -> bool:
+    def _unconditional(self, principal: str, assignment: RoleAssignment, operation: str) -> bool:
         if assignment.conditional or not assignment.permits(operation):
             return False
         held = self.tenant.permitted(principal, operation, assignment.scope)
         return held is not None and not held.unknown
 
-    def _steps(self, principal: str, assignments: Sequence[Assignment]) -> Iterator[Step]:
+    def _steps(self, principal: str, assignments: Sequence[RoleAssignment]) -> Iterator[PathStep]:
         yield from self._role_steps(principal, assignments)
         for takeover in TAKEOVERS:
             yield from self._takeovers(principal, assignments, takeover)
@@ -124,7 +124,7 @@ class TenantSteps:
         for opening in OPENINGS:
             yield from self._openings(principal, assignments, opening)
 
-    def _role_steps(self, principal: str, assignments: Sequence[Assignment]) -> Iterator[Step]:
+    def _role_steps(self, principal: str, assignments: Sequence[RoleAssignment]) -> Iterator[PathStep]:
         if principal.startswith("owner:"):
             return
         for assignment in assignments:
@@ -143,8 +143,8 @@ class TenantSteps:
                     yield _step("role-definition", f"owner:{assignment.scope}", says, held)
 
     def _takeovers(
-        self, principal: str, assignments: Sequence[Assignment], takeover: Takeover
-    ) -> Iterator[Step]:
+        self, principal: str, assignments: Sequence[RoleAssignment], takeover: IdentityTakeover
+    ) -> Iterator[PathStep]:
         for resource in self._resources(assignments, takeover.type):
             for alternative in takeover.alternatives if resource.identities else ():
                 held = self._held(principal, assignments, alternative, resource.id, data=takeover.data)
@@ -154,8 +154,8 @@ class TenantSteps:
                         yield _step(takeover.technique, f"principal:{identity}", says, held)
                     break
 
-    def _assigned(self, principal: str, assignments: Sequence[Assignment]) -> Iterator[Step]:
-        hosting: list[Held] | None = None
+    def _assigned(self, principal: str, assignments: Sequence[RoleAssignment]) -> Iterator[PathStep]:
+        hosting: list[HeldRole] | None = None
         scopes = sorted({assignment.scope for assignment in assignments})
         for scope in scopes:
             for alternative in HOSTS:
@@ -163,14 +163,14 @@ class TenantSteps:
         for resource in self._resources(assignments, _IDENTITY) if hosting else ():
             assigning = self._held(principal, assignments, (ASSIGN,), resource.id)
             for identity in resource.identities if assigning and hosting else ():
-                says = f"assign managed identity {quoted(resource.name)} to a program of its own, as {CHOSEN}"
+                says = f"assign managed identity {quoted(resource.name)} to its own program, as {CHOSEN}"
                 yield _step(
                     "assign-identity", f"principal:{identity}", says, [*(assigning or ()), *(hosting or ())]
                 )
 
     def _openings(
-        self, principal: str, assignments: Sequence[Assignment], opening: Opening
-    ) -> Iterator[Step]:
+        self, principal: str, assignments: Sequence[RoleAssignment], opening: KeyOpening
+    ) -> Iterator[PathStep]:
         if opening.node == "vault" and not self.tenant.has(opening.type):
             yield from self._unlisted(principal, assignments, opening)
         for resource in self._resources(assignments, opening.type):
@@ -185,8 +185,8 @@ class TenantSteps:
                     break
 
     def _unlisted(
-        self, principal: str, assignments: Sequence[Assignment], opening: Opening
-    ) -> Iterator[Step]:
+        self, principal: str, assignments: Sequence[RoleAssignment], opening: KeyOpening
+    ) -> Iterator[PathStep]:
         """Yield the steps of roles that are about vaults, where no vault was exported."""
         for assignment in assignments:
             patterns = [p for permissions in assignment.permissions for p in permissions.actions]
@@ -195,7 +195,7 @@ class TenantSteps:
                 unknown, target = "a vault there uses access policies", f"{opening.node}:{assignment.scope}"
                 yield _step(opening.technique, target, f"{opening.says}s there", held, unknown)
 
-    def _resources(self, assignments: Sequence[Assignment], type_: str) -> Iterator[Resource]:
+    def _resources(self, assignments: Sequence[RoleAssignment], type_: str) -> Iterator[AzureResource]:
         seen: set[str] = set()
         for scope in sorted({assignment.scope for assignment in assignments}):
             for resource in self.tenant.of_type(type_, scope):
@@ -206,19 +206,19 @@ class TenantSteps:
     def _held(
         self,
         principal: str,
-        assignments: Sequence[Assignment],
+        assignments: Sequence[RoleAssignment],
         operations: Sequence[str],
         at: str,
         *,
         data: bool = False,
-    ) -> list[Held] | None:
+    ) -> list[HeldRole] | None:
         """Return what permits all operations at a scope; None where one is not permitted."""
         more = assignments if principal.startswith("owner:") else ()
         held = [self.tenant.permitted(principal, o, at, data=data, more=more) for o in operations]
         found = [h for h in held if h is not None]
         return found if len(found) == len(held) else None
 
-    def _covered(self, mine: Sequence[Assignment], other: Assignment) -> bool:
+    def _covered(self, mine: Sequence[RoleAssignment], other: RoleAssignment) -> bool:
         """Return whether assignments permit all that another one permits, reading aside."""
         near = [a for a in mine if not a.conditional and self.tenant.covers(a.scope, other.scope)]
         for permissions in other.permissions:
@@ -238,7 +238,7 @@ def level_of(scope: str) -> Severity:
     return Severity.HIGH if scope.count("/") == 4 else Severity.MEDIUM
 
 
-def _includes(mine: Assignment, pattern: str, without: Sequence[str], data: bool) -> bool:
+def _includes(mine: RoleAssignment, pattern: str, without: Sequence[str], data: bool) -> bool:
     """Return whether an assignment permits each operation of a pattern, except those that it is `without`."""
     for permissions in mine.permissions:
         some = permissions.data if data else permissions.actions
@@ -253,8 +253,8 @@ def _overlap(first: str, second: str) -> bool:
     return matches(first, second) or matches(second, first)
 
 
-def _ownership(node: str, scope: str) -> Assignment:
-    return Assignment(
+def _ownership(node: str, scope: str) -> RoleAssignment:
+    return RoleAssignment(
         principal=node,
         role="Owner",
         scope=scope,
@@ -265,10 +265,10 @@ def _ownership(node: str, scope: str) -> Assignment:
     )
 
 
-def _step(technique: str, target: str, says: str, held: Sequence[Held], unknown: str = "") -> Step:
+def _step(technique: str, target: str, says: str, held: Sequence[HeldRole], unknown: str = "") -> PathStep:
     unknowns = dict.fromkeys(u for u in (unknown, *(h.unknown for h in held)) if u)
     shown = [h.assignment for h in held if h.assignment.place.file]
-    return Step(
+    return PathStep(
         technique=technique,
         target=target,
         says=says,

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 
-class Takeover(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityTakeover(msgspec.Struct, frozen=True, kw_only=True):
     """Operations on a resource that let their holder act as its identities: all of one alternative."""
 
     technique: str
@@ -28,26 +28,26 @@ _SETS: Final = "Microsoft.Compute/virtualMachineScaleSets"
 _WEB: Final = "Microsoft.Web/sites"
 _AUTOMATION: Final = "Microsoft.Automation/automationAccounts"
 TAKEOVERS: Final = (
-    Takeover(
+    IdentityTakeover(
         technique="vm-command",
         type=_VM.lower(),
         any=(f"{_VM}/runCommand/action", f"{_VM}/runCommands/write", f"{_VM}/extensions/write"),
         says="run commands on virtual machine",
     ),
-    Takeover(
+    IdentityTakeover(
         technique="vm-login",
         type=_VM.lower(),
         any=(f"{_VM}/login/action", f"{_VM}/loginAsAdmin/action"),
         says="log in to virtual machine",
         data=True,
     ),
-    Takeover(
+    IdentityTakeover(
         technique="scale-set-command",
         type=_SETS.lower(),
         any=(f"{_SETS}/virtualMachines/runCommand/action", f"{_SETS}/extensions/write"),
         says="run commands on scale set",
     ),
-    Takeover(
+    IdentityTakeover(
         technique="web-app-code",
         type=_WEB.lower(),
         any=(
@@ -60,25 +60,25 @@ TAKEOVERS: Final = (
         ),
         says="deploy code to app",
     ),
-    Takeover(
+    IdentityTakeover(
         technique="runbook",
         type=_AUTOMATION.lower(),
         any=(f"{_AUTOMATION}/runbooks/write {_AUTOMATION}/jobs/write",),
         says="write and start a runbook of automation account",
     ),
-    Takeover(
+    IdentityTakeover(
         technique="logic-app",
         type="microsoft.logic/workflows",
         any=("Microsoft.Logic/workflows/write",),
         says="change logic app",
     ),
-    Takeover(
+    IdentityTakeover(
         technique="container-app",
         type="microsoft.app/containerapps",
         any=("Microsoft.App/containerApps/write",),
         says="change container app",
     ),
-    Takeover(
+    IdentityTakeover(
         technique="container-group",
         type="microsoft.containerinstance/containergroups",
         any=(
@@ -87,7 +87,7 @@ TAKEOVERS: Final = (
         ),
         says="run commands in container group",
     ),
-    Takeover(
+    IdentityTakeover(
         technique="federated-credential",
         type="microsoft.managedidentity/userassignedidentities",
         any=("Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write",),
@@ -112,7 +112,7 @@ HOSTS: Final = tuple(
 )
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True):
+class KeyOpening(msgspec.Struct, frozen=True, kw_only=True):
     """An operation that opens the data of a resource by a way beside roles.
 
     `node` is the kind of what is reached, `reading` the data operation by which a holder has it already.
@@ -128,7 +128,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OPENINGS: Final = (
-    Opening(
+    KeyOpening(
         technique="vault-access-policy",
         type="microsoft.keyvault/vaults",
         operations=("microsoft.keyvault/vaults/write", "microsoft.keyvault/vaults/accesspolicies/write"),
@@ -137,7 +137,7 @@ OPENINGS: Final = (
         reading="microsoft.keyvault/vaults/secrets/getsecret/action",
         unknown="the vault uses access policies",
     ),
-    Opening(
+    KeyOpening(
         technique="storage-keys",
         type="microsoft.storage/storageaccounts",
         operations=("microsoft.storage/storageaccounts/listkeys/action",),
@@ -146,7 +146,7 @@ OPENINGS: Final = (
         reading="microsoft.storage/storageaccounts/blobservices/containers/blobs/write",
         unknown="the account accepts keys",
     ),
-    Opening(
+    KeyOpening(
         technique="database-keys",
         type="microsoft.documentdb/databaseaccounts",
         operations=("microsoft.documentdb/databaseaccounts/listkeys/action",),
@@ -154,7 +154,7 @@ OPENINGS: Final = (
         node="keys",
         unknown="the account accepts keys",
     ),
-    Opening(
+    KeyOpening(
         technique="ai-keys",
         type="microsoft.cognitiveservices/accounts",
         operations=("microsoft.cognitiveservices/accounts/listkeys/action",),
@@ -162,7 +162,7 @@ OPENINGS: Final = (
         node="keys",
         unknown="the account accepts keys",
     ),
-    Opening(
+    KeyOpening(
         technique="search-keys",
         type="microsoft.search/searchservices",
         operations=("microsoft.search/searchservices/listadminkeys/action",),
@@ -170,7 +170,7 @@ OPENINGS: Final = (
         node="keys",
         unknown="the service accepts keys",
     ),
-    Opening(
+    KeyOpening(
         technique="cluster-credential",
         type="microsoft.containerservice/managedclusters",
         operations=(

@@ -14,7 +14,7 @@ import msgspec
 
 from remit.core.discovery.declared import PermissionExport
 from remit.core.discovery.discovered import FilePlace
-from remit.core.discovery.privileges.azure.roles import BUILTIN, BUILTIN_IDS, Permissions, permissions_of
+from remit.core.discovery.privileges.azure.roles import BUILTIN, BUILTIN_IDS, RolePermissions, permissions_of
 from remit.core.discovery.privileges.values import environment_of, mapping, objects, quoted, text, texts
 from remit.core.json_value import Json
 
@@ -26,13 +26,13 @@ _DEEPEST_LIST: Final = 4
 _MOST_QUESTIONS: Final = 3_000_000
 
 
-class Assignment(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class RoleAssignment(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A role that a principal has at a scope and below. Scopes are in lower case, `/` is the whole tenant."""
 
     principal: str
     role: str
     scope: str
-    permissions: tuple[Permissions, ...]
+    permissions: tuple[RolePermissions, ...]
     conditional: bool
     custom: bool
     place: FilePlace
@@ -51,14 +51,14 @@ class DenyAssignment(msgspec.Struct, frozen=True, kw_only=True):
     """Operations that principals do not have at a scope, whatever their roles."""
 
     scope: str
-    permissions: tuple[Permissions, ...]
+    permissions: tuple[RolePermissions, ...]
     principals: frozenset[str]
     excluded: frozenset[str]
     inherited: bool
     conditional: bool
 
 
-class Resource(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class AzureResource(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A resource. `identities` are the principals that its code can act as; `open_` is None where unknown.
 
     `open_` says whether the old way in is open: access policies of a vault, keys of an account.
@@ -74,10 +74,10 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, order=True):
     readers: frozenset[str] = frozenset()
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldRole(msgspec.Struct, frozen=True):
     """An assignment that permits an operation, and what is unknown of it."""
 
-    assignment: Assignment
+    assignment: RoleAssignment
     unknown: str
 
 
@@ -87,14 +87,14 @@ class Tenant:
     def __init__(self, exports: Iterable[PermissionExport]) -> None:
         self.names: dict[str, str] = {}
         self.types: dict[str, str] = {}
-        self.resources: dict[str, Resource] = {}
-        self.assignments: dict[str, list[Assignment]] = {}
+        self.resources: dict[str, AzureResource] = {}
+        self.assignments: dict[str, list[RoleAssignment]] = {}
         self.subscriptions: dict[str, str] = {}
         self.scopes_of_roles: dict[str, tuple[str, ...]] = {}
         self.identities: dict[str, str] = {}
         self._denials: list[DenyAssignment] = []
         self._parents: dict[str, str] = {}
-        self._definitions: dict[str, tuple[str, tuple[Permissions, ...], bool]] = {}
+        self._definitions: dict[str, tuple[str, tuple[RolePermissions, ...], bool]] = {}
         self._questions = 0
         items = [(item, export.place) for export in exports for item in _listed(export.document)]
         for item, _ in items:
@@ -111,7 +111,7 @@ class Tenant:
         """Return whether a resource of a type was exported."""
         return type_ in self._by_type
 
-    def of_type(self, type_: str, scope: str) -> Iterator[Resource]:
+    def of_type(self, type_: str, scope: str) -> Iterator[AzureResource]:
         """Yield the resources of a type at and below a scope."""
         ids = self._by_type.get(type_, [])
         if not scope.startswith("/subscriptions/"):
@@ -143,10 +143,16 @@ class Tenant:
         return False
 
     def permitted(
-        self, principal: str, operation: str, at: str, *, data: bool = False, more: Iterable[Assignment] = ()
-    ) -> Held | None:
+        self,
+        principal: str,
+        operation: str,
+        at: str,
+        *,
+        data: bool = False,
+        more: Iterable[RoleAssignment] = (),
+    ) -> HeldRole | None:
         """Return the assignment that permits a principal an operation at a scope, the certain one first."""
-        best: Held | None = None
+        best: HeldRole | None = None
         for assignment in (*self.assignments.get(principal, ()), *more):
             self._questions += 1
             if self._questions > _MOST_QUESTIONS:
@@ -157,8 +163,8 @@ class Tenant:
                     return best
                 unknown = "the condition of its role assignment is met" if assignment.conditional else denied
                 if not unknown:
-                    return Held(assignment, "")
-                best = best or Held(assignment, unknown)
+                    return HeldRole(assignment, "")
+                best = best or HeldRole(assignment, unknown)
         return best
 
     def _denied(self, principal: str, operation: str, at: str, data: bool) -> str | None:
@@ -214,7 +220,7 @@ class Tenant:
         scope = text(flat, "scope").lower().rstrip("/") or "/"
         self.names.setdefault(principal, text(flat, "principalName") or principal)
         self.types.setdefault(principal, text(flat, "principalType"))
-        assignment = Assignment(
+        assignment = RoleAssignment(
             principal=principal,
             role=role,
             scope=scope,
@@ -255,7 +261,7 @@ class Tenant:
             self.identities.update(dict.fromkeys(own, id_))
         for principal in own[:1] if principal_named(item) else ():
             self.names[principal] = name
-        self.resources[id_] = Resource(
+        self.resources[id_] = AzureResource(
             id=id_,
             name=name,
             type=type_,

@@ -9,10 +9,10 @@ from typing import Final
 
 from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.discovered import MOST_PLACES, Discovered
-from remit.core.discovery.privileges.gcp.hierarchy import ACCOUNT, PUBLIC, Binding, Hierarchy
+from remit.core.discovery.privileges.gcp.hierarchy import ACCOUNT, PUBLIC, Hierarchy, PolicyBinding
 from remit.core.discovery.privileges.gcp.roles import grants
 from remit.core.discovery.privileges.gcp.steps import HierarchySteps
-from remit.core.discovery.privileges.paths import PathSearch, path_finding
+from remit.core.discovery.privileges.paths import StepSearch, path_finding
 from remit.core.discovery.privileges.values import environment_of, quoted
 from remit.core.findings.finding import FindingKind, Severity
 
@@ -33,7 +33,7 @@ def gcp_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[
     hierarchy = Hierarchy(own, now)
     steps = HierarchySteps(hierarchy)
     starts = [m for m in hierarchy.bindings if m not in steps.owners and not _is_system(hierarchy, m)]
-    search = PathSearch(starts, steps.steps_of, steps.weights, steps.gains, steps.holds)
+    search = StepSearch(starts, steps.steps_of, steps.weights, steps.gains, steps.holds)
     found = [
         path_finding(path, about=f"principal:{path.start}", name_of=steps.name_of) for path in search.paths()
     ]
@@ -116,7 +116,7 @@ def _finding(
     kind: FindingKind,
     member: str,
     which: str,
-    bindings: Sequence[Binding],
+    bindings: Sequence[PolicyBinding],
     says: str,
     severity: Severity | None = None,
 ) -> Discovered:

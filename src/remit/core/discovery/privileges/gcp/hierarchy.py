@@ -37,7 +37,7 @@ _AGENTS: Final = re.compile(r"^service-\d+@|@cloudservices\.gserviceaccount\.com
 _KEYS_DISABLED: Final = "iam.disableServiceAccountKeyCreation"
 
 
-class Binding(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class PolicyBinding(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A role that a member has at a resource and below."""
 
     member: str
@@ -62,10 +62,10 @@ class _Denial(msgspec.Struct, frozen=True, kw_only=True):
     conditional: bool
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldBinding(msgspec.Struct, frozen=True):
     """A binding that permits something, and what is unknown of it."""
 
-    binding: Binding
+    binding: PolicyBinding
     unknown: str
 
 
@@ -76,7 +76,7 @@ class Hierarchy:
     """
 
     def __init__(self, exports: Sequence[PermissionExport], now: datetime) -> None:
-        self.bindings: dict[str, list[Binding]] = {}
+        self.bindings: dict[str, list[PolicyBinding]] = {}
         self.accounts: dict[str, str] = {}
         self.users: dict[str, dict[str, FilePlace]] = {}
         self.custom: dict[str, frozenset[str]] = {}
@@ -127,9 +127,11 @@ class Hierarchy:
         """Return the project of a number or an id; empty where its number is not known."""
         return self._numbers.get(number, "" if number.isdigit() else f"projects/{number}")
 
-    def permitted(self, member: str, permission: str, at: str, more: Iterable[Binding] = ()) -> Held | None:
+    def permitted(
+        self, member: str, permission: str, at: str, more: Iterable[PolicyBinding] = ()
+    ) -> HeldBinding | None:
         """Return the binding that permits a member something at a resource, the certain one first."""
-        best: Held | None = None
+        best: HeldBinding | None = None
         chain = self.ancestors(at)
         for binding in (*self.bindings.get(member, ()), *more):
             self._questions += 1
@@ -144,8 +146,8 @@ class Hierarchy:
             condition = f"the condition {quoted(binding.condition)} holds" if binding.condition else ""
             unknown = " and ".join(u for u in (condition, denied, unknown) if u)
             if not unknown:
-                return Held(binding, "")
-            best = best or Held(binding, unknown)
+                return HeldBinding(binding, "")
+            best = best or HeldBinding(binding, unknown)
         return best
 
     def is_agent(self, member: str) -> bool:
@@ -194,9 +196,9 @@ class Hierarchy:
                 f"projects/{project}" if project else self.project_of(ACCOUNT + email)
             )
             # The unique id and the number of a default account are the project's own words for it.
-            number = re.match(r"(\d{1,30})-compute@", email)
-            if number and project:
-                self._numbers[number[1]] = f"projects/{project}"
+            default = re.match(r"(\d{1,30})-compute@", email)
+            if default and project:
+                self._numbers[default[1]] = f"projects/{project}"
         name = text(item, "name")
         if isinstance(item.get("includedPermissions"), list) and "roles/" in name:
             self.custom[name] = frozenset(texts(item, "includedPermissions"))
@@ -240,7 +242,7 @@ class Hierarchy:
             if _is_over(text(condition, "expression"), self._now):
                 continue
             for member in texts(binding, "members"):
-                found = Binding(
+                found = PolicyBinding(
                     member=member,
                     role=role,
                     resource=resource,

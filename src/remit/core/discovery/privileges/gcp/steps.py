@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from remit.core.discovery.privileges.gcp.hierarchy import ACCOUNT, Binding, Held, Hierarchy
+from remit.core.discovery.privileges.gcp.hierarchy import ACCOUNT, HeldBinding, Hierarchy, PolicyBinding
 from remit.core.discovery.privileges.gcp.roles import grants, is_harmless
-from remit.core.discovery.privileges.paths import CHOSEN, Step
+from remit.core.discovery.privileges.paths import CHOSEN, PathStep
 from remit.core.discovery.privileges.values import quoted
 from remit.core.findings.finding import Severity
 
@@ -90,8 +90,8 @@ class HierarchySteps:
 
     def __init__(self, hierarchy: Hierarchy) -> None:
         self.hierarchy = hierarchy
-        self.owners: dict[str, list[Binding]] = {}
-        self.editors: dict[str, list[Binding]] = {}
+        self.owners: dict[str, list[PolicyBinding]] = {}
+        self.editors: dict[str, list[PolicyBinding]] = {}
         for member, bindings in hierarchy.bindings.items():
             for binding in bindings:
                 if binding.condition or binding.resource.startswith("serviceAccounts/"):
@@ -119,7 +119,7 @@ class HierarchySteps:
             m for m in hierarchy.bindings if m.startswith(ACCOUNT) and m.endswith(_AGENT_ENDS)
         )
 
-    def steps_of(self, node: str) -> list[Step]:
+    def steps_of(self, node: str) -> list[PathStep]:
         """Return the steps that a node permits."""
         if node in self.owners or node.startswith("owner:"):
             return []
@@ -149,7 +149,7 @@ class HierarchySteps:
         owned = self.owners.get(node, ())
         return node.removeprefix(ACCOUNT) + (f" (owner of {owned[0].resource})" if owned else "")
 
-    def _policies(self, member: str) -> Iterator[Step]:
+    def _policies(self, member: str) -> Iterator[PathStep]:
         hierarchy = self.hierarchy
         for binding in hierarchy.bindings.get(member, ()):
             resource = binding.resource
@@ -175,7 +175,7 @@ class HierarchySteps:
                     says = f"add every permission to its role {quoted(binding.role)}"
                     yield _step("role-update", f"owner:{resource}", says, [held])
 
-    def _on_accounts(self, member: str) -> Iterator[Step]:
+    def _on_accounts(self, member: str) -> Iterator[PathStep]:
         hierarchy = self.hierarchy
         for account in self._reached(member):
             at = f"serviceAccounts/{account.removeprefix(ACCOUNT)}"
@@ -216,7 +216,7 @@ class HierarchySteps:
                 )
         return sorted(found - {member})
 
-    def _hosting(self, member: str, project: str) -> list[Held] | None:
+    def _hosting(self, member: str, project: str) -> list[HeldBinding] | None:
         for alternative in _HOSTS if project else ():
             held = [
                 self.hierarchy.permitted(member, permission, project) for permission in alternative.split()
@@ -226,7 +226,7 @@ class HierarchySteps:
                 return found
         return None
 
-    def _by_agents(self, member: str) -> Iterator[Step]:
+    def _by_agents(self, member: str) -> Iterator[PathStep]:
         for technique, (permissions, end, says) in _BY_AGENTS.items():
             for agent in self._agents:
                 project = self.hierarchy.accounts.get(agent, "") if agent.endswith(end) else ""
@@ -235,7 +235,7 @@ class HierarchySteps:
                 if found:
                     yield _step(technique, agent, f"{says} {CHOSEN}", [found])
 
-    def _providers(self, member: str) -> Iterator[Step]:
+    def _providers(self, member: str) -> Iterator[PathStep]:
         """Yield the steps to members of a workload identity pool, whose providers say who they are."""
         for other in sorted(self.hierarchy.bindings):
             if "://iam.googleapis.com/projects/" in other and "/workloadIdentityPools/" in other:
@@ -253,7 +253,7 @@ class HierarchySteps:
             a in self.hierarchy.keyless for a in self.hierarchy.ancestors(at)
         )
 
-    def _covered(self, mine: Sequence[Binding], other: Binding) -> bool:
+    def _covered(self, mine: Sequence[PolicyBinding], other: PolicyBinding) -> bool:
         if not other.patterns and is_harmless(other.role):
             return True
         chain = self.hierarchy.ancestors(other.resource)
@@ -272,10 +272,10 @@ _ABOUT_ACCOUNTS: Final = (
 )
 
 
-def _step(technique: str, target: str, says: str, held: Sequence[Held]) -> Step:
+def _step(technique: str, target: str, says: str, held: Sequence[HeldBinding]) -> PathStep:
     unknowns = dict.fromkeys(h.unknown for h in held if h.unknown)
     bindings = [h.binding for h in held if h.binding.place.file]
-    return Step(
+    return PathStep(
         technique=technique,
         target=target,
         says=says,

@@ -12,7 +12,7 @@ from remit.core.discovery.discovered import MOST_PLACES, Discovered, FilePlace
 from remit.core.discovery.privileges.github.tokens import (
     ADMINISTERING,
     GAINING,
-    Holder,
+    TokenHolder,
     holders,
     listed,
     trusts,
@@ -28,7 +28,7 @@ from remit.core.discovery.privileges.github.workflows import (
     third_party,
     workflow_of,
 )
-from remit.core.discovery.privileges.paths import EscalationPath, Step, path_finding
+from remit.core.discovery.privileges.paths import PathStep, StepPath, path_finding
 from remit.core.discovery.privileges.values import mapping, quoted, text
 from remit.core.findings.finding import FindingKind, Severity
 
@@ -190,7 +190,7 @@ def _actions(workflows: Iterable[Workflow]) -> Iterator[Discovered]:
 
 
 def _holder(
-    holder: Holder, workflows: Sequence[Workflow], settings: _Settings, now: datetime
+    holder: TokenHolder, workflows: Sequence[Workflow], settings: _Settings, now: datetime
 ) -> Iterator[Discovered]:
     about = f"principal:github:{holder.kind.replace(' ', '-')}:{holder.name}"
     called = f"{holder.kind} {quoted(holder.name)}"
@@ -251,7 +251,7 @@ def _holder(
 
 
 def _by_code(
-    holder: Holder, about: str, start: str, workflows: Sequence[Workflow], settings: _Settings
+    holder: TokenHolder, about: str, start: str, workflows: Sequence[Workflow], settings: _Settings
 ) -> Iterator[Discovered]:
     """Yield the path of one who may push code: to the secrets of the workflows that run it."""
     for workflow in workflows:
@@ -307,12 +307,19 @@ def _path(
     unknown: str,
     remedy: str,
     which: str = "",
+    by: str = "",
 ) -> Discovered:
-    step = Step(
-        technique=technique, target=end, says=does, remediation=remedy, unknown=unknown, places=(place,)
+    step = PathStep(
+        technique=technique,
+        target=end,
+        says=does,
+        by=by,
+        remediation=remedy,
+        unknown=unknown,
+        places=(place,),
     )
     lower = list(Severity)[min(severity.rank + bool(unknown), 3)]
-    path = EscalationPath(start=start, steps=(step,), severity=lower)
+    path = StepPath(start=start, steps=(step,), severity=lower)
     return path_finding(path, about=about, name_of=str, which=which)
 
 
@@ -337,7 +344,7 @@ def _wide(
     )
 
 
-def _aged(kind: FindingKind, about: str, holder: Holder, says: str) -> Discovered:
+def _aged(kind: FindingKind, about: str, holder: TokenHolder, says: str) -> Discovered:
     return Discovered(
         kind=kind,
         about=about,

@@ -34,10 +34,11 @@ GAINING: Final = {
 }
 
 
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
+class TokenHolder(msgspec.Struct, frozen=True, kw_only=True):
     """A token, an app or a key.
 
-    `writes` are permissions that may be written, `scopes` those of classic tokens. `endless` ones never expire.
+    `writes` are permissions that may be written, `scopes` those of classic tokens. `endless` ones
+    never expire.
     """
 
     kind: str
@@ -58,21 +59,21 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         return "it holds " + ", ".join(map(quoted, held[:20]))
 
 
-def holders(item: dict[str, Json], place: FilePlace) -> Iterator[Holder]:
+def holders(item: dict[str, Json], place: FilePlace) -> Iterator[TokenHolder]:
     """Yield what an object of the API's lists describes, if it is a token, an app or a key."""
     login = text(item, "login") or text(item, "owner", "login")
     if text(item, "app_slug") or (text(item, "slug") and "permissions" in item):
         name = text(item, "app_slug") or text(item, "slug")
         writes = _writes(mapping(item, "permissions"))
         everywhere = text(item, "repository_selection") == "all"
-        yield Holder(kind="app", name=name, place=place, writes=writes, everywhere=everywhere)
+        yield TokenHolder(kind="app", name=name, place=place, writes=writes, everywhere=everywhere)
     elif "token_expires_at" in item or "token_expired" in item:
         if item.get("token_expired") is True:
             return
         permissions = mapping(item, "permissions")
         writes = _writes({k: v for part in permissions.values() for k, v in mapping(part).items()})
         expires = _time(text(item, "token_expires_at"))
-        yield Holder(
+        yield TokenHolder(
             kind="token",
             name=f"{login}/{text(item, 'token_name') or item.get('token_id') or item.get('id') or 'token'}",
             place=place,
@@ -87,7 +88,7 @@ def holders(item: dict[str, Json], place: FilePlace) -> Iterator[Holder]:
         given = text(item, "X-OAuth-Scopes")
         scopes = set(texts(item, "scopes")) | {s.strip() for s in given.split(",") if s.strip()}
         expires = _time(text(item, "authorized_credential_expires_at"))
-        yield Holder(
+        yield TokenHolder(
             kind="classic token",
             name=f"{login}/{text(item, 'token_last_eight')[-4:]}",
             place=place,
@@ -100,7 +101,9 @@ def holders(item: dict[str, Json], place: FilePlace) -> Iterator[Holder]:
         )
     elif item.get("read_only") is False and text(item, "key").startswith(("ssh-", "ecdsa-", "sk-")):
         writes = frozenset({"contents", "workflows"})
-        yield Holder(kind="deploy key", name=text(item, "title") or "deploy key", place=place, writes=writes)
+        yield TokenHolder(
+            kind="deploy key", name=text(item, "title") or "deploy key", place=place, writes=writes
+        )
 
 
 def trusts(item: dict[str, Json]) -> Iterator[tuple[str, str]]:

@@ -44,13 +44,14 @@ _SAME: Final = re.compile(
 )
 _PINNED: Final = re.compile(r"@[0-9a-f]{40}$|@sha256:[0-9a-f]{64}$")
 #: Commands that run nothing of a checked out tree.
-_INERT: Final = frozenset(
-    ["echo", "printf", "git", "gh", "cat", "ls", "grep", "diff", "jq", "test", "[", "[[", "exit", "if", "fi", "then", "else", "elif", "for", "do", "done", "while", "cd", "wc", "sort", "head", "tail", "mkdir", "cp", "mv", "rm", "export", "set", "true", "false", "sha256sum", "curl"]
+_INERT: Final = (
+    " echo printf git gh cat ls grep diff jq test [ [[ exit if fi then else elif for do done while cd wc sort "
+    "head tail mkdir cp mv rm export set true false sha256sum curl "
 )
 _MOST_NODES: Final = 20_000
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class JobStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a job."""
 
     uses: str
@@ -67,7 +68,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[JobStep, ...]
     writes: frozenset[str] | None
     secrets: frozenset[str]
     condition: str
@@ -100,11 +101,7 @@ def workflow_of(document: dict[str, Json], place: FilePlace) -> Workflow | None:
     push = started.get("push") if isinstance(started, dict) else None
     outer = _writes(document.get("permissions"))
     secrets = _secrets(document.get("env"))
-    found = [
-        _job(name, mapping(job), outer, secrets)
-        for name, job in list(jobs.items())[:500]
-        if isinstance(name, str)
-    ]
+    found = [_job(str(name), mapping(job), outer, secrets) for name, job in list(jobs.items())[:500]]
     return Workflow(
         place=place,
         events=frozenset(str(event) for event in events),
@@ -126,7 +123,7 @@ def is_pinned(uses: str) -> bool:
     return bool(_PINNED.search(uses))
 
 
-def runs_head(job: Job) -> Step | None:
+def runs_head(job: Job) -> JobStep | None:
     """Return the step by which a job runs the code of a pull request that it checked out."""
     out = False
     for step in job.steps:
@@ -143,7 +140,7 @@ def runs_head(job: Job) -> Step | None:
     return None
 
 
-def runs_text(job: Job) -> Step | None:
+def runs_text(job: Job) -> JobStep | None:
     """Return the step that puts a text of outsiders into a script."""
     for step in job.steps:
         scripts = [step.run, *(step.inputs if step.uses.startswith("actions/github-script") else ())]
@@ -176,10 +173,10 @@ def _job(name: str, job: dict[str, Json], outer: frozenset[str] | None, secrets:
     )
 
 
-def _step(step: dict[str, Json]) -> Step:
+def _step(step: dict[str, Json]) -> JobStep:
     inputs = mapping(step, "with")
     run = step.get("run")
-    return Step(
+    return JobStep(
         uses=text(step, "uses"),
         run=run[:20_000] if isinstance(run, str) else "",
         inputs=tuple(value[:20_000] for value in inputs.values() if isinstance(value, str)),
@@ -222,6 +219,6 @@ def _executes(run: str) -> bool:
     """Return whether a script runs more than commands that run nothing of a checked out tree."""
     for line in re.split(r"[\n;|&]+", run[:20_000]):
         words = [word for word in line.split() if not re.match(r"[A-Za-z_]\w*=", word)]
-        if words and not words[0].startswith(("#", "-", ">", "$(", "\\")) and words[0] not in _INERT:
+        if words and not words[0].startswith(("#", "-", ">", "$(", "\\")) and f" {words[0]} " not in _INERT:
             return True
     return False

@@ -13,7 +13,7 @@ import msgspec
 
 from remit.core.discovery.declared import PermissionExport
 from remit.core.discovery.discovered import FilePlace
-from remit.core.discovery.privileges.kubernetes.roles import DEFAULT_ROLES, Rule, rules_of
+from remit.core.discovery.privileges.kubernetes.roles import DEFAULT_ROLES, RoleRule, rules_of
 from remit.core.discovery.privileges.values import environment_of, mapping, objects, quoted, text, texts
 from remit.core.json_value import Json
 
@@ -56,18 +56,18 @@ WIDE_GROUPS: Final = ("system:unauthenticated", "system:authenticated", "system:
 _Item = TypeVar("_Item")
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
+class RuleGrant(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that a binding gives to a subject. An empty `namespace` is the whole cluster."""
 
     subject: str
     namespace: str
-    rule: Rule
+    rule: RoleRule
     by: str
     place: FilePlace
     builtin: bool = False
 
 
-class Workload(msgspec.Struct, frozen=True, kw_only=True):
+class PodWorkload(msgspec.Struct, frozen=True, kw_only=True):
     """Something that runs pods. `owned` pods and sets belong to another workload."""
 
     kind: str
@@ -80,7 +80,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     place: FilePlace
 
 
-class Binding(msgspec.Struct, frozen=True, kw_only=True):
+class RoleBinding(msgspec.Struct, frozen=True, kw_only=True):
     """A RoleBinding or ClusterRoleBinding; the latter has no namespace."""
 
     name: str
@@ -99,7 +99,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
         return f"{kind} {quoted(self.name)}{where} gives {self.role_kind} {quoted(self.role)}"
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
     """A service account. `cloud` is its identity in a cloud, `mounted` whether pods get its token unasked."""
 
     node: str
@@ -113,12 +113,12 @@ class Cluster:
 
     def __init__(self, exports: Iterable[PermissionExport]) -> None:
         self.namespaces: dict[str, dict[str, str]] = {}
-        self.accounts: dict[str, Account] = {}
-        self.workloads: list[Workload] = []
-        self.bindings: list[Binding] = []
+        self.accounts: dict[str, ServiceAccount] = {}
+        self.workloads: list[PodWorkload] = []
+        self.bindings: list[RoleBinding] = []
         self.tokens: dict[tuple[str, str], str] = {}
         self.eks = self.policies = False
-        self._roles: dict[tuple[str, str], tuple[Rule, ...]] = {}
+        self._roles: dict[tuple[str, str], tuple[RoleRule, ...]] = {}
         self._labels: dict[str, dict[str, str]] = {}
         self._selectors: dict[str, list[dict[str, Json]]] = {}
         for export in exports:
@@ -128,17 +128,17 @@ class Cluster:
         self.workloads.sort(key=msgspec.json.encode)
         self._compared = 0
         for workload in self.workloads:
-            self.accounts.setdefault(workload.account, Account(node=workload.account))
-        self.bindings_of: dict[str, list[Binding]] = {}
-        self.bindings_in: dict[str, list[Binding]] = {}
-        self.grants: dict[str, list[Grant]] = {}
+            self.accounts.setdefault(workload.account, ServiceAccount(node=workload.account))
+        self.bindings_of: dict[str, list[RoleBinding]] = {}
+        self.bindings_in: dict[str, list[RoleBinding]] = {}
+        self.grants: dict[str, list[RuleGrant]] = {}
         self._grant()
         self.workloads_in = _by_namespace(self.workloads, lambda workload: workload.namespace)
         self.accounts_in = _by_namespace(sorted(self.accounts), lambda account: place_of(account)[0])
 
     def _grant(self) -> None:
         total = 0
-        rules: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
+        rules: dict[tuple[str, str, str], tuple[RoleRule, ...]] = {}
         for binding in self.bindings:
             self.bindings_in.setdefault(binding.namespace, []).append(binding)
             role = (binding.role_kind, binding.role, binding.namespace)
@@ -147,13 +147,13 @@ class Cluster:
             for subject in binding.subjects:
                 self.bindings_of.setdefault(subject, []).append(binding)
                 if subject.startswith(ACCOUNT):
-                    self.accounts.setdefault(subject, Account(node=subject))
+                    self.accounts.setdefault(subject, ServiceAccount(node=subject))
                 grants = self.grants.setdefault(subject, [])
                 if total < _MOST_GRANTS and len(grants) < _MOST_OF_SUBJECT:
                     grants.extend(_granted(binding, subject, rules[role]))
                     total += len(rules[role])
 
-    def rules(self, kind: str, name: str, namespace: str) -> tuple[Rule, ...]:
+    def rules(self, kind: str, name: str, namespace: str) -> tuple[RoleRule, ...]:
         """Return the rules of a role, with what a ClusterRole aggregates."""
         if kind != "ClusterRole":
             return self._roles.get((namespace, name), ())
@@ -167,11 +167,11 @@ class Cluster:
                     rules += self._roles.get(("", other), ())
         return rules
 
-    def all_grants(self, subject: str) -> list[Grant]:
+    def all_grants(self, subject: str) -> list[RuleGrant]:
         """Return the grants of a subject and of its groups."""
         return [grant for member in (subject, *groups_of(subject)) for grant in self.grants.get(member, ())]
 
-    def running(self, namespace: str) -> Iterator[Workload]:
+    def running(self, namespace: str) -> Iterator[PodWorkload]:
         """Yield the workloads of a namespace, or of all, whose pods hold a token of their service account."""
         for workload in self.workloads_in.get(namespace, ()) if namespace else self.workloads:
             mounted = workload.mounted
@@ -284,11 +284,11 @@ def is_platform(subject: str) -> bool:
     return subject.startswith(f"{ACCOUNT}kube-system:")
 
 
-def _granted(binding: Binding, subject: str, rules: Iterable[Rule]) -> Iterator[Grant]:
+def _granted(binding: RoleBinding, subject: str, rules: Iterable[RoleRule]) -> Iterator[RuleGrant]:
     named = binding.name.startswith(_BUILTIN_NAMES) or any(n in _BUILTIN_LABELS for n in binding.labels)
     system = subject.startswith((f"{USER}system:", f"{GROUP}system:")) and is_platform(subject)
     for rule in dict.fromkeys(rules):
-        yield Grant(
+        yield RuleGrant(
             subject=subject,
             namespace=binding.namespace,
             rule=rule,
@@ -308,7 +308,7 @@ def shown(subject: str) -> str:
 
 def _binding(
     item: dict[str, Json], name: str, namespace: str, labels: tuple[str, ...], place: FilePlace
-) -> Binding:
+) -> RoleBinding:
     subjects: list[str] = []
     for subject in objects(item, "subjects"):
         kind, who = text(subject, "kind"), text(subject, "name")
@@ -320,7 +320,7 @@ def _binding(
             subjects.append(who if who.startswith(ACCOUNT) else f"{USER}{who}")
         elif kind == "Group":
             subjects.append(f"{GROUP}{who}")
-    return Binding(
+    return RoleBinding(
         name=name,
         namespace=namespace,
         role_kind="ClusterRole"
@@ -333,9 +333,9 @@ def _binding(
     )
 
 
-def _account(item: dict[str, Json], namespace: str, name: str) -> Account:
+def _account(item: dict[str, Json], namespace: str, name: str) -> ServiceAccount:
     annotations = mapping(item, "metadata", "annotations")
-    return Account(
+    return ServiceAccount(
         node=f"{ACCOUNT}{namespace}:{name}",
         cloud=next((found for key in CLOUD_IDENTITIES if (found := text(annotations, key))), ""),
         mounted=item.get("automountServiceAccountToken") is not False,
@@ -343,11 +343,11 @@ def _account(item: dict[str, Json], namespace: str, name: str) -> Account:
     )
 
 
-def _workload(item: dict[str, Json], kind: str, namespace: str, name: str, place: FilePlace) -> Workload:
+def _workload(item: dict[str, Json], kind: str, namespace: str, name: str, place: FilePlace) -> PodWorkload:
     spec = mapping(item, *WORKLOADS[kind])
     containers = [*objects(spec, "containers"), *objects(spec, "initContainers")]
     account = text(spec, "serviceAccountName") or text(spec, "serviceAccount") or "default"
-    return Workload(
+    return PodWorkload(
         kind=kind,
         namespace=namespace,
         name=name,

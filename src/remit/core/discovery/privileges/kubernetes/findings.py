@@ -15,7 +15,7 @@ from remit.core.discovery.privileges.kubernetes.cluster import (
     USER,
     WIDE_GROUPS,
     Cluster,
-    Grant,
+    RuleGrant,
     is_platform,
     listed,
     place_of,
@@ -23,7 +23,7 @@ from remit.core.discovery.privileges.kubernetes.cluster import (
 )
 from remit.core.discovery.privileges.kubernetes.roles import RBAC
 from remit.core.discovery.privileges.kubernetes.steps import ClusterSteps
-from remit.core.discovery.privileges.paths import PathSearch, path_finding
+from remit.core.discovery.privileges.paths import StepSearch, path_finding
 from remit.core.discovery.privileges.values import quoted, text
 from remit.core.findings.finding import FindingKind, Severity
 
@@ -87,7 +87,7 @@ def _cluster_findings(cluster: Cluster) -> Iterator[Discovered]:
         for subject, grants in cluster.grants.items()
         if subject not in steps.admins and any(not grant.builtin for grant in grants)
     }
-    search = PathSearch(starts, steps.steps_of, steps.weights, steps.gains)
+    search = StepSearch(starts, steps.steps_of, steps.weights, steps.gains)
     pathed: set[str] = set()
     for path in search.paths():
         pathed.add(path.start)
@@ -133,14 +133,14 @@ def _public(subject: str) -> bool:
     return subject in (f"{USER}system:anonymous", *(f"{GROUP}{name}" for name in WIDE_GROUPS))
 
 
-def _beyond_reading(grant: Grant) -> bool:
+def _beyond_reading(grant: RuleGrant) -> bool:
     rule = grant.rule
     secrets = not rule.names and any(rule.permits(verb, "", "secrets") for verb in _READING)
     return secrets or not rule.verbs <= _READING
 
 
 def _shared(cluster: Cluster, steps: ClusterSteps) -> Iterator[Discovered]:
-    """Yield service accounts of several workloads: `default` with rights of its own, and administrators."""
+    """Yield service accounts of several workloads: `default` with rights, and administrators."""
     users: dict[str, set[str]] = {}
     places: dict[str, set[FilePlace]] = {}
     for workload in cluster.running(""):
@@ -181,7 +181,7 @@ def _unused(cluster: Cluster) -> Iterator[Discovered]:
 def _crossed(cluster: Cluster) -> Iterator[Discovered]:
     for account, grants in sorted(cluster.grants.items()):
         home = place_of(account)[0] if account.startswith(ACCOUNT) else ""
-        reached: dict[str, list[Grant]] = {}
+        reached: dict[str, list[RuleGrant]] = {}
         for grant in grants:
             if home and grant.namespace not in ("", home) and _beyond_reading(grant):
                 reached.setdefault(grant.namespace, []).append(grant)
@@ -202,7 +202,7 @@ def _finding(
     kind: FindingKind,
     subject: str,
     which: str,
-    grants: Sequence[Grant],
+    grants: Sequence[RuleGrant],
     says: str,
     severity: Severity | None = None,
     reach: tuple[str, ...] = (),

@@ -16,7 +16,7 @@ from remit.core.json_value import Json
 RBAC: Final = "rbac.authorization.k8s.io"
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class RoleRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule about resources. Empty `names` are all names."""
 
     groups: frozenset[str]
@@ -40,7 +40,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it permits every verb on every resource."""
         return not self.names and all("*" in part for part in (self.groups, self.resources, self.verbs))
 
-    def covers(self, other: Rule) -> bool:
+    def covers(self, other: RoleRule) -> bool:
         """Return whether it alone permits all that another rule permits."""
         if self.names and not (other.names and other.names <= self.names):
             return False
@@ -54,10 +54,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def rules_of(role: dict[str, Json]) -> tuple[Rule, ...]:
+def rules_of(role: dict[str, Json]) -> tuple[RoleRule, ...]:
     """Return the rules of a role about objects; `nonResourceURLs` are none."""
     return tuple(
-        Rule(
+        RoleRule(
             groups=frozenset(texts(rule, "apiGroups")),
             resources=frozenset(texts(rule, "resources")),
             verbs=frozenset(texts(rule, "verbs")),
@@ -68,15 +68,15 @@ def rules_of(role: dict[str, Json]) -> tuple[Rule, ...]:
     )
 
 
-def _rule(group: str, resources: str, verbs: str) -> Rule:
-    return Rule(
+def _rule(group: str, resources: str, verbs: str) -> RoleRule:
+    return RoleRule(
         groups=frozenset({"" if group == "core" else group}),
         resources=frozenset(resources.split()),
         verbs=frozenset(verbs.split()),
     )
 
 
-EVERYTHING: Final = Rule(groups=frozenset("*"), resources=frozenset("*"), verbs=frozenset("*"))
+EVERYTHING: Final = RoleRule(groups=frozenset("*"), resources=frozenset("*"), verbs=frozenset("*"))
 _WRITE: Final = "create update patch delete deletecollection get list watch"
 _EDIT: Final = (
     _rule("core", "pods replicationcontrollers services configmaps persistentvolumeclaims", _WRITE),
@@ -88,7 +88,7 @@ _EDIT: Final = (
     _rule("batch", "jobs cronjobs", _WRITE),
 )
 #: The ClusterRoles that each cluster has and manifests name without defining; reading is left out.
-DEFAULT_ROLES: Final[dict[str, tuple[Rule, ...]]] = {
+DEFAULT_ROLES: Final[dict[str, tuple[RoleRule, ...]]] = {
     "cluster-admin": (EVERYTHING,),
     "admin": (*_EDIT, _rule(RBAC, "roles rolebindings", _WRITE)),
     "edit": _EDIT,

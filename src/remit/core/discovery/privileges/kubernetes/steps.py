@@ -20,7 +20,7 @@ from remit.core.discovery.privileges.kubernetes.cluster import (
     GROUP,
     USER,
     Cluster,
-    Grant,
+    RuleGrant,
     groups_of,
     place_of,
 )
@@ -34,10 +34,10 @@ from remit.core.discovery.privileges.kubernetes.techniques import (
     VOLUME,
     WEBHOOK,
     WORKLOAD,
-    Need,
-    Technique,
+    ClusterNeed,
+    ClusterTechnique,
 )
-from remit.core.discovery.privileges.paths import CHOSEN, Step
+from remit.core.discovery.privileges.paths import CHOSEN, PathStep
 from remit.core.discovery.privileges.values import quoted
 from remit.core.findings.finding import Severity
 
@@ -80,7 +80,7 @@ _READING: Final = frozenset({"get", "list", "watch"})
 class _Used(msgspec.Struct, frozen=True):
     """The grants that meet a need, and the names that they are limited to; None for all names."""
 
-    grants: tuple[Grant, ...]
+    grants: tuple[RuleGrant, ...]
     names: frozenset[str] | None
     verbs: frozenset[str]
 
@@ -99,7 +99,7 @@ class ClusterSteps:
         self._privileged = {w.namespace for w in cluster.workloads if w.privileged}
         self.weights = {**GOALS, **dict.fromkeys(self.admins, Severity.CRITICAL)}
 
-    def steps_of(self, node: str) -> list[Step]:
+    def steps_of(self, node: str) -> list[PathStep]:
         """Return the steps that a node permits."""
         kind, _, rest = node.partition(":")
         if node in self.admins or (node in GOALS and node != NODES):
@@ -108,9 +108,9 @@ class ClusterSteps:
             return list(self._members(kind, rest))
         if node == NODES:
             says = f"read the token of {CHOSEN} from a pod on its node"
-            return [Step(technique="token-on-node", target="pods:", says=says)]
-        everywhere: list[Grant] = []
-        local: dict[str, list[Grant]] = {}
+            return [PathStep(technique="token-on-node", target="pods:", says=says)]
+        everywhere: list[RuleGrant] = []
+        local: dict[str, list[RuleGrant]] = {}
         for grant in self._grants(node):
             (local.setdefault(grant.namespace, []) if grant.namespace else everywhere).append(grant)
         steps = list(self._scoped(node, everywhere, ""))
@@ -125,7 +125,7 @@ class ClusterSteps:
         mine = self._grants(start)
         return any(self._lacks(mine, grant) for grant in self._grants(target))
 
-    def _lacks(self, mine: Sequence[Grant], grant: Grant) -> bool:
+    def _lacks(self, mine: Sequence[RuleGrant], grant: RuleGrant) -> bool:
         """Return whether grants do not permit what another one permits beyond reading ordinary objects."""
         rule = grant.rule
         near = [g for g in mine if g.namespace in ("", grant.namespace)]
@@ -156,20 +156,20 @@ class ClusterSteps:
             return f"holder of {name.replace(':', ' ', 1)}" + (f" in {scope}" if scope else "")
         return NAMES.get(node) or f"{kind} {rest}"
 
-    def _grants(self, node: str) -> list[Grant]:
+    def _grants(self, node: str) -> list[RuleGrant]:
         kind, _, rest = node.partition(":")
         if kind == "namespace":
             nowhere = FilePlace(file="")
-            return [Grant(subject=node, namespace=rest, rule=EVERYTHING, by="", place=nowhere)]
+            return [RuleGrant(subject=node, namespace=rest, rule=EVERYTHING, by="", place=nowhere)]
         if kind == "role":
             role, _, scope = rest.rpartition("@")
             role_kind, _, name = role.partition(":")
             rules = self.cluster.rules(role_kind, name, scope)
             nowhere = FilePlace(file="")
-            return [Grant(subject=node, namespace=scope, rule=r, by="", place=nowhere) for r in rules]
+            return [RuleGrant(subject=node, namespace=scope, rule=r, by="", place=nowhere) for r in rules]
         return self.cluster.all_grants(node)
 
-    def _members(self, kind: str, namespace: str) -> Iterator[Step]:
+    def _members(self, kind: str, namespace: str) -> Iterator[PathStep]:
         cluster = self.cluster
         if kind == "tokens":
             for (where, _), account in sorted(cluster.tokens.items()):
@@ -193,7 +193,7 @@ class ClusterSteps:
         cluster = self.cluster
         return cluster.accounts_in.get(namespace, []) if namespace else sorted(cluster.accounts)
 
-    def _scoped(self, node: str, grants: Sequence[Grant], scope: str) -> Iterator[Step]:
+    def _scoped(self, node: str, grants: list[RuleGrant], scope: str) -> Iterator[PathStep]:
         """Yield the steps by the rights in one namespace, or in all (`scope` empty)."""
         rights = _Rights(node, grants, scope)
         for technique in TECHNIQUES:
@@ -208,13 +208,15 @@ class ClusterSteps:
         if not scope:
             yield from _cluster_wide(rights)
         if scope in ("", SYSTEM) and self.cluster.eks:
-            used = rights.all_of((Need((("update patch", "", "configmaps"),), "aws-auth"),))
+            used = rights.all_of((ClusterNeed((("update patch", "", "configmaps"),), "aws-auth"),))
             if used is not None:
                 yield rights.step(
                     "aws-auth", ADMIN, "map itself to an administrator in ConfigMap `aws-auth`", used
                 )
 
-    def _by_table(self, rights: _Rights, technique: Technique, used: Sequence[_Used]) -> Iterator[Step]:
+    def _by_table(
+        self, rights: _Rights, technique: ClusterTechnique, used: Sequence[_Used]
+    ) -> Iterator[PathStep]:
         where = f" in namespace {quoted(rights.scope)}" if rights.scope else ""
         says = f"{technique.says} {CHOSEN}{where}"
         names = used[0].names if technique.named else None
@@ -236,9 +238,9 @@ class ClusterSteps:
             return [f"{ACCOUNT}{scope}:{name}"]
         return sorted(account for account in self.cluster.accounts if place_of(account)[1] == name)
 
-    def _read_secrets(self, rights: _Rights) -> Iterator[Step]:
-        listing = rights.all_of((Need((("list watch", "", "secrets"),)),))
-        used = listing or rights.all_of((Need((("get", "", "secrets"),)),))
+    def _read_secrets(self, rights: _Rights) -> Iterator[PathStep]:
+        listing = rights.all_of((ClusterNeed((("list watch", "", "secrets"),)),))
+        used = listing or rights.all_of((ClusterNeed((("get", "", "secrets"),)),))
         if used is None:
             return
         names, scope = used[0].names, rights.scope
@@ -254,13 +256,13 @@ class ClusterSteps:
             if names is not None and name in names and scope in ("", where):
                 yield rights.step("read-secrets", account, says, used)
 
-    def _on_nodes(self, rights: _Rights) -> Iterator[Step]:
+    def _on_nodes(self, rights: _Rights) -> Iterator[PathStep]:
         scope = rights.scope
         used = rights.all_of((WORKLOAD,))
         if used is None:
             return
         where = f" in namespace {quoted(scope)}" if scope else ""
-        relabel = rights.meets(Need((("update patch", "", "namespaces"),), scope))
+        relabel = rights.meets(ClusterNeed((("update patch", "", "namespaces"),), scope))
         unknown = self._admission(scope, relabel is not None)
         if unknown is not None:
             says = f"run a privileged pod{where} and control its node"
@@ -281,10 +283,10 @@ class ClusterSteps:
             return "no admission policy forbids privileged pods"
         return "" if forbidden else "no Pod Security label or admission policy forbids privileged pods"
 
-    def _roles(self, rights: _Rights) -> Iterator[Step]:
+    def _roles(self, rights: _Rights) -> Iterator[PathStep]:
         resource = "roles" if rights.scope else "clusterroles"
         used = rights.all_of(
-            (Need((("escalate", RBAC, resource),)), Need((("update patch", RBAC, resource),)))
+            (ClusterNeed((("escalate", RBAC, resource),)), ClusterNeed((("update patch", RBAC, resource),)))
         )
         if used is None:
             return
@@ -302,25 +304,25 @@ class ClusterSteps:
             says = f"add every right to {kind} {quoted(changed[0])}, which it holds"
             yield rights.step("escalate", target, says, used)
 
-    def _binds(self, rights: _Rights) -> Iterator[Step]:
+    def _binds(self, rights: _Rights) -> Iterator[PathStep]:
         yield from self._bind(rights, "ClusterRole", "rolebindings")
         if rights.scope:
             yield from self._bind(rights, "Role", "rolebindings")
         else:
             yield from self._bind(rights, "ClusterRole", "clusterrolebindings")
 
-    def _bind(self, rights: _Rights, kind: str, resource: str) -> Iterator[Step]:
-        bind = Need((("bind", RBAC, f"{kind.lower()}s"),))
+    def _bind(self, rights: _Rights, kind: str, resource: str) -> Iterator[PathStep]:
+        bind = ClusterNeed((("bind", RBAC, f"{kind.lower()}s"),))
         # A binding of all namespaces is worth most where the controllers run.
         scope = "" if resource == "clusterrolebindings" else rights.scope or SYSTEM
-        used = rights.all_of((bind, Need((("create", RBAC, resource),))))
+        used = rights.all_of((bind, ClusterNeed((("create", RBAC, resource),))))
         bindings = [b for b in self.cluster.bindings_in.get(scope, ()) if b.role_kind == kind]
         if used is not None:
             free = {"cluster-admin"} if kind == "ClusterRole" else {b.role for b in bindings}
             for name in sorted(free if used[0].names is None else used[0].names):
                 yield self._bound(rights, used, kind, name, scope, "create a binding that gives itself")
             return
-        used = rights.all_of((bind, Need((("update patch", RBAC, resource),))))
+        used = rights.all_of((bind, ClusterNeed((("update patch", RBAC, resource),))))
         for binding in bindings if used is not None else ():
             if used and _named(used[0], binding.role) and _named(used[1], binding.name):
                 says = f"add itself to binding {quoted(binding.name)} of"
@@ -328,7 +330,7 @@ class ClusterSteps:
 
     def _bound(
         self, rights: _Rights, used: Sequence[_Used], kind: str, name: str, scope: str, says: str
-    ) -> Step:
+    ) -> PathStep:
         rules = self.cluster.rules(kind, name, scope)
         if any(rule.everything for rule in rules):
             target = f"namespace:{scope}" if scope else ADMIN
@@ -337,8 +339,8 @@ class ClusterSteps:
         where = f" in namespace {quoted(scope)}" if scope else ""
         return rights.step("bind", target, f"{says} {kind} {quoted(name)}{where}", used)
 
-    def _impersonates(self, rights: _Rights) -> Iterator[Step]:
-        accounts = rights.all_of((Need((("impersonate", "", "serviceaccounts"),)),))
+    def _impersonates(self, rights: _Rights) -> Iterator[PathStep]:
+        accounts = rights.all_of((ClusterNeed((("impersonate", "", "serviceaccounts"),)),))
         if accounts is not None:
             where, names = f" in namespace {quoted(rights.scope)}" if rights.scope else "", accounts[0].names
             says = f"impersonate {CHOSEN}{where}"
@@ -355,7 +357,7 @@ class ClusterSteps:
             for user in sorted(set(known)):
                 if _named(users[0], user.removeprefix(USER)):
                     yield rights.step("impersonate", user, f"impersonate {CHOSEN}", users)
-        groups = rights.all_of((Need((("impersonate", "", "groups"),)),))
+        groups = rights.all_of((ClusterNeed((("impersonate", "", "groups"),)),))
         anyone = users or accounts
         if groups is not None and anyone is not None:
             known = [s for s in self.cluster.grants if s.startswith(GROUP)] + [MASTERS]
@@ -368,11 +370,11 @@ class ClusterSteps:
 class _Rights:
     """The grants of a node that count in one namespace, or in all."""
 
-    def __init__(self, node: str, grants: list[Grant], scope: str) -> None:
+    def __init__(self, node: str, grants: list[RuleGrant], scope: str) -> None:
         self.node, self.scope = node, scope
         self._grants = sorted(grants, key=lambda g: (g.subject != node, g.builtin, bool(g.rule.names), g.by))
 
-    def all_of(self, needs: Sequence[Need]) -> list[_Used] | None:
+    def all_of(self, needs: Sequence[ClusterNeed]) -> list[_Used] | None:
         """Return what meets all needs; None where one is unmet, or none of it belongs to the namespace."""
         used = [found for need in needs if (found := self.meets(need)) is not None]
         if len(used) < len(needs):
@@ -380,12 +382,14 @@ class _Rights:
         here = any(g.namespace == self.scope for u in used for g in u.grants)
         return used if here else None
 
-    def step(self, technique: str, target: str, says: str, used: Iterable[_Used], unknown: str = "") -> Step:
+    def step(
+        self, technique: str, target: str, says: str, used: Iterable[_Used], unknown: str = ""
+    ) -> PathStep:
         """Return a step that rests on grants."""
         # The first grant of each need suffices, and is the most telling one.
         grants = [u.grants[0] for u in used]
         by = "; ".join(dict.fromkeys(g.by for g in grants if g.by))
-        return Step(
+        return PathStep(
             technique=technique,
             target=target,
             says=says,
@@ -396,9 +400,9 @@ class _Rights:
             own=any(g.subject == self.node and not g.builtin for g in grants),
         )
 
-    def meets(self, need: Need) -> _Used | None:
+    def meets(self, need: ClusterNeed) -> _Used | None:
         """Return the grants that meet a need, wherever they are from."""
-        grants: list[Grant] = []
+        grants: list[RuleGrant] = []
         verbs: set[str] = set()
         for grant in self._grants:
             if need.cluster and grant.namespace:
@@ -427,13 +431,13 @@ def _named(used: _Used, name: str) -> bool:
     return used.names is None or name in used.names
 
 
-def _chosen(target: str, unknown: str = "") -> Step:
-    return Step(technique="choose", target=target, unknown=unknown, choice=True)
+def _chosen(target: str, unknown: str = "") -> PathStep:
+    return PathStep(technique="choose", target=target, unknown=unknown, choice=True)
 
 
-def _cluster_wide(rights: _Rights) -> Iterator[Step]:
+def _cluster_wide(rights: _Rights) -> Iterator[PathStep]:
     """Yield the steps by rights over objects that have no namespace."""
-    proxy = rights.all_of((Need((("get create", "", "nodes/proxy"),), cluster=True),))
+    proxy = rights.all_of((ClusterNeed((("get create", "", "nodes/proxy"),), cluster=True),))
     if proxy is not None:
         yield rights.step(
             "node-proxy", NODES, "run commands in each pod through the kubelet of its node", proxy
@@ -449,8 +453,8 @@ def _cluster_wide(rights: _Rights) -> Iterator[Step]:
         )
     moved = rights.all_of(
         (
-            Need((("delete", "", "pods"), ("create", "", "pods/eviction"))),
-            Need((("update patch", "", "nodes"),)),
+            ClusterNeed((("delete", "", "pods"), ("create", "", "pods/eviction"))),
+            ClusterNeed((("update patch", "", "nodes"),)),
         )
     )
     if moved is not None:
@@ -458,6 +462,6 @@ def _cluster_wide(rights: _Rights) -> Iterator[Step]:
         yield rights.step("move-pods", "pods:", says, moved, "it controls a node")
 
 
-def _names_cover(mine: Grant, other: Grant) -> bool:
+def _names_cover(mine: RuleGrant, other: RuleGrant) -> bool:
     names = mine.rule.names
     return not names or bool(other.rule.names and other.rule.names <= names)

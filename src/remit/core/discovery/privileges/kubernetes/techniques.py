@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 
-class Need(msgspec.Struct, frozen=True):
+class ClusterNeed(msgspec.Struct, frozen=True):
     """One of several permissions: verbs (any of them), API group and resource.
 
     With `name` it must hold for that object. `cluster` resources have no namespace, so that a RoleBinding
@@ -26,14 +26,14 @@ class Need(msgspec.Struct, frozen=True):
         return frozenset({self.name, f"{domain}/*"} if slash else {self.name})
 
 
-class Technique(msgspec.Struct, frozen=True, kw_only=True):
+class ClusterTechnique(msgspec.Struct, frozen=True, kw_only=True):
     """A step to a service account: of any that exists (`accounts`) or of one whose pods run (`pods`).
 
     `named` techniques are limited by the names of their first need, which are those of service accounts.
     """
 
     name: str
-    needs: tuple[Need, ...]
+    needs: tuple[ClusterNeed, ...]
     target: str
     says: str
     named: bool = False
@@ -42,7 +42,7 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
 
 _CHANGE: Final = "create update patch"
 #: Running a pod of one's own making. The template of a Job cannot be changed after its creation.
-WORKLOAD: Final = Need(
+WORKLOAD: Final = ClusterNeed(
     (
         ("create", "", "pods"),
         (_CHANGE, "apps", "deployments"),
@@ -54,13 +54,13 @@ WORKLOAD: Final = Need(
         ("create", "batch", "jobs"),
     )
 )
-VOLUME: Final = Need((("create", "", "persistentvolumes"),), cluster=True)
-CLAIM: Final = Need((("create", "", "persistentvolumeclaims"),))
-EXEC: Final = Need((("create", "", "pods/exec"),))
-PODS: Final = Need((("update patch", "", "pods"),))
-IMPERSONATE: Final = Need((("impersonate", "", "users"),), cluster=True)
+VOLUME: Final = ClusterNeed((("create", "", "persistentvolumes"),), cluster=True)
+CLAIM: Final = ClusterNeed((("create", "", "persistentvolumeclaims"),))
+EXEC: Final = ClusterNeed((("create", "", "pods/exec"),))
+PODS: Final = ClusterNeed((("update patch", "", "pods"),))
+IMPERSONATE: Final = ClusterNeed((("impersonate", "", "users"),), cluster=True)
 _ADMISSION: Final = "admissionregistration.k8s.io"
-WEBHOOK: Final = Need(
+WEBHOOK: Final = ClusterNeed(
     (
         (_CHANGE, _ADMISSION, "mutatingwebhookconfigurations"),
         (_CHANGE, _ADMISSION, "validatingwebhookconfigurations"),
@@ -69,48 +69,54 @@ WEBHOOK: Final = Need(
 )
 _CERTIFICATES: Final = "certificates.k8s.io"
 CSR: Final = (
-    Need((("create", _CERTIFICATES, "certificatesigningrequests"),), cluster=True),
-    Need((("update patch", _CERTIFICATES, "certificatesigningrequests/approval"),), cluster=True),
-    Need((("approve", _CERTIFICATES, "signers"),), name="kubernetes.io/kube-apiserver-client", cluster=True),
+    ClusterNeed((("create", _CERTIFICATES, "certificatesigningrequests"),), cluster=True),
+    ClusterNeed((("update patch", _CERTIFICATES, "certificatesigningrequests/approval"),), cluster=True),
+    ClusterNeed(
+        (("approve", _CERTIFICATES, "signers"),), name="kubernetes.io/kube-apiserver-client", cluster=True
+    ),
 )
 
 TECHNIQUES: Final = (
-    Technique(
+    ClusterTechnique(
         name="request-token",
-        needs=(Need((("create", "", "serviceaccounts/token"),)),),
+        needs=(ClusterNeed((("create", "", "serviceaccounts/token"),)),),
         target="accounts",
         says="request a token of",
         named=True,
     ),
-    Technique(
+    ClusterTechnique(
         name="token-secret",
-        needs=(Need((("create", "", "secrets"),)), Need((("get list watch", "", "secrets"),))),
+        needs=(ClusterNeed((("create", "", "secrets"),)), ClusterNeed((("get list watch", "", "secrets"),))),
         target="accounts",
         says="create a secret, which Kubernetes fills with a token, and read it to be",
     ),
-    Technique(name="run-workload", needs=(WORKLOAD,), target="accounts", says="run a pod as"),
-    Technique(name="pod-exec", needs=(EXEC,), target="pods", says="run commands in a pod that runs as"),
-    Technique(
+    ClusterTechnique(name="run-workload", needs=(WORKLOAD,), target="accounts", says="run a pod as"),
+    ClusterTechnique(
+        name="pod-exec", needs=(EXEC,), target="pods", says="run commands in a pod that runs as"
+    ),
+    ClusterTechnique(
         name="pod-exec",
-        needs=(Need((("get", "", "pods/exec"),)),),
+        needs=(ClusterNeed((("get", "", "pods/exec"),)),),
         target="pods",
         says="run commands in a pod that runs as",
         unknown="the cluster opens such sessions to `get` (before Kubernetes 1.35)",
     ),
-    Technique(
+    ClusterTechnique(
         name="pod-attach",
-        needs=(Need((("create", "", "pods/attach"),)),),
+        needs=(ClusterNeed((("create", "", "pods/attach"),)),),
         target="pods",
         says="type into a process of a pod that runs as",
         unknown="the process runs what it is told",
     ),
-    Technique(
+    ClusterTechnique(
         name="ephemeral-container",
-        needs=(Need((("update patch", "", "pods/ephemeralcontainers"),)),),
+        needs=(ClusterNeed((("update patch", "", "pods/ephemeralcontainers"),)),),
         target="pods",
         says="add a container to a pod that runs as",
     ),
-    Technique(name="change-pod", needs=(PODS,), target="pods", says="change the image of a pod that runs as"),
+    ClusterTechnique(
+        name="change-pod", needs=(PODS,), target="pods", says="change the image of a pod that runs as"
+    ),
 )
 
 #: What takes each step away, by technique.
