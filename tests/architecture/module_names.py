@@ -53,8 +53,8 @@ WORDS = {
         stdio step store structure subscription subset supervisor survey system table target template
         terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
-        builtin cache cluster compiler counterexample evaluated hierarchy machine prover solver symbolic syntax
-        tenant workflow
+        builtin cache cluster compiler counterexample evaluated hierarchy machine prover solver symbolic
+        syntax tenant workflow
     """,
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap

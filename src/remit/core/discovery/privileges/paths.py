@@ -105,7 +105,7 @@ class StepSearch:
                 rank = (path.severity.rank, len(path.unknown), len(path.steps), path.steps)
                 if step.technique not in best or rank < best[step.technique][0]:
                     best[step.technique] = (rank, path)
-            found += [best[technique][1] for technique in sorted(best)]
+            found += _worth_saying([best[technique][1] for technique in sorted(best)])
         return found
 
     def reaches(self, start: str, level: Severity) -> bool:
@@ -165,6 +165,12 @@ class StepSearch:
                     ways[origin] = (further, step)
                     heapq.heappush(heap, (further, origin))
         return ways
+
+
+def _worth_saying(paths: list[StepPath]) -> list[StepPath]:
+    """Return the paths of a start without uncertain ones to what a certain one reaches."""
+    certain = {path.target for path in paths if not path.unknown}
+    return [path for path in paths if not path.unknown or path.target not in certain]
 
 
 def _explored(starts: list[str], steps_of: Callable[[str], Sequence[PathStep]]) -> dict[str, list[PathStep]]:

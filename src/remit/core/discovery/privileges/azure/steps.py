@@ -161,7 +161,8 @@ class TenantSteps:
             for alternative in HOSTS:
                 hosting = hosting or self._held(principal, assignments, alternative, scope)
         for resource in self._resources(assignments, _IDENTITY) if hosting else ():
-            assigning = self._held(principal, assignments, (ASSIGN,), resource.id)
+            ways = (self._held(principal, assignments, (one,), resource.id) for one in ASSIGN)
+            assigning = next((held for held in ways if held), None)
             for identity in resource.identities if assigning and hosting else ():
                 says = f"assign managed identity {quoted(resource.name)} to its own program, as {CHOSEN}"
                 yield _step(

@@ -95,7 +95,11 @@ TAKEOVERS: Final = (
     ),
 )
 
-ASSIGN: Final = "microsoft.managedidentity/userassignedidentities/assign/action"
+#: The operation's name has a star itself; custom roles are written without it, too.
+ASSIGN: Final = (
+    "microsoft.managedidentity/userassignedidentities/*/assign/action",
+    "microsoft.managedidentity/userassignedidentities/assign/action",
+)
 #: Operations that together run code as an identity that one may assign: all of one alternative.
 HOSTS: Final = tuple(
     tuple(one.lower().split())

@@ -201,7 +201,8 @@ class Hierarchy:
                 self._numbers[default[1]] = f"projects/{project}"
         name = text(item, "name")
         if isinstance(item.get("includedPermissions"), list) and "roles/" in name:
-            self.custom[name] = frozenset(texts(item, "includedPermissions"))
+            known = self.custom.get(name, frozenset())
+            self.custom[name] = known | frozenset(texts(item, "includedPermissions"))
         if name.startswith("folders/") and text(item, "parent"):
             self._parents[name] = text(item, "parent")
         chain = [_resource(a) for a in texts(item, "ancestors")]

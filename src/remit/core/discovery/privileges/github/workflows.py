@@ -45,8 +45,8 @@ _SAME: Final = re.compile(
 _PINNED: Final = re.compile(r"@[0-9a-f]{40}$|@sha256:[0-9a-f]{64}$")
 #: Commands that run nothing of a checked out tree.
 _INERT: Final = (
-    " echo printf git gh cat ls grep diff jq test [ [[ exit if fi then else elif for do done while cd wc sort "
-    "head tail mkdir cp mv rm export set true false sha256sum curl "
+    " echo printf git gh cat ls grep diff jq test [ [[ exit if fi then else elif for do done while cd wc "
+    "sort head tail mkdir cp mv rm export set true false sha256sum curl "
 )
 _MOST_NODES: Final = 20_000
 

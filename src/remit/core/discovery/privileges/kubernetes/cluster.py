@@ -99,7 +99,7 @@ class RoleBinding(msgspec.Struct, frozen=True, kw_only=True):
         return f"{kind} {quoted(self.name)}{where} gives {self.role_kind} {quoted(self.role)}"
 
 
-class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
+class PodAccount(msgspec.Struct, frozen=True, kw_only=True):
     """A service account. `cloud` is its identity in a cloud, `mounted` whether pods get its token unasked."""
 
     node: str
@@ -113,7 +113,7 @@ class Cluster:
 
     def __init__(self, exports: Iterable[PermissionExport]) -> None:
         self.namespaces: dict[str, dict[str, str]] = {}
-        self.accounts: dict[str, ServiceAccount] = {}
+        self.accounts: dict[str, PodAccount] = {}
         self.workloads: list[PodWorkload] = []
         self.bindings: list[RoleBinding] = []
         self.tokens: dict[tuple[str, str], str] = {}
@@ -128,7 +128,7 @@ class Cluster:
         self.workloads.sort(key=msgspec.json.encode)
         self._compared = 0
         for workload in self.workloads:
-            self.accounts.setdefault(workload.account, ServiceAccount(node=workload.account))
+            self.accounts.setdefault(workload.account, PodAccount(node=workload.account))
         self.bindings_of: dict[str, list[RoleBinding]] = {}
         self.bindings_in: dict[str, list[RoleBinding]] = {}
         self.grants: dict[str, list[RuleGrant]] = {}
@@ -147,7 +147,7 @@ class Cluster:
             for subject in binding.subjects:
                 self.bindings_of.setdefault(subject, []).append(binding)
                 if subject.startswith(ACCOUNT):
-                    self.accounts.setdefault(subject, ServiceAccount(node=subject))
+                    self.accounts.setdefault(subject, PodAccount(node=subject))
                 grants = self.grants.setdefault(subject, [])
                 if total < _MOST_GRANTS and len(grants) < _MOST_OF_SUBJECT:
                     grants.extend(_granted(binding, subject, rules[role]))
@@ -333,9 +333,9 @@ def _binding(
     )
 
 
-def _account(item: dict[str, Json], namespace: str, name: str) -> ServiceAccount:
+def _account(item: dict[str, Json], namespace: str, name: str) -> PodAccount:
     annotations = mapping(item, "metadata", "annotations")
-    return ServiceAccount(
+    return PodAccount(
         node=f"{ACCOUNT}{namespace}:{name}",
         cloud=next((found for key in CLOUD_IDENTITIES if (found := text(annotations, key))), ""),
         mounted=item.get("automountServiceAccountToken") is not False,
