@@ -26,6 +26,7 @@ from bench.policy_engines import (
     REGO_OF_10_000,
     policy_engines,
 )
+from bench.privileges_clouds import FALSE_ONES, RECALLS, TIMES, privileges_clouds
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -71,6 +72,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "sinks": sinks,
     "rehearsal": rehearsals,
     "hindsight": hindsight,
+    "privileges-clouds": privileges_clouds,
     "hooks": hooks,
     "replicas": fleet,
     "console": console,
@@ -103,6 +105,9 @@ GOALS = [
     Goal(name=DECISIONS, at_least=5_000),
     Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),
+    *(Goal(name=name, at_least=1) for name in RECALLS),
+    *(Goal(name=name, at_most=0) for name in FALSE_ONES),
+    *(Goal(name=name, at_most=10) for name in TIMES),
     Goal(name=MEMORY, at_most=300),
     Goal(name=HOOK_P99, at_most=20),
     Goal(name=RESULT_P99, at_most=20),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clusters with and without escalation paths.
 
-The facts are those of Kubernetes' "RBAC Good Practices" and of the rules of rbac-police and KubiScan, expressed
-again; no text or code of theirs is here.
+The facts are those of Kubernetes' "RBAC Good Practices" and of the rules of rbac-police and KubiScan,
+expressed again; no text or code of theirs is here.
 """
 
 from __future__ import annotations

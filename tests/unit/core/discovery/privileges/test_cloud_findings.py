@@ -74,7 +74,7 @@ def test_deleted_identities_keep_unused_roles() -> None:
 def test_an_identity_of_several_resources_is_shared() -> None:
     """A managed identity with roles that two groups use is shared."""
     identity = str(azure.IDENTITY["id"])
-    uses = {"identity": {"userAssignedIdentities": {identity: {"principalId": azure.BOSS}}}}
+    uses: dict[str, Json] = {"identity": {"userAssignedIdentities": {identity: {"principalId": azure.BOSS}}}}
     machines = [azure.resource(azure.VM, "a", **uses), azure.resource(azure.VM, "b", azure.OTHER, **uses)]
     roles = [azure.assigned("Reader", azure.SUB, azure.BOSS)]
     [found] = _found(PermissionSource.AZURE, roles=roles, machines=machines)

@@ -7,12 +7,14 @@ import re
 
 import pytest
 
+from remit.core.discovery.declared import PermissionSource
 from remit.core.discovery.privileges.azure import techniques as azure_techniques
 from remit.core.discovery.privileges.gcp import steps as gcp_steps
 from remit.core.discovery.privileges.kubernetes import techniques as kubernetes_techniques
 from remit.core.findings.finding import FindingKind
 from tests.samples.privileges import azure, gcp, github, kubernetes
-from tests.samples.privileges.case import Case, exports_of, findings_of, paths_in
+from tests.samples.privileges.case import ANALYSES, Case, exports_of, findings_of, paths_in
+from tests.samples.privileges.large import large
 
 PATHS = [case for module in (azure, gcp, github, kubernetes) for case in module.PATHS]
 NEAR_MISSES = [case for module in (azure, gcp, github, kubernetes) for case in module.NEAR_MISSES]
@@ -62,3 +64,11 @@ def test_each_technique_has_a_case() -> None:
     for module in (azure_techniques, gcp_steps, kubernetes_techniques):
         from_tables |= set(module.REMEDIATIONS)
     assert not from_tables - {path.rpartition(" ")[2] for case in PATHS for path in case.paths}
+
+
+@pytest.mark.parametrize("provider", list(ANALYSES))
+def test_a_large_export_endangers_those_who_can_gain_and_no_one_else(provider: PermissionSource) -> None:
+    """Among many identities, exactly those with a path are found."""
+    exports, gains = large(provider, 30)
+    found = [f for f in findings_of(provider, exports) if f.kind is FindingKind.ESCALATION_PATH]
+    assert {finding.about for finding in found} == gains

@@ -145,7 +145,8 @@ class TenantSteps:
     def _takeovers(
         self, principal: str, assignments: Sequence[RoleAssignment], takeover: IdentityTakeover
     ) -> Iterator[PathStep]:
-        for resource in self._resources(assignments, takeover.type):
+        operations = [operation for alternative in takeover.alternatives for operation in alternative]
+        for resource in self._resources(assignments, takeover.type, operations, data=takeover.data):
             for alternative in takeover.alternatives if resource.identities else ():
                 held = self._held(principal, assignments, alternative, resource.id, data=takeover.data)
                 if held:
@@ -156,11 +157,11 @@ class TenantSteps:
 
     def _assigned(self, principal: str, assignments: Sequence[RoleAssignment]) -> Iterator[PathStep]:
         hosting: list[HeldRole] | None = None
-        scopes = sorted({assignment.scope for assignment in assignments})
-        for scope in scopes:
+        assigns = any(assignment.permits(one) for assignment in assignments for one in ASSIGN)
+        for scope in sorted({assignment.scope for assignment in assignments}) if assigns else ():
             for alternative in HOSTS:
                 hosting = hosting or self._held(principal, assignments, alternative, scope)
-        for resource in self._resources(assignments, _IDENTITY) if hosting else ():
+        for resource in self._resources(assignments, _IDENTITY, ASSIGN) if hosting else ():
             ways = (self._held(principal, assignments, (one,), resource.id) for one in ASSIGN)
             assigning = next((held for held in ways if held), None)
             for identity in resource.identities if assigning and hosting else ():
@@ -174,7 +175,7 @@ class TenantSteps:
     ) -> Iterator[PathStep]:
         if opening.node == "vault" and not self.tenant.has(opening.type):
             yield from self._unlisted(principal, assignments, opening)
-        for resource in self._resources(assignments, opening.type):
+        for resource in self._resources(assignments, opening.type, opening.operations):
             if resource.open_ is False:
                 continue
             for operation in opening.operations:
@@ -196,9 +197,18 @@ class TenantSteps:
                 unknown, target = "a vault there uses access policies", f"{opening.node}:{assignment.scope}"
                 yield _step(opening.technique, target, f"{opening.says}s there", held, unknown)
 
-    def _resources(self, assignments: Sequence[RoleAssignment], type_: str) -> Iterator[AzureResource]:
+    def _resources(
+        self,
+        assignments: Sequence[RoleAssignment],
+        type_: str,
+        operations: Sequence[str],
+        *,
+        data: bool = False,
+    ) -> Iterator[AzureResource]:
+        """Yield the resources of a type on which an assignment permits one of the operations."""
+        able = [a for a in assignments if any(a.permits(operation, data=data) for operation in operations)]
         seen: set[str] = set()
-        for scope in sorted({assignment.scope for assignment in assignments}):
+        for scope in sorted({assignment.scope for assignment in able}):
             for resource in self.tenant.of_type(type_, scope):
                 if resource.id not in seen:
                     seen.add(resource.id)
