@@ -25,7 +25,7 @@ WORDS = {
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
-        privilege separation shared spent stated takeover technique unclosed untrusted
+        privilege separation shared spent stated takeover unclosed untrusted
         console exception link watch
     """,
     "terms of language and information flow": """

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from remit.core.discovery.declared import PermissionExport, PermissionSource
+from remit.core.discovery.discovered import FilePlace
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
 
@@ -19,6 +21,15 @@ _PRODUCTION: Final = frozenset({"prod", "production", "prd", "live"})
 _DEVELOPMENT: Final = frozenset(
     {"dev", "develop", "development", "test", "testing", "staging", "sandbox", "qa"}
 )
+
+
+def current(exports: Iterable[PermissionExport], provider: PermissionSource) -> list[PermissionExport]:
+    """Return the exports of a provider by place, without those of a history, which hold no more."""
+    return sorted((e for e in exports if e.provider is provider and not e.place.commit), key=_place)
+
+
+def _place(export: PermissionExport) -> FilePlace:
+    return export.place
 
 
 def mapping(value: Json, *names: str) -> dict[str, Json]:

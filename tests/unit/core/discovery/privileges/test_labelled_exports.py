@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from remit.core.discovery.declared import PermissionSource
@@ -72,3 +73,13 @@ def test_a_large_export_endangers_those_who_can_gain_and_no_one_else(provider: P
     exports, gains = large(provider, 30)
     found = [f for f in findings_of(provider, exports) if f.kind is FindingKind.ESCALATION_PATH]
     assert {finding.about for finding in found} == gains
+
+
+def test_what_a_history_holds_is_not_permitted_any_more() -> None:
+    """An export of an earlier commit has no findings."""
+    for case in PATHS:
+        old = [
+            msgspec.structs.replace(export, place=msgspec.structs.replace(export.place, commit="0123abc"))
+            for export in exports_of(case)
+        ]
+        assert not findings_of(case.provider, old)

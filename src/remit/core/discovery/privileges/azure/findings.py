@@ -12,7 +12,7 @@ from remit.core.discovery.discovered import MOST_PLACES, Discovered
 from remit.core.discovery.privileges.azure.steps import TenantSteps, level_of
 from remit.core.discovery.privileges.azure.tenant import RoleAssignment, Tenant
 from remit.core.discovery.privileges.paths import StepSearch, path_finding
-from remit.core.discovery.privileges.values import quoted
+from remit.core.discovery.privileges.values import current, quoted
 from remit.core.findings.finding import FindingKind, Severity
 
 _REMEDIATIONS: Final = {
@@ -24,8 +24,7 @@ _REMEDIATIONS: Final = {
 
 def azure_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[Discovered]:
     """Return what is wrong with the permissions of the tenant that exports describe, in a fixed order."""
-    own = sorted((e for e in exports if e.provider is PermissionSource.AZURE), key=lambda e: e.place)
-    tenant = Tenant(own)
+    tenant = Tenant(current(exports, PermissionSource.AZURE))
     steps = TenantSteps(tenant)
     starts = [f"principal:{p}" for p in tenant.assignments if p not in steps.admins]
     search = StepSearch(starts, steps.steps_of, steps.weights, steps.gains, steps.holds)

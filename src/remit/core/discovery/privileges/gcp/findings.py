@@ -13,7 +13,7 @@ from remit.core.discovery.privileges.gcp.hierarchy import ACCOUNT, PUBLIC, Hiera
 from remit.core.discovery.privileges.gcp.roles import grants
 from remit.core.discovery.privileges.gcp.steps import HierarchySteps
 from remit.core.discovery.privileges.paths import StepSearch, path_finding
-from remit.core.discovery.privileges.values import environment_of, quoted
+from remit.core.discovery.privileges.values import current, environment_of, quoted
 from remit.core.findings.finding import FindingKind, Severity
 
 _WIDE: Final = FindingKind.WIDE_AUTHORITY
@@ -29,8 +29,7 @@ def gcp_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[
 
     Bindings whose condition ended before `now` do not count.
     """
-    own = sorted((e for e in exports if e.provider is PermissionSource.GCP), key=lambda e: e.place)
-    hierarchy = Hierarchy(own, now)
+    hierarchy = Hierarchy(current(exports, PermissionSource.GCP), now)
     steps = HierarchySteps(hierarchy)
     starts = [m for m in hierarchy.bindings if m not in steps.owners and not _is_system(hierarchy, m)]
     search = StepSearch(starts, steps.steps_of, steps.weights, steps.gains, steps.holds)

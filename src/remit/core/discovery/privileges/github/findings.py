@@ -29,7 +29,7 @@ from remit.core.discovery.privileges.github.workflows import (
     workflow_of,
 )
 from remit.core.discovery.privileges.paths import PathStep, StepPath, path_finding
-from remit.core.discovery.privileges.values import mapping, quoted, text
+from remit.core.discovery.privileges.values import current, mapping, quoted, text
 from remit.core.findings.finding import FindingKind, Severity
 
 #: After this long without a use a token counts as unused.
@@ -59,9 +59,7 @@ class _Settings:
 def github_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[Discovered]:
     """Return what is wrong with what exports describe, in a fixed order. `now` tells what is unused."""
     settings, workflows, items = _Settings(), [], []
-    for export in sorted(
-        (e for e in exports if e.provider is PermissionSource.GITHUB), key=lambda e: e.place
-    ):
+    for export in current(exports, PermissionSource.GITHUB):
         workflow = workflow_of(export.document, export.place) if isinstance(export.document, dict) else None
         if workflow is not None:
             workflows.append(workflow)

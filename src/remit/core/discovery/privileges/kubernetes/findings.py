@@ -24,7 +24,7 @@ from remit.core.discovery.privileges.kubernetes.cluster import (
 from remit.core.discovery.privileges.kubernetes.roles import RBAC
 from remit.core.discovery.privileges.kubernetes.steps import ClusterSteps
 from remit.core.discovery.privileges.paths import StepSearch, path_finding
-from remit.core.discovery.privileges.values import quoted, text
+from remit.core.discovery.privileges.values import current, quoted, text
 from remit.core.findings.finding import FindingKind, Severity
 
 _WIDE: Final = FindingKind.WIDE_AUTHORITY
@@ -50,7 +50,7 @@ _SUSPENDING: Final = (
 def kubernetes_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[Discovered]:
     """Return what is wrong with the permissions of the clusters that exports describe, in a fixed order."""
     found: dict[str, Discovered] = {}
-    for group in _clusters(e for e in exports if e.provider is PermissionSource.KUBERNETES):
+    for group in _clusters(current(exports, PermissionSource.KUBERNETES)):
         for finding in _cluster_findings(Cluster(group)):
             found.setdefault(finding.id, finding)
     return sorted(found.values(), key=lambda f: (f.weight.rank, f.kind, f.about, f.which))
@@ -63,7 +63,7 @@ def _clusters(exports: Iterable[PermissionExport]) -> list[list[PermissionExport
     """
     groups: dict[str, list[PermissionExport]] = {}
     ids: dict[str, dict[tuple[str, str, str], str]] = {}
-    for export in sorted(exports, key=lambda e: e.place):
+    for export in exports:
         uids = {
             (text(i, "kind"), text(i, "metadata", "namespace"), text(i, "metadata", "name")): uid
             for i in listed(export.document)
