@@ -30,8 +30,10 @@ from bench.policy_engines import (
     policy_engines,
 )
 from bench.privileges import FALSE as FALSE_PATHS
-from bench.privileges import RECALL, privileges
+from bench.privileges import RECALL as PATHS_RECALL
+from bench.privileges import privileges
 from bench.privileges import SECONDS as PRIVILEGES_SECONDS
+from bench.privileges_clouds import FALSE_ONES, RECALLS, TIMES, privileges_clouds
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -79,6 +81,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "hindsight": hindsight,
     "discovery": discovery,
     "privileges": privileges,
+    "privileges-clouds": privileges_clouds,
     "hooks": hooks,
     "replicas": fleet,
     "console": console,
@@ -114,9 +117,12 @@ GOALS = [
     Goal(name=DECISIONS, at_least=5_000),
     Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),
-    Goal(name=RECALL, at_least=1),
+    Goal(name=PATHS_RECALL, at_least=1),
     Goal(name=FALSE_PATHS, at_most=0),
     Goal(name=PRIVILEGES_SECONDS, at_most=10),
+    *(Goal(name=name, at_least=1) for name in RECALLS),
+    *(Goal(name=name, at_most=0) for name in FALSE_ONES),
+    *(Goal(name=name, at_most=10) for name in TIMES),
     Goal(name=MEMORY, at_most=300),
     Goal(name=SPEED + END, at_least=50),
     Goal(name=SCAN_MEMORY + END, at_most=300),

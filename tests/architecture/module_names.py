@@ -9,7 +9,7 @@ WORDS = {
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        apprise aws cedar git github kubernete linux openbao postgre rego sqlite unix
+        apprise aws cedar git github kubernete linux openbao postgre rego sqlite unix azure gcp
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
@@ -26,7 +26,7 @@ WORDS = {
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
-        separation shared spent stated takeover unclosed untrusted
+        privilege separation shared spent stated takeover unclosed untrusted
         console exception link watch
     """,
     "terms of language and information flow": """
@@ -54,8 +54,8 @@ WORDS = {
         stdio step store structure subscription subset supervisor survey system table taken target template
         terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
-        framework instruction python script
-        builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
+        framework instruction python script builtin cache compiler counterexample evaluated machine prover
+        solver symbolic syntax cluster hierarchy tenant workflow
     """,
     "what a scan does, and the forms of its reports": """
         content discover examiner ignore judging markdown ocsf sarif staged
