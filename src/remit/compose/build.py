@@ -19,6 +19,7 @@ from remit.adapters.runtime.peer_processes import ProcessTable
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
+from remit.compose.secret_probes import fingerprint_key
 from remit.compose.signals import callback_deliveries, signal_settings
 from remit.compose.sources import tls_of
 from remit.compose.store import pins_of
@@ -39,6 +40,7 @@ from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy
+from remit.ports.secret_probe import SecretProbe
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.assembly.assembly import assemble
@@ -78,6 +80,7 @@ class OpenedProcess:
     issuing: SvidIssuing | None = None
     connections: Connections | None = None
     reached: UpstreamReachability | None = None
+    probes: Sequence[SecretProbe] = ()
     #: `None` for the engine of remit's own policies, which no process apart needs to read first.
     engine: PolicyEngine | None = None
 
@@ -148,6 +151,9 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         ),
         guard=GuardSettings(clients=guarded_clients(config)),
         people=people_settings(config, opened.connections),
+        discovery=DiscoverySettings(
+            scanners=config.discovery.scanners, probes=opened.probes, key=fingerprint_key(config)
+        ),
     )
 
 

@@ -50,7 +50,8 @@ SENTENCES: Final[dict[EventKind, str]] = {
     "[ until {until}][: {reason}]",
     EventKind.FINDING_REOPENED: "[{by}: ]Finding {finding_kind} about {about} is open again[: {reason}]",
     EventKind.FINDING_PROVEN: "[{by}: ]The secret of {finding} was tried at {at}: {outcome}",
-    EventKind.SCAN_DELIVERED: "[{by}: ]A scan of {scope} found {found}[, {opened} of them new][, {fixed} fixed]",
+    EventKind.SCAN_DELIVERED: "[{by}: ]A scan of {scope} found {found}[, {opened} of them new]"
+    "[, {fixed} fixed]",
     EventKind.TASK_OPENED: "{agent} opened {task_type}[ for {on_behalf_of}][: {goal}]",
     EventKind.TASK_REFUSED: "[{agent}] was refused a task[ {task_type}]: {code}[, and {further} more before]",
     EventKind.TASK_MESSAGE: "A person said to the task[: {text}]",

@@ -105,6 +105,7 @@ _MADE_OF = {
     "evidence": "what was seen, without any secret",
     "steps": "the path, step by step",
     "reach": "what can be reached with it",
+    "advice": "what the scan advises",
 }
 
 
@@ -449,9 +450,13 @@ ANSWERED: Final = frozenset({FindingState.ACCEPTED, FindingState.FALSE})
 
 
 class ScopeSighting(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding as the last scan of one scope saw it: the scan, when, and who delivered it."""
+    """A finding as the last scan of one scope saw it: the scan, when, and who delivered it.
+
+    `number` orders the scans of the scope by their beginnings.
+    """
 
     scan: str
+    number: int
     seen: datetime
     by: str
     severity: Severity
@@ -464,7 +469,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `resolved`, `resolved_by` and `resolution` are when, by whose hand and with which reason it was resolved,
     accepted or called false; `until` is the end of an acceptance. `scopes` are the scanned scopes that still
-    see it; it is empty for what remit observes itself. `revision` counts the changes.
+    see it; it is empty for what remit observes itself. `proven` is when its secret was seen to be refused: text
+    that still holds it opens nothing again. `revision` counts the changes.
     """
 
     tenant: str
@@ -483,6 +489,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     stated: Severity | None = None
     owner: str = ""
     scopes: dict[str, ScopeSighting] = {}
+    proven: datetime | None = None
     revision: int = 0
 
     @property
@@ -514,7 +521,9 @@ def material(facts: dict[str, Json]) -> str:
     """Return the digest of what a person's answer rests on: the facts without times, counts and lines."""
     kept = {name: value for name, value in facts.items() if name not in _VOLATILE}
     if isinstance(places := facts.get("places"), list):
-        kept["places"] = sorted({str(one.get("file", one)) if isinstance(one, dict) else str(one) for one in places})
+        kept["places"] = sorted(
+            {str(one.get("file", one)) if isinstance(one, dict) else str(one) for one in places}
+        )
     return digest(kept)
 
 
@@ -537,7 +546,13 @@ def is_over(finding: Finding, now: datetime) -> bool:
 def opened(finding: Finding) -> Finding:
     """Return a finding as open, without its earlier answer."""
     return msgspec.structs.replace(
-        finding, state=FindingState.OPEN, resolved=None, resolved_by="", resolution="", until=None
+        finding,
+        state=FindingState.OPEN,
+        resolved=None,
+        resolved_by="",
+        resolution="",
+        until=None,
+        proven=None,
     )
 
 

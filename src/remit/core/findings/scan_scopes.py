@@ -6,13 +6,20 @@ A finding shows the most severe sighting, and the places of all. It is fixed whe
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from remit.core.findings.finding import Finding, FindingKind, ScopeSighting, is_over, material, opened
-from remit.core.findings.finding import ANSWERED as ANSWERED_STATES
+from remit.core.errors import Conflict
+from remit.core.findings.finding import (
+    ANSWERED,
+    Finding,
+    FindingKind,
+    ScopeSighting,
+    is_over,
+    material,
+    opened,
+)
 from remit.core.json_value import Json
 
 #: Most scopes that see one finding, and most places that it shows.
@@ -32,8 +39,8 @@ def found_in(
 ) -> Finding:
     """Return a finding with the sighting of a scope.
 
-    Equal sightings of one scan count once. An answer of a person stays unless this scope saw something
-    materially different before, or did not see it at all.
+    Sightings of the same scan, or of an earlier one, change nothing. An answer of a person stays unless this scope saw something
+    materially different before, or did not see it at all. Raises `Conflict` for too many scopes.
     """
     if known is None:
         fresh = Finding(
@@ -41,14 +48,21 @@ def found_in(
         )
         return shown(msgspec.structs.replace(fresh, scopes={scope: seen}))
     before = known.scopes.get(scope)
-    if before is not None and before.scan == seen.scan:
+    if before is not None and before.number >= seen.number:
         return known
+    if before is None and len(known.scopes) >= MOST_SCOPES:
+        raise Conflict(
+            f"finding `{name}` is seen by {MOST_SCOPES} scopes already",
+            code="too-many-scopes",
+            remediation="scan with fewer scopes, or resolve the finding",
+        )
     found = msgspec.structs.replace(
         known, scopes={**known.scopes, scope: seen}, last_seen=seen.seen, count=known.count + 1
     )
     same = before is not None and material(before.facts) == material(seen.facts)
     worse = before is not None and seen.severity.rank < before.severity.rank
-    stays = known.state in ANSWERED_STATES and same and not worse and not is_over(known, seen.seen)
+    stays = known.state in ANSWERED and same and not worse and not is_over(known, seen.seen)
+    stays = stays or known.proven is not None
     return shown(found if stays else opened(found))
 
 
@@ -66,9 +80,11 @@ def shown(finding: Finding) -> Finding:
     places: list[Json] = []
     for scope, one in ranked:
         listed = one.facts.get("places")
-        places += [{"scope": scope, **place} for place in listed if isinstance(place, dict)] if isinstance(
-            listed, list
-        ) else []
+        places += (
+            [{"scope": scope, **place} for place in listed if isinstance(place, dict)]
+            if isinstance(listed, list)
+            else []
+        )
     owner = next((one.owner for _, one in ranked if one.owner), "")
     return msgspec.structs.replace(
         finding,

@@ -124,9 +124,7 @@ class Findings:
 
     def changed(self, known: Finding | None, found: Finding) -> Sighting:
         """Return a changed finding with what must be committed for it: only one that opens has an event."""
-        opens = found.state is FindingState.OPEN and (
-            known is None or known.state is not FindingState.OPEN
-        )
+        opens = found.state is FindingState.OPEN and (known is None or known.state is not FindingState.OPEN)
         seen = FindingSeen(finding=found.id, finding_kind=found.kind, about=found.about, seen=found.facts)
         events = (self.event(seen, found, subject=found.agent),) if opens else ()
         return Sighting(found, Unit((replaced(known, found),), events), opens)
@@ -196,9 +194,7 @@ class Findings:
     async def reopen_due(self) -> None:
         """Open the accepted findings whose time is over. For a background loop."""
         now = self._clock.now()
-        accepted = await self._store.findings(
-            self._tenant, state=FindingState.ACCEPTED, limit=MAX_ACCEPTED
-        )
+        accepted = await self._store.findings(self._tenant, state=FindingState.ACCEPTED, limit=MAX_ACCEPTED)
         for one in accepted:
             if is_over(one, now):
                 await self.reopen(one.id, by="remit", reason="the time of its acceptance is over")

@@ -101,9 +101,7 @@ def newest(
     return bodies(connection, kind, query, *values)
 
 
-def findings(
-    connection: Sql, tenant: str, kinds: list[str], limit: int, /, **wanted: str
-) -> list[Finding]:
+def findings(connection: Sql, tenant: str, kinds: list[str], limit: int, /, **wanted: str) -> list[Finding]:
     """Return findings, most recently seen first; no `kinds` are all kinds."""
     columns = {column: value for column, value in wanted.items() if value}
     where = "".join(f" and {column} = ?" for column in columns)

@@ -28,6 +28,12 @@ _KINDS_BEFORE = (
     ("high", "manifest-drift ownerless shared-key shared-token two-programs secret-stuck broken-glass"),
     ("medium", "sign-in-code last-administrator standing-secret old-secret signals-silent review-due"),
 )
+_KINDS_FILLED = "".join(
+    f"update findings set kind = '{kind}', severity = '{severity}'"  # noqa: S608 - words of ours
+    f""" where body like '%"kind":"{kind}","about":%';\n"""
+    for severity, kinds in _KINDS_BEFORE
+    for kind in kinds.split()
+)
 
 # One migration for each version, forward only. A released migration is never edited.
 MIGRATIONS: tuple[str, ...] = (
@@ -225,12 +231,7 @@ MIGRATIONS: tuple[str, ...] = (
     alter table findings add column owner text not null default '';
     create index findings_by_kind on findings (tenant, kind, seen);
     """
-    + "".join(
-        f"update findings set kind = '{kind}', severity = '{severity}'"  # noqa: S608 - words of ours
-        f""" where body like '%"kind":"{kind}","about":%';\n"""
-        for severity, kinds in _KINDS_BEFORE
-        for kind in kinds.split()
-    ),
+    + _KINDS_FILLED,
 )
 
 VERSION = len(MIGRATIONS)

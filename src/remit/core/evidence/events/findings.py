@@ -65,7 +65,13 @@ class FindingProven(EventBody, kw_only=True):
     finding: Annotated[str, "the finding's id"]
     about: Annotated[str, "the subject: the secret's fingerprint"]
     at: Annotated[str, "where it was tried, as the configuration names it"]
-    outcome: Annotated[str, "`refused`, `works`, `unknown`, or `another-secret` if the tried one is not it"]
+    account: Annotated[str, "the account that was used, where the place has accounts"] = ""
+    compared: Annotated[str, "what compared the fingerprint: `remit`, or the `person`'s own command"]
+    outcome: Annotated[
+        str,
+        "`trying` before the attempt; then `refused`, `works` or `unknown`. `another-secret`: what was given is "
+        "not the secret of the finding, and was not tried",
+    ]
     by: By
 
 

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The name of a secret: a keyed fingerprint, which without the key does not help to guess the secret."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Final
+
+SUBJECT: Final = "credential:"
+
+
+def keyed_fingerprint(key: bytes, secret: str) -> str:
+    """Return the first 16 bytes of HMAC-SHA-256 of the secret, in hexadecimal."""
+    return hmac.new(key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
+def is_fingerprint_of(about: str, key: bytes, secret: str) -> bool:
+    """Return whether the subject of a finding names this secret."""
+    return hmac.compare_digest(
+        about.encode("utf-8", "replace"), (SUBJECT + keyed_fingerprint(key, secret)).encode()
+    )
