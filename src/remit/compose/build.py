@@ -52,6 +52,7 @@ from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
 from remit.services.decisions.break_glass import GlassRule
 from remit.services.decisions.escalations import EscalationStep
+from remit.services.discovery.assembly import DiscoverySettings
 from remit.services.guard.assembly import GuardSettings
 from remit.services.guard.client import GuardedClient, GuardMode
 from remit.services.identity.assembly import IdentitySettings

@@ -18,7 +18,7 @@ FINGERPRINT_KEY: Final = "discovery.key"
 
 
 def secret_probes_of(config: Config, stack: AsyncExitStack) -> tuple[SecretProbe, ...]:
-    """Return one for each lease that names a place; `stack` closes their connections. Connects nowhere yet."""
+    """Return one for each lease that names a place; `stack` closes their connections."""
     found: list[SecretProbe] = []
 
     def web(upstream: str, ca: str) -> BrokerHttp:

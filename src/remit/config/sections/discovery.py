@@ -32,7 +32,7 @@ class DiscoverySection(Section, frozen=True, kw_only=True):
     scanners: Annotated[
         dict[Name, tuple[Text, ...]],
         Meta(
-            description="Agents that may deliver scans (`remit discover --send`), with their scopes. A `*` at "
-            "the end stands for every ending."
+            description="Agents that may deliver scans (`remit discover --send`), with their scopes. A "
+            "`*` at the end stands for every ending."
         ),
     ] = {}

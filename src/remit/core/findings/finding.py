@@ -469,8 +469,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `resolved`, `resolved_by` and `resolution` are when, by whose hand and with which reason it was resolved,
     accepted or called false; `until` is the end of an acceptance. `scopes` are the scanned scopes that still
-    see it; it is empty for what remit observes itself. `proven` is when its secret was seen to be refused: text
-    that still holds it opens nothing again. `revision` counts the changes.
+    see it; it is empty for what remit observes itself. `proven` is when its secret was seen to be refused:
+    places that still hold the secret open the finding no more. `revision` counts the changes.
     """
 
     tenant: str

@@ -39,8 +39,9 @@ def found_in(
 ) -> Finding:
     """Return a finding with the sighting of a scope.
 
-    Sightings of the same scan, or of an earlier one, change nothing. An answer of a person stays unless this scope saw something
-    materially different before, or did not see it at all. Raises `Conflict` for too many scopes.
+    Sightings of the same scan, or of an earlier one, change nothing. An answer of a person
+    stays unless this scope saw something materially different before, or did not see it at all. A secret that
+    was proven dead opens nothing again. Raises `Conflict` for too many scopes.
     """
     if known is None:
         fresh = Finding(

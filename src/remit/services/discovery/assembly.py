@@ -20,7 +20,7 @@ from remit.services.inspection.assembly import InspectionServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoverySettings:
-    """The agents that deliver scans, with their scopes; where secrets can be tried; the key of fingerprints."""
+    """The agents that deliver scans with their scopes, where secrets can be tried, the fingerprints' key."""
 
     scanners: Mapping[str, Sequence[str]] = field(default_factory=dict)
     probes: Sequence[SecretProbe] = ()

@@ -117,8 +117,8 @@ class ScanDeliveries:
                 remediation="name the agent and the scope in `discovery.scanners`",
             )
 
-    async def take(self, part: ScanPart, *, by: str, every_scope: bool = False) -> Receipt:
-        """Take a part of a scan.
+    async def take(self, part: ScanPart, *, by: str, every_scope: bool = False, own: bool = False) -> Receipt:
+        """Take a part of a scan; `own` for what remit itself has seen.
 
         Raises `Malformed`, `Forbidden` for a scope of others, `Conflict` for too much, or where a part is
         missing.
@@ -126,13 +126,15 @@ class ScanDeliveries:
         check_scan(part.scope, part.scan)
         for one in part.found:
             check_discovered(one)
-        if part.scope == OWN_SCOPE and by != "remit":
+        if part.scope == OWN_SCOPE and not own:
             raise Forbidden(
                 f"scope `{OWN_SCOPE}` is remit's own", code="scope", remediation="use another name"
             )
         async with self._one:
             scope = await self._scope(part.scope, by, every_scope=every_scope)
             scan, again = _next(scope, part)
+            if again and scan.number < scope.newest:
+                return Receipt(scope=part.scope, scan=part.scan, opened=0, fixed=0)
             opened = await self._see(part, scan.number, by)
             fixed = 0
             if part.last and part.complete:

@@ -111,7 +111,7 @@ class SecretProofs:
                 if not fitting
                 else "several places of the configuration may be the one that this secret opened",
                 code="no-place",
-                remediation="name the upstream with `--at`; a place that `remit.yaml` does not name is not tried",
+                remediation="name the upstream with `--at`; only places of `remit.yaml` are tried",
             )
         (probe,) = fitting
         if probe.opens == "postgresql":

@@ -51,4 +51,4 @@ class ScheduledScans:
                 last=number == parts - 1,
                 complete=complete,
             )
-            await self._deliveries.take(part, by=BY, every_scope=True)
+            await self._deliveries.take(part, by=BY, every_scope=True, own=True)

@@ -69,8 +69,8 @@ class FindingProven(EventBody, kw_only=True):
     compared: Annotated[str, "what compared the fingerprint: `remit`, or the `person`'s own command"]
     outcome: Annotated[
         str,
-        "`trying` before the attempt; then `refused`, `works` or `unknown`. `another-secret`: what was given is "
-        "not the secret of the finding, and was not tried",
+        "`trying` before the attempt; then `refused`, `works` or `unknown`. `another-secret`: what was "
+        "given is not the secret of the finding, and was not tried",
     ]
     by: By
 
