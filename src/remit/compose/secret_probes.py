@@ -43,6 +43,11 @@ def secret_probes_of(config: Config, stack: AsyncExitStack) -> tuple[SecretProbe
     return tuple(found)
 
 
+def database_probe(address: str) -> SecretProbe:
+    """Return one for a database that a person names on their own machine."""
+    return PostgresSecretProbe("", _said(address))
+
+
 def fingerprint_key(config: Config) -> bytes:
     """Return the key of the fingerprints of this remit's own scans; empty before the first scan."""
     try:

@@ -212,7 +212,9 @@ async def test_scopes_are_plain_names(world: ServiceWorld, scope: str) -> None:
     assert (await otto.send(scope, an_exposed())).status == 400
 
 
-@pytest.mark.parametrize("about", ["", "credential", "credential:", "Agent:x", "agent:\u202ex", "a:" + "x" * 400])
+@pytest.mark.parametrize(
+    "about", ["", "credential", "credential:", "Agent:x", "agent:\u202ex", "a:" + "x" * 400]
+)
 async def test_subjects_are_plain(world: ServiceWorld, about: str) -> None:
     """A subject that hides what it is about is refused."""
     otto = await deliverer(world, "otto")
