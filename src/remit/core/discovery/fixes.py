@@ -128,13 +128,13 @@ def _credential(finding: Finding, choices: FixChoices, taken: frozenset[str]) ->
     if kind in _DATABASES:
         lease, carried, more = _postgres(name, choices)
     elif kind.startswith("github"):
-        lease, carried, more = _github(name)
+        lease, carried, more = _github(name, choices)
     elif kind.startswith("aws"):
-        lease, carried, more = _aws(name)
+        lease, carried, more = _aws(name, choices)
     elif kind.startswith(("openbao", "vault", "hashicorp")):
-        lease, carried, more = _openbao(name, target)
+        lease, carried, more = _openbao(name, target, choices)
     else:
-        lease, carried, more = _oauth(name, target)
+        lease, carried, more = _oauth(name, target, choices)
     section: dict[str, Json] = {}
     if choices.command:
         section["command"] = list(choices.command)
@@ -179,7 +179,7 @@ def _postgres(name: str, choices: FixChoices) -> _Lease:
     return {"postgres": {"admin": f"env:{_variable(name)}_ADMIN", "grants": grants}}, carried, notes
 
 
-def _github(name: str) -> _Lease:
+def _github(name: str, choices: FixChoices) -> _Lease:
     lease = {
         "app": "Iv1.0000000000000000",
         "installation": 1,
@@ -192,10 +192,10 @@ def _github(name: str) -> _Lease:
         "register a GitHub App, and write its `app`, `installation`, `owner` and `repositories`",
         f"put its private key into `{_variable(name)}_APP_KEY`",
     ]
-    return {"github": lease}, {}, notes
+    return {"github": lease}, _token("GITHUB_TOKEN", choices), notes
 
 
-def _aws(name: str) -> _Lease:
+def _aws(name: str, choices: FixChoices) -> _Lease:
     lease = {
         "region": "eu-central-1",
         "role": "arn:aws:iam::000000000000:role/remit-tasks",
@@ -207,24 +207,28 @@ def _aws(name: str) -> _Lease:
         "probe_url": "https://your-probe-bucket.s3.eu-central-1.amazonaws.com/?list-type=2&max-keys=0",
         "probe_service": "s3",
     }
+    names = ("access_key_id", "secret_access_key", "session_token")
     carried: dict[str, Json] = {
-        "X-Aws-Access-Key-Id": "{access_key_id}",
-        "X-Aws-Secret-Access-Key": "{secret_access_key}",
-        "X-Aws-Session-Token": "{session_token}",
+        f"AWS_{one.upper()}" if choices.command else f"X-Aws-{one.title().replace('_', '-')}": f"{{{one}}}"
+        for one in names
     }
     return {"aws": lease}, carried, ["write the role, its region, and statements for what tasks need"]
 
 
-def _openbao(name: str, target: str) -> _Lease:
+def _openbao(name: str, target: str, choices: FixChoices) -> _Lease:
     lease = {
         "address": _origin(target) or "https://bao.example.com",
         "token": f"env:{_variable(name)}_TOKEN",
         "tokens": {"role": "remit-tasks", "policies": ["read-only"]},
     }
-    return {"openbao": lease}, {}, ["write the token role and the policies that tasks need"]
+    return (
+        {"openbao": lease},
+        _token("VAULT_TOKEN", choices),
+        ["write the token role and the policies that tasks need"],
+    )
 
 
-def _oauth(name: str, target: str) -> _Lease:
+def _oauth(name: str, target: str, choices: FixChoices) -> _Lease:
     origin = _origin(target) or "https://login.example.com"
     lease = {
         "token_url": f"{origin}/oauth/token",
@@ -234,7 +238,16 @@ def _oauth(name: str, target: str) -> _Lease:
         "client_secret": f"env:{_variable(name)}_CLIENT_SECRET",
         "scopes": ["read"],
     }
-    return {"oauth": lease}, {}, ["write the addresses of the authorization server, and the scopes of tasks"]
+    return (
+        {"oauth": lease},
+        _token(f"{_variable(name)}_TOKEN", choices),
+        ["write the addresses of the authorization server, and the scopes of tasks"],
+    )
+
+
+def _token(variable: str, choices: FixChoices) -> dict[str, Json]:
+    """Return how a program gets a token; a call over HTTP carries it by itself."""
+    return {variable: "{token}"} if choices.command else {}
 
 
 def _tools(name: str, choices: FixChoices) -> str:
