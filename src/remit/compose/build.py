@@ -153,7 +153,7 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         guard=GuardSettings(clients=guarded_clients(config)),
         people=people_settings(config, opened.connections),
         discovery=DiscoverySettings(
-            scanners=config.discovery.scanners, probes=opened.probes, key=fingerprint_key(config)
+            scanners=config.discovery.scanners, probes=opened.probes, key=partial(fingerprint_key, config)
         ),
     )
 

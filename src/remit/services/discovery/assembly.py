@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from remit.core.identity.deployment import Deployment
@@ -24,7 +24,7 @@ class DiscoverySettings:
 
     scanners: Mapping[str, Sequence[str]] = field(default_factory=dict)
     probes: Sequence[SecretProbe] = ()
-    key: bytes = b""
+    key: Callable[[], bytes] = bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

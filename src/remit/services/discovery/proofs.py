@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -62,7 +62,7 @@ class SecretProof(msgspec.Struct, frozen=True, kw_only=True):
 class SecretProofs:
     """Tries exposed secrets. For one event loop.
 
-    `key` is that of this remit's own fingerprints; without it, what the person's command compared counts.
+    `key` reads that of this remit's own fingerprints; without one, what the person's command compared counts.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SecretProofs:
         entropy: Entropy,
         findings: Findings,
         probes: Sequence[SecretProbe],
-        key: bytes = b"",
+        key: Callable[[], bytes] = bytes,
     ) -> None:
         """Take the dependencies."""
         self._store = store
@@ -144,7 +144,8 @@ class SecretProofs:
         probe, user = self.place_for(found, upstream)
         self._count(found.id, by)
         # Step 2.
-        ours = bool(self._key) and is_fingerprint_of(found.about, self._key, secret)
+        key = self._key()
+        ours = bool(key) and is_fingerprint_of(found.about, key, secret)
         told = FindingProven(
             finding=found.id,
             about=found.about,
