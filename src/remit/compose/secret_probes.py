@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Final
 
 from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.secret_probe import BearerSecretProbe, PostgresSecretProbe
+from remit.adapters.keys.secret_files import read_secret
 from remit.compose.sources import tls_of
 from remit.config import Config, state_of
+from remit.core.errors import KeyUnavailable
+from remit.core.user_folders import state_folder
 from remit.ports.secret_probe import SecretProbe
 
 #: The key's file in the state folder. It shows whether a guess is a secret that was found.
-FINGERPRINT_KEY: Final = "discovery.key"
+FINGERPRINT_KEY: Final = "discovery/fingerprint.key"
 
 
 def secret_probes_of(config: Config, stack: AsyncExitStack) -> tuple[SecretProbe, ...]:
@@ -49,11 +54,18 @@ def database_probe(address: str) -> SecretProbe:
 
 
 def fingerprint_key(config: Config) -> bytes:
-    """Return the key of the fingerprints of this remit's own scans; empty before the first scan."""
-    try:
-        return (state_of(config.folder) / FINGERPRINT_KEY).read_bytes()
-    except OSError:
-        return b""
+    """Return the key of fingerprints of this remit's scans, else of its user's; empty before the first."""
+    return first_key(state_of(config.folder))
+
+
+def first_key(folder: Path) -> bytes:
+    """Return the key in a state folder, else in that of the user; empty if there is none."""
+    for one in (folder, Path(state_folder(os.environ, os.path.expanduser("~")))):
+        try:
+            return read_secret(one / FINGERPRINT_KEY)
+        except KeyUnavailable:
+            continue
+    return b""
 
 
 def _said(address: str) -> Callable[[], str]:

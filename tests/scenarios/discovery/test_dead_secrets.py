@@ -21,6 +21,7 @@ import httpx2
 import psycopg
 import pytest
 
+from remit.adapters.keys.secret_files import create_secret
 from remit.cli.findings.delivery import deliver
 from remit.compose.secret_probes import FINGERPRINT_KEY
 from tests.conformance.brokers import AtPostgres
@@ -85,7 +86,9 @@ class Case:
         self.prompt = remit.folder / "prompts" / "agent.md"
         self.prompt.parent.mkdir()
         self.prompt.write_text(f"# You are the CRM agent\n\nLog in as {self.user}; the password is {OLD}.\n")
-        (remit.folder / ".remit" / FINGERPRINT_KEY).write_bytes(KEY)
+        key = remit.folder / ".remit" / FINGERPRINT_KEY
+        key.parent.mkdir(mode=0o700)
+        create_secret(key, KEY)
         self.found = an_exposed(OLD, user=self.user, target=self.target, agent="note-bot")
 
     def opens(self, password: str) -> bool:
@@ -189,9 +192,19 @@ def test_a_password_of_a_prompt_is_replaced_rotated_and_proven_dead(case: Case) 
         case.server.ask(f"alter role {case.user} password 'the-next'")
         proven = remit("finding", "prove", name, "--yes", "--stdin", given=f"{OLD}\n")
         assert proven.code == 0, proven.err
+        evidence(case)
+        remit.stop()
+    # Nowhere in remit's own files stands the password: not in the store, not in a log, not in a copy.
+    for path in [*remit.folder.rglob("*"), *(remit.folder.parent / "home").rglob("*"), remit.log]:
+        assert not path.is_file() or OLD.encode() not in path.read_bytes(), path
+
+
+def evidence(case: Case) -> None:
+    """Look at what is known afterwards: the database refuses the old password, and the log tells why."""
+    remit = case.remit
     assert case.opens("the-next")
     assert not case.opens(OLD)
-    after = remit.ask("finding", "show", name)
+    after = remit.ask("finding", "show", case.found.id)
     assert (after["state"], bool(after["proven"])) == ("resolved", True)
     told = remit.ask("audit", "log", "--kind", "finding.proven")["items"]
     outcomes = [one["facts"]["outcome"] for one in told]
@@ -200,7 +213,3 @@ def test_a_password_of_a_prompt_is_replaced_rotated_and_proven_dead(case: Case) 
     kinds = {one["kind"] for one in remit.ask("audit", "log", "--limit", "500")["items"]}
     assert kinds >= {"scan.delivered", "finding.seen", "finding.resolved", "lease.issued", "lease.dead"}
     assert remit("audit", "verify").code == 0
-    # Nowhere in remit's own files stands the password: not in the store, not in a log, not in a copy.
-    remit.stop()
-    for path in [*remit.folder.rglob("*"), *(remit.folder.parent / "home").rglob("*"), remit.log]:
-        assert not path.is_file() or OLD.encode() not in path.read_bytes(), path

@@ -99,13 +99,7 @@ def find_secret(finding: dict[str, Json], root: Path, key: bytes) -> FoundSecret
 
 def scan_key(config: Path) -> bytes:
     """Return the key of the fingerprints of this machine's scans; empty if there is none."""
-    from remit.compose.secret_probes import FINGERPRINT_KEY
+    from remit.compose.secret_probes import first_key
     from remit.config import state_of
-    from remit.core.user_folders import state_folder
 
-    for folder in (state_of(config.parent), Path(state_folder(os.environ, os.path.expanduser("~")))):
-        try:
-            return (folder / FINGERPRINT_KEY).read_bytes()
-        except OSError:
-            continue
-    return b""
+    return first_key(state_of(config.parent))
