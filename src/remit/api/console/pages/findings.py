@@ -132,7 +132,7 @@ def _group(finding: Finding, by: str) -> tuple[object, str]:
         return finding.owner.lower(), finding.owner or "No owner known"
     if by == "subject":
         kind, _, name = finding.about.partition(":")
-        return finding.about.lower(), f"{kind} {name}"
+        return finding.about.lower(), f"{kind} {name[:8] + '…' if kind == 'credential' else name}"
     return finding.severity.rank, finding.severity.value.capitalize()
 
 
@@ -226,6 +226,8 @@ def _picture(found: Finding) -> Markup | str:
     nodes = [GraphNode(key="owner", kind="person", title=found.owner, note="owner")] if found.owner else []
     if agent:
         nodes.append(GraphNode(key="agent", kind="agent", title=agent, note="uses it"))
+    # A fingerprint is long, and says nothing to people.
+    name = f"{name[:8]}…" if kind == "credential" else name
     nodes.append(GraphNode(key="subject", kind="others", title=f"{kind} {name}", note=found.kind.value))
     edges = [GraphEdge(start=one.key, end=two.key) for one, two in pairwise(nodes)]
     for number, one in enumerate(reach[:DRAWN]):
