@@ -56,7 +56,8 @@ WORDS = {
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
     "commands of remit": """
-        approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
+        approve can data diff explain fix prove rehearse reload serve simulate stop suggest welcome
+        who whoami wrap
     """,
     "the story that `remit demo` tells": "day narrator stage story thief working",
     "the nine steps": "bind close decide describe forward identify",

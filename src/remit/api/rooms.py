@@ -12,7 +12,6 @@ from remit.api.rest.approvals import ApprovalRooms
 from remit.api.rest.decisions.absences import AbsenceRooms
 from remit.api.rest.decisions.freezes import FreezeRooms
 from remit.api.rest.decisions.telemetry import TelemetryRooms
-from remit.api.rest.discoveries import DiscoveryRooms
 from remit.api.rest.endings import EndRooms
 from remit.api.rest.evidence import EvidenceRooms
 from remit.api.rest.findings import FindingRooms
@@ -65,7 +64,6 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         EvidenceRooms(evidence=services.evidence),
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity, discovery=services.discovery),
-        DiscoveryRooms(discovery=services.discovery),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
         *_deciding_rooms(services),
         PolicyVersionRooms(

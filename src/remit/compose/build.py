@@ -16,10 +16,9 @@ from remit.adapters.policy.languages import PolicyLanguages
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
-from remit.compose.keys import REST, periods_of
+from remit.compose.keys import REST, fingerprint_key, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
-from remit.compose.secret_probes import fingerprint_key
 from remit.compose.signals import callback_deliveries, signal_settings
 from remit.compose.sources import tls_of
 from remit.compose.store import pins_of
@@ -35,12 +34,11 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tools.tool import Tool
 from remit.ports.adapters import Adapters
-from remit.ports.broker import Broker
+from remit.ports.broker import Broker, SecretProbe
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.secret_probe import SecretProbe
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
 from remit.services.assembly.assembly import assemble

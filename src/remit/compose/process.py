@@ -17,10 +17,10 @@ from remit import __version__, api
 from remit.adapters.runtime.announcements import announcements
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.api.rest.route import FilesNow
+from remit.compose.brokers import secret_probes_of
 from remit.compose.build import OpenedProcess, build, log_origin, policy_engine
 from remit.compose.keys import issuing_of, open_keys, serve_keys
 from remit.compose.replicas import enter, front, put_in_force, tended
-from remit.compose.secret_probes import secret_probes_of
 from remit.compose.secret_sources import fetch
 from remit.compose.standing_secrets import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store

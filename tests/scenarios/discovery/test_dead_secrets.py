@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: a database password in a prompt opens the database for ever, for whoever reads the prompt.
+"""Threat: a database password in a prompt opens the database for ever, for everyone who reads the prompt.
 
 The whole way: found, delivered, replaced by a role for each task, rotated, and proven dead. All of it is in
 the evidence, and the password is in none of it.
@@ -23,7 +23,7 @@ import pytest
 
 from remit.adapters.keys.secret_files import create_secret
 from remit.cli.findings.delivery import deliver
-from remit.compose.secret_probes import FINGERPRINT_KEY
+from remit.compose.keys import FINGERPRINT_KEY
 from tests.conformance.brokers import AtPostgres
 from tests.gateways.remit_up import Remit, furnished
 from tests.samples.discovered import KEY, an_exposed
@@ -156,7 +156,17 @@ def test_a_password_of_a_prompt_is_replaced_rotated_and_proven_dead(case: Case) 
     assert case.opens(OLD)
     with database_tools() as tools:
         # The draft is printed first, and changes nothing.
-        fix = ("finding", "fix", name, "--name", "crm", "--server", tools.url, "--tool", "echo")
+        fix: tuple[str, ...] = (
+            "finding",
+            "fix",
+            name,
+            "--name",
+            "crm",
+            "--server",
+            tools.url,
+            "--tool",
+            "echo",
+        )
         fix += ("--argument", "word", "--table", "crm.customers", "--agent", "note-bot")
         before = (remit.folder / "remit.yaml").read_text()
         shown = remit(*fix)

@@ -160,7 +160,7 @@ async def test_a_scan_is_bounded_and_its_parts_are_in_order(world: ServiceWorld)
     otto = await deliverer(world, "otto")
     some = [a_server(f"s{number}") for number in range(MOST_OF_PART + 1)]
     assert (await otto.send("house", *some)).status == 400
-    first = {"scan": "scn_parts", "part": 0, "last": False, "complete": False}
+    first: Json = {"scan": "scn_parts", "part": 0, "last": False, "complete": False}
     assert (await otto.send("house", *some[:3], **first)).status == 200
     missing = await otto.send("house", scan="scn_parts", part=2)
     assert (missing.status, missing.json["code"]) == (409, "part-missing")

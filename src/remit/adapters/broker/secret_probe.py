@@ -19,7 +19,7 @@ _TOKEN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 
 class PostgresSecretProbe:
-    """`ports.secret_probe.SecretProbe`: a login at a database, and nothing after it."""
+    """`ports.broker.SecretProbe`: a login at a database, and nothing after it."""
 
     opens = "postgresql"
 
@@ -55,7 +55,7 @@ class PostgresSecretProbe:
 
 
 class BearerSecretProbe:
-    """`ports.secret_probe.SecretProbe`: a GET with the secret as a bearer token.
+    """`ports.broker.SecretProbe`: a GET with the secret as a bearer token.
 
     200 to 299 is accepted, 401 refused. Anything else, such as 403, says nothing about the token.
     """

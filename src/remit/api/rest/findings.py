@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: observations that no record explains."""
+"""Findings: observations that no record explains, and deliveries of scans that make some."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import msgspec
 
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
+from remit.core.discovery.discovered import Discovered
 from remit.core.errors import NotFound
 from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState, Severity
+from remit.core.identity.principals import Role
 from remit.core.json_value import Json
 from remit.services.discovery.assembly import DiscoveryServices
+from remit.services.discovery.deliveries import MOST_OF_PART, DeliveryReceipt, ScanPart
 from remit.services.discovery.proofs import ProofOutcome
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
@@ -110,7 +113,7 @@ class ProofPlaceQuery(Body, frozen=True, kw_only=True):
     at: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-class ProofView(View, frozen=True, kw_only=True):
+class SecretProofView(View, frozen=True, kw_only=True):
     """What an attempt with a secret showed, and the finding afterwards."""
 
     outcome: ProofOutcome
@@ -213,7 +216,7 @@ async def proof_place(errand: RestRequest[FindingRooms]) -> ProofPlaceView:
     return ProofPlaceView(at=f"upstream:{probe.upstream}", place=probe.place, account=account)
 
 
-async def prove(errand: RestRequest[FindingRooms]) -> ProofView:
+async def prove(errand: RestRequest[FindingRooms]) -> SecretProofView:
     """Try the secret of a finding, and settle the finding if it is refused."""
     wanted: Proving = errand.body
     found = await _finding(errand)
@@ -222,7 +225,59 @@ async def prove(errand: RestRequest[FindingRooms]) -> ProofView:
         found.id, wanted.secret, by=errand.by, upstream=wanted.at, compared=wanted.compared
     )
     after = await errand.rooms.findings.findings.get(found.id)
-    return ProofView(outcome=proof.outcome, at=proof.at, account=proof.account, finding=finding_view(after))
+    return SecretProofView(
+        outcome=proof.outcome, at=proof.at, account=proof.account, finding=finding_view(after)
+    )
+
+
+class Delivering(Body, frozen=True, kw_only=True):
+    """A part of a scan, counted from 0.
+
+    `last` ends the scan. `complete`: everything of the scope was read, and what the scope no longer sees is
+    fixed. The same part may be sent again.
+    """
+
+    scope: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+    scan: Annotated[str, msgspec.Meta(min_length=8, max_length=80)]
+    found: Annotated[tuple[Discovered, ...], msgspec.Meta(max_length=MOST_OF_PART)] = ()
+    part: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
+    last: bool = True
+    complete: bool = False
+
+
+class DeliveryView(View, frozen=True, kw_only=True):
+    """What a part has changed."""
+
+    scope: str
+    scan: str
+    opened: int
+    fixed: int
+
+
+class ScopeView(View, frozen=True, kw_only=True):
+    """A scanned scope, and who delivers into it."""
+
+    name: str
+    by: str
+    scans: int
+
+
+async def deliver(errand: RestRequest[FindingRooms]) -> DeliveryView:
+    """Take a part of a scan from a person with a role, or from an agent that the configuration names."""
+    wanted: Delivering = errand.body
+    deliveries = errand.rooms.discovery.deliveries
+    if errand.agent is not None:
+        deliveries.admit(errand.agent.name, wanted.scope)
+    every = errand.person is not None and Role.ADMINISTRATOR in errand.person.roles
+    part = ScanPart(**{name: getattr(wanted, name) for name in ScanPart.__struct_fields__})
+    receipt: DeliveryReceipt = await deliveries.take(part, by=errand.by, every_scope=every)
+    return DeliveryView(scope=receipt.scope, scan=receipt.scan, opened=receipt.opened, fixed=receipt.fixed)
+
+
+async def scopes(errand: RestRequest[FindingRooms]) -> Items[ScopeView]:
+    """Return the scopes that were scanned."""
+    found = await errand.rooms.discovery.deliveries.scopes()
+    return Items(tuple(ScopeView(name=one.name, by=one.by, scans=one.newest) for one in found))
 
 
 ENDPOINTS = (
@@ -295,6 +350,24 @@ ENDPOINTS = (
         serve=prove,
         people=Duty.OWN,
         takes=Proving,
-        gives=ProofView,
+        gives=SecretProofView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/discoveries",
+        summary="Deliver what a scan found",
+        serve=deliver,
+        people=Duty.DELIVER,
+        agents=True,
+        takes=Delivering,
+        gives=DeliveryView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/discoveries",
+        summary="List the scanned scopes",
+        serve=scopes,
+        people=Duty.OVERSEE,
+        gives=Items[ScopeView],
     ),
 )

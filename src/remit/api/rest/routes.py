@@ -7,7 +7,6 @@ from typing import Any
 
 from remit.api.rest import (
     approvals,
-    discoveries,
     endings,
     evidence,
     findings,
@@ -34,7 +33,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Agents", agents.AgentRooms, agents.ENDPOINTS),
     *group("Delegations", delegations.DelegationRooms, delegations.ENDPOINTS),
     *group("Findings", findings.FindingRooms, findings.ENDPOINTS),
-    *group("Findings", discoveries.DiscoveryRooms, discoveries.ENDPOINTS),
     *group("Tasks", tasks.TaskRooms, tasks.ENDPOINTS),
     *group("Tasks", telemetry.TelemetryRooms, telemetry.ENDPOINTS),
     *group("Ending", endings.EndRooms, endings.ENDPOINTS),

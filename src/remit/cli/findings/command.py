@@ -17,8 +17,8 @@ from remit.cli.rest_client import connect
 from remit.core.json_value import Json
 
 if TYPE_CHECKING:
-    from remit.cli.findings.fix import FileChange
-    from remit.core.discovery.fixes import FixDraft
+    from remit.cli.findings.fix import DraftChange
+    from remit.core.discovery.fix_drafts import FixDraft
     from remit.core.findings.finding import Finding
 
 app = noun("finding", "Findings: observations that need an explanation, and how they are closed.")
@@ -237,7 +237,7 @@ def fixed(
     yes
         Do not ask before the secret is taken out.
     """
-    from remit.core.discovery.fixes import FixChoices, drafted
+    from remit.core.discovery.fix_drafts import FixChoices, drafted
 
     known = connect().get("findings", finding)
     choices = FixChoices(
@@ -277,7 +277,7 @@ def _carry_out(draft: FixDraft, known: Json, root: Path, version: str, *, apply:
     from remit.core.errors import ConfigInvalid
 
     config = current().config_file
-    changes: list[fix.FileChange] = []
+    changes: list[fix.DraftChange] = []
     folder = config.parent
     if draft.upstream:
         if not config.is_file():
@@ -308,9 +308,9 @@ def _carry_out(draft: FixDraft, known: Json, root: Path, version: str, *, apply:
         terminal.remark("nothing was changed: `--apply` writes this")
 
 
-def _pin(draft: FixDraft, known: Json, root: Path, version: str) -> FileChange:
+def _pin(draft: FixDraft, known: Json, root: Path, version: str) -> DraftChange:
     from remit.cli.findings import fix
-    from remit.cli.findings.found_secret import place_below, read_file
+    from remit.cli.findings.secret_search import place_below, read_file
     from remit.core.errors import Malformed
 
     if not version:
@@ -320,7 +320,7 @@ def _pin(draft: FixDraft, known: Json, root: Path, version: str) -> FileChange:
     path = place_below(root, _first_place(known))
     before = read_file(path).decode("utf-8")
     command = str(((known["facts"].get("evidence") or {}).get("command")) or "")
-    return fix.FileChange(path, before, fix.pinned(before, draft.pin, version, command, path.name))
+    return fix.DraftChange(path, before, fix.pinned(before, draft.pin, version, command, path.name))
 
 
 def _first_place(known: Json) -> str:
@@ -334,7 +334,7 @@ def _first_place(known: Json) -> str:
 
 def _wrap(draft: FixDraft, known: Json, root: Path, *, apply: bool) -> None:
     """Put the one server of a client's file behind remit, as `remit wrap` does."""
-    from remit.cli.findings.found_secret import place_below, read_file
+    from remit.cli.findings.secret_search import place_below, read_file
     from remit.cli.wrap.client_file import read
     from remit.cli.wrap.command import wrap
     from remit.core.errors import NotFound
@@ -353,7 +353,7 @@ def _remove_secret(known: Json, root: Path, upstream: str, *, yes: bool) -> None
 
     The old content is kept nowhere: a copy would be another exposed secret.
     """
-    from remit.cli.findings.found_secret import find_secret, read_file, scan_key
+    from remit.cli.findings.secret_search import find_secret, read_file, scan_key
     from remit.cli.wrap.backup import replace_file
     from remit.core.errors import Conflict
 
@@ -428,8 +428,8 @@ def proven(
     yes
         Consent without a question.
     """
-    from remit.cli.findings.found_secret import find_secret, scan_key
     from remit.cli.findings.prove import WORDS, account_of, try_here
+    from remit.cli.findings.secret_search import find_secret, scan_key
     from remit.core.discovery.secret_fingerprint import is_fingerprint_of
     from remit.core.errors import Malformed, RemitError, VerificationFailed
 

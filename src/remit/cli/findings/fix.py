@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from remit.core.discovery.fixes import FixDraft, yaml_lines
+from remit.core.discovery.fix_drafts import FixDraft, yaml_lines
 from remit.core.errors import ConfigInvalid, Conflict, Malformed
 
 _VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,60}")
 _PACKAGE: Final = re.compile(r"(@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 
-class FileChange(NamedTuple):
+class DraftChange(NamedTuple):
     """A file as it is and as it is to be; `before` is empty for a new one."""
 
     path: Path
@@ -24,7 +24,7 @@ class FileChange(NamedTuple):
     after: str
 
 
-def changes_of(draft: FixDraft, config: Path) -> list[FileChange]:
+def changes_of(draft: FixDraft, config: Path) -> list[DraftChange]:
     """Return what a draft changes in remit's folder; raises `ConfigInvalid`, or `Conflict` for a file that
     exists.
     """
@@ -43,23 +43,23 @@ def changes_of(draft: FixDraft, config: Path) -> list[FileChange]:
             *yaml_lines(draft.section, margin * 2),
         ]
 
-    out = [FileChange(config, before, with_lines(before, lines, config.name))]
+    out = [DraftChange(config, before, with_lines(before, lines, config.name))]
     for name, text in draft.files.items():
         path = placed(config.parent, name)
         if path.exists() or path.is_symlink():
             raise Conflict(
                 f"`{path}` exists already", code="exists", remediation="choose another name with `--name`"
             )
-        out.append(FileChange(path, "", text))
+        out.append(DraftChange(path, "", text))
     return out
 
 
-def patch_of(changes: list[FileChange], folder: Path) -> str:
+def patch_of(changes: list[DraftChange], folder: Path) -> str:
     """Return changes as `git apply` and `patch -p1` read them."""
     return "".join(line for one in changes for line in _hunks(one, folder))
 
 
-def _hunks(change: FileChange, folder: Path) -> Iterator[str]:
+def _hunks(change: DraftChange, folder: Path) -> Iterator[str]:
     name = change.path.relative_to(folder).as_posix()
     yield from difflib.unified_diff(
         change.before.splitlines(keepends=True),
@@ -69,7 +69,7 @@ def _hunks(change: FileChange, folder: Path) -> Iterator[str]:
     )
 
 
-def apply(changes: list[FileChange], config: Path) -> None:
+def apply(changes: list[DraftChange], config: Path) -> None:
     """Write the changes, all or none; raises `ConfigInvalid` where the result does not load."""
     from remit.cli.wrap.backup import replace_file
     from remit.cli.wrap.folder import all_or_nothing, one_at_a_time

@@ -38,7 +38,7 @@ def try_here(address: str, account: str, secret: str) -> str:
     """Return the outcome of a login at a database that the person names: `refused`, `works` or `unknown`."""
     from urllib.parse import urlsplit
 
-    from remit.compose.secret_probes import database_probe
+    from remit.compose.brokers import database_probe
 
     parts = urlsplit(address)
     if parts.scheme not in ("postgresql", "postgres") or "@" in parts.netloc:

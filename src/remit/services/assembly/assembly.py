@@ -63,10 +63,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     oauth = authorization_server(
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
-    inspection = inspection_services(
-        *(*at, settings.identity, settings.decisions.unconstrained, policies, tools, credentials),
-        *(replicas, tasks, decisions, endings, identity, evidence),
-    )
+    asked = (settings.identity, settings.decisions.unconstrained, policies, tools, credentials)
+    inspection = inspection_services(*at, *asked, replicas, tasks, decisions, endings, identity, evidence)
     return Services(
         tenant=deployment.tenant,
         public_url=deployment.public_url,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
-from remit.ports.secret_probe import SecretProbe
+from remit.ports.broker import SecretProbe
 from remit.services.discovery.deliveries import ScanDeliveries
-from remit.services.discovery.live_traffic import LiveTraffic
+from remit.services.discovery.live_use import LiveTraffic
 from remit.services.discovery.proofs import SecretProofs
-from remit.services.discovery.scheduled_scans import ScheduledScans
+from remit.services.discovery.scan_loop import ScheduledScans
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.inspection.assembly import InspectionServices

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.discovery.delivered import check_discovered, check_scan, facts_of, safe_line
+from remit.core.discovery.delivery import check_discovered, check_scan, facts_of, safe_line
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.evidence.event import Event
@@ -54,7 +54,7 @@ class ScanPart(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool = False
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a part has changed: findings that opened with it, and those that are fixed now."""
 
     scope: str
@@ -117,7 +117,9 @@ class ScanDeliveries:
                 remediation="name the agent and the scope in `discovery.scanners`",
             )
 
-    async def take(self, part: ScanPart, *, by: str, every_scope: bool = False, own: bool = False) -> Receipt:
+    async def take(
+        self, part: ScanPart, *, by: str, every_scope: bool = False, own: bool = False
+    ) -> DeliveryReceipt:
         """Take a part of a scan; `own` for what remit itself has seen.
 
         Raises `Malformed`, `Forbidden` for a scope of others, `Conflict` for too much, or where a part is
@@ -134,14 +136,14 @@ class ScanDeliveries:
             scope = await self._scope(part.scope, by, every_scope=every_scope)
             scan, again = _next(scope, part)
             if again and scan.number < scope.newest:
-                return Receipt(scope=part.scope, scan=part.scan, opened=0, fixed=0)
+                return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=0, fixed=0)
             opened = await self._see(part, scan.number, by)
             fixed = 0
             if part.last and part.complete:
                 fixed = await self._close(part, scan.number, by)
             if not again:
                 await self._keep(scope, part, scan, opened, fixed, by)
-            return Receipt(scope=part.scope, scan=part.scan, opened=opened, fixed=fixed)
+            return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=opened, fixed=fixed)
 
     async def _scope(self, name: str, by: str, *, every_scope: bool) -> ScanScope:
         kept = await self._store.value(self._tenant, PREFIX + name)

@@ -24,9 +24,8 @@ from remit.core.errors import Busy, Conflict, Malformed
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingProven, FindingResolved
 from remit.core.findings.finding import DISCOVERED, Finding, FindingState, answered
-from remit.ports.broker import Probe
+from remit.ports.broker import Probe, SecretProbe
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.secret_probe import SecretProbe
 from remit.ports.store.findings import FindingStore
 from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings, replaced

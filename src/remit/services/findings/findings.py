@@ -91,17 +91,18 @@ class Findings:
 
     async def see(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Finding:
         """Write a sighting: a new finding, or a known one seen again. Only one that opens makes an event."""
-        for left in reversed(range(TRIES)):
+        left = TRIES
+        while True:
             sighting = await self.sighting(kind, about, which, facts)
+            left -= 1
             try:
                 await self._store.commit(sighting.unit)
             except ChangedMeanwhile:
                 if not left:
                     raise
                 continue
-            break
-        await self.written(sighting)
-        return sighting.finding
+            await self.written(sighting)
+            return sighting.finding
 
     async def sighting(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Sighting:
         """Return a sighting for a caller that commits it with other changes, and then calls `written`."""

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from remit.cli.findings import fix
-from remit.cli.findings.found_secret import find_secret, place_below
+from remit.cli.findings.secret_search import find_secret, place_below
 from remit.config import examine_config, load_bundle, load_config
 from remit.config.scaffold import scaffold
-from remit.core.discovery.delivered import facts_of
+from remit.core.discovery.delivery import facts_of
 from remit.core.discovery.discovered import Discovered
-from remit.core.discovery.fixes import FixChoices, drafted
+from remit.core.discovery.fix_drafts import FixChoices, drafted
 from remit.core.errors import ConfigInvalid, Conflict, Malformed, NotFound, RemitError
 from remit.core.findings.finding import Finding, FindingKind
 from tests.samples.discovered import KEY, a_server, an_exposed

@@ -57,7 +57,7 @@ async def test_an_accepted_finding_opens_again_when_its_time_is_over(world: Call
 
 
 async def test_a_false_finding_stays_until_the_evidence_changes(world: CallWorld) -> None:
-    """The same evidence asks nothing again; a third place does, and tells whoever reacts to findings."""
+    """The same evidence asks nothing again; a third place does, and tells those who react to findings."""
     found = await seen(world)
     await of(world).reject(found.id, by="root", reason="a load balancer")
     world.clock.advance(400 * 86_400)

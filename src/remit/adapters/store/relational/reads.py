@@ -22,7 +22,6 @@ from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import Malformed, VerificationFailed
 from remit.core.evidence.event import Event, EventKind, timestamp
 from remit.core.evidence.merkle import consistency_proof, inclusion_proof, leaf_hash
-from remit.core.findings.finding import Finding
 from remit.core.identity.principals import Person
 from remit.core.label import Label
 from remit.core.sealing import Openings
@@ -99,16 +98,6 @@ def newest(
     """Return the newest rows of a table whose columns equal `wanted`; an empty value matches everything."""
     query, values = _newest("body", table, order, tenant, limit, wanted)
     return bodies(connection, kind, query, *values)
-
-
-def findings(connection: Sql, tenant: str, kinds: list[str], limit: int, /, **wanted: str) -> list[Finding]:
-    """Return findings, most recently seen first; no `kinds` are all kinds."""
-    columns = {column: value for column, value in wanted.items() if value}
-    where = "".join(f" and {column} = ?" for column in columns)
-    if kinds:
-        where += f" and kind in ({', '.join('?' * len(kinds))})"
-    query = f"select body from findings where tenant = ?{where} order by seen desc limit ?"  # noqa: S608
-    return bodies(connection, Finding, query, tenant, *columns.values(), *kinds, limit)
 
 
 def _newest(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Applies changes about agents and people: registrations, delegations, findings."""
+"""Applies changes about agents and people: registrations, delegations, findings; and finds findings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import ChangedMeanwhile, Conflict
@@ -130,6 +131,16 @@ def put_finding(sql: Sql, change: PutFinding) -> None:
     seen = micros(one.last_seen)
     key = (one.tenant, one.id, one.about, one.state.value)
     sql.execute(_PUT_FINDING, (*key, seen, text(one), one.kind.value, one.severity.value, one.owner))
+
+
+def findings(connection: Sql, tenant: str, kinds: list[str], limit: int, /, **wanted: str) -> list[Finding]:
+    """Return findings, most recently seen first; no `kinds` are all kinds."""
+    columns = {column: value for column, value in wanted.items() if value}
+    where = "".join(f" and {column} = ?" for column in columns)
+    if kinds:
+        where += f" and kind in ({', '.join('?' * len(kinds))})"
+    query = f"select body from findings where tenant = ?{where} order by seen desc limit ?"  # noqa: S608
+    return reads.bodies(connection, Finding, query, tenant, *columns.values(), *kinds, limit)
 
 
 def use_credential(sql: Sql, change: UseCredential) -> None:

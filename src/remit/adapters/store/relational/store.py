@@ -173,7 +173,7 @@ class RelationalStore:
             "severity": severity.value if severity else "",
             "owner": owner,
         }
-        return await self._pool.run(reads.findings, tenant, [one.value for one in kinds], limit, **wanted)
+        return await self._pool.run(registry.findings, tenant, [one.value for one in kinds], limit, **wanted)
 
     async def task(self, tenant: str, id: str) -> Task | None:
         """Return a task with its accumulated label."""

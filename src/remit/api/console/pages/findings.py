@@ -16,7 +16,7 @@ from remit.api.console.event_sentences import sentence_of
 from remit.api.console.evidence_rows import event_row
 from remit.api.console.graphs import GraphEdge, GraphNode, drawn
 from remit.api.console.page import ConsoleRequest, address_of
-from remit.core.discovery.fixes import FixChoices, FixDraft, drafted
+from remit.core.discovery.fix_drafts import FixChoices, FixDraft, drafted
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import (

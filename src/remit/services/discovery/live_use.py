@@ -63,9 +63,9 @@ class LiveTraffic:
         """
         found = []
         for agent in await self._directory.agents():
-            if agent.state is not AgentState.ACTIVE:
+            if not agent.usable:
                 continue
-            tasks = await self._store.tasks(self._tenant, agent=agent.name, state=TaskState.OPEN)
+            tasks = await self._store.tasks(self._tenant, agent=agent.name, state=TaskState.ACTIVE)
             use = await self._use.of(agent, tasks)
             if self._clock.now() - use.since >= WATCHED and use.unused:
                 found.append(_unused(agent, use))

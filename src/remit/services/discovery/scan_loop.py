@@ -8,7 +8,7 @@ from typing import Protocol
 from remit.core.discovery.discovered import Discovered
 from remit.ports.runtime import Entropy
 from remit.services.discovery.deliveries import MOST_OF_PART, OWN_SCOPE, ScanDeliveries, ScanPart
-from remit.services.discovery.live_traffic import GovernedNames, LiveTraffic
+from remit.services.discovery.live_use import GovernedNames, LiveTraffic
 
 BY = "remit"
 

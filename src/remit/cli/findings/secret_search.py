@@ -8,7 +8,7 @@ import stat
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from remit.core.discovery.fixes import secret_in
+from remit.core.discovery.fix_drafts import secret_in
 from remit.core.discovery.secret_fingerprint import is_fingerprint_of
 from remit.core.errors import Malformed, NotFound
 from remit.core.json_value import Json
@@ -16,7 +16,7 @@ from remit.core.json_value import Json
 MOST_BYTES: Final = 32 * 1024 * 1024
 
 
-class FoundSecret(NamedTuple):
+class SecretPlace(NamedTuple):
     """A file, its content, and where in its text the secret stands. Its `repr` shows no secret."""
 
     file: Path
@@ -30,7 +30,7 @@ class FoundSecret(NamedTuple):
         return self.content.decode("utf-8", "surrogateescape")[self.start : self.end]
 
     def __repr__(self) -> str:
-        return f"FoundSecret({str(self.file)!r})"
+        return f"SecretPlace({str(self.file)!r})"
 
 
 def place_below(root: Path, named: str) -> Path:
@@ -74,7 +74,7 @@ def _absent(path: Path, why: str) -> NotFound:
     )
 
 
-def find_secret(finding: dict[str, Json], root: Path, key: bytes) -> FoundSecret:
+def find_secret(finding: dict[str, Json], root: Path, key: bytes) -> SecretPlace:
     """Return the secret of a finding in the first of its files that still holds it; raises `NotFound`."""
     facts = finding.get("facts") or {}
     evidence = facts.get("evidence") or {}
@@ -89,7 +89,7 @@ def find_secret(finding: dict[str, Json], root: Path, key: bytes) -> FoundSecret
         text = content.decode("utf-8", "surrogateescape")
         found = secret_in(text, tail, lambda one: is_fingerprint_of(finding["about"], key, one))
         if found is not None:
-            return FoundSecret(path, content, *found)
+            return SecretPlace(path, content, *found)
     raise NotFound(
         f"no file of finding `{finding['id']}` below `{root}` holds its secret",
         code="no-secret",
@@ -99,7 +99,7 @@ def find_secret(finding: dict[str, Json], root: Path, key: bytes) -> FoundSecret
 
 def scan_key(config: Path) -> bytes:
     """Return the key of the fingerprints of this machine's scans; empty if there is none."""
-    from remit.compose.secret_probes import first_key
+    from remit.compose.keys import first_key
     from remit.config import state_of
 
     return first_key(state_of(config.parent))
