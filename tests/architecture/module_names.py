@@ -61,7 +61,8 @@ WORDS = {
         content discover examiner ignore judging markdown ocsf sarif staged
     """,
     "commands of remit": """
-        approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
+        approve can data diff explain fix prove rehearse reload serve simulate stop suggest welcome
+        who whoami wrap
     """,
     "the story that `remit demo` tells": "day narrator stage story thief working",
     "the nine steps": "bind close decide describe forward identify",

@@ -162,7 +162,7 @@ COMMANDS: tuple[Command, ...] = (
         "upstream credentials that are not revoked yet",
         "remit.cli.endings.lease",
     ),
-    Command("finding", "Governance", "VERB", "list findings", "remit.cli.evidence.finding"),
+    Command("finding", "Governance", "VERB", "list, close and prove findings", "remit.cli.findings.command"),
     Command(
         "suggest",
         "Governance",

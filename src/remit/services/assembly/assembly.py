@@ -16,6 +16,7 @@ from remit.services.authzen.access_requests import AccessRequests
 from remit.services.authzen.assembly import access_requests_of, answers_of
 from remit.services.credentials.assembly import credential_services
 from remit.services.decisions.assembly import DecisionServices, decision_services
+from remit.services.discovery.assembly import discovery_services
 from remit.services.endings.assembly import ending_services
 from remit.services.evidence.assembly import evidence_services
 from remit.services.findings.assembly import finding_services
@@ -62,6 +63,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     oauth = authorization_server(
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
+    asked = (settings.identity, settings.decisions.unconstrained, policies, tools, credentials)
+    inspection = inspection_services(*at, *asked, replicas, tasks, decisions, endings, identity, evidence)
     return Services(
         tenant=deployment.tenant,
         public_url=deployment.public_url,
@@ -83,10 +86,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         identity=identity,
         oauth=oauth,
         mediation=mediation,
-        inspection=inspection_services(
-            *(*at, settings.identity, settings.decisions.unconstrained, policies, tools, credentials),
-            *(replicas, tasks, decisions, endings, identity, evidence),
-        ),
+        inspection=inspection,
+        discovery=discovery_services(*at, settings.discovery, findings, identity, inspection),
         signals=signal_services(*at, told, findings, evidence, decisions, endings, identity),
         access_requests=requests,
         answers=answers_of(*at, settings.evaluations, mediation.parts),

@@ -11,6 +11,7 @@ from remit.core.replicas.replica import Replica
 from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
+from remit.services.discovery.assembly import DiscoverySettings
 from remit.services.guard.assembly import GuardSettings
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.mediation.assembly import CallSettings
@@ -45,3 +46,4 @@ class Settings:
     evaluations: EvaluationSettings = field(default_factory=EvaluationSettings)
     guard: GuardSettings = field(default_factory=GuardSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
+    discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
