@@ -8,9 +8,9 @@ A new target is a class with the members of `bench.target.Target` and one line i
 from collections.abc import Callable
 
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
+from bench.descriptions import PRECISION, RECALL, described
 from bench.discovery import AGAIN, END, SPEED, discovery
 from bench.discovery import MEMORY as SCAN_MEMORY
-from bench.descriptions import PRECISION, RECALL, described
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -31,8 +31,8 @@ from bench.policy_engines import (
 )
 from bench.privileges import FALSE as FALSE_PATHS
 from bench.privileges import RECALL as PATHS_RECALL
-from bench.privileges import privileges
 from bench.privileges import SECONDS as PRIVILEGES_SECONDS
+from bench.privileges import privileges
 from bench.privileges_clouds import FALSE_ONES, RECALLS, TIMES, privileges_clouds
 from bench.provenance import (
     CALL,

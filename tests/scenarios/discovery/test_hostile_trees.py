@@ -61,7 +61,7 @@ class Scans:
         self.tree, self.state = tmp_path / "tree", tmp_path / "scans.db"
         self.tree.mkdir()
         self.bounds = ScanBounds(stall_s=1.0)
-        self.judges: list[Any] = [judge]
+        self.judges: dict[str, Any] = {"all": judge}
 
     def write(self, name: str, content: bytes | str) -> Path:
         """Write a file of the tree."""
@@ -191,7 +191,7 @@ def test_a_file_that_becomes_a_pipe_after_the_walk_is_not_waited_for(scans: Scan
         memory=None,
         owners=CodeOwners(),
         clock=SystemClock(),
-        judges=[judge],
+        judges={"all": judge},
     )
     root = str(scans.tree)
     report = service.scan(ScanRequest(base=root, roots=(root,), bounds=scans.bounds))
@@ -307,7 +307,7 @@ def test_rules_that_fail_are_told_and_fix_nothing(scans: Scans) -> None:
     def broken(seen: SeenThings) -> list[Discovered]:
         raise KeyError(seen.secrets)
 
-    scans.judges = [broken]
+    scans.judges = {"broken": broken}
     report = scans()
     assert (report.faults, report.fixed, report.complete) == (("broken: KeyError",), (), False)
 

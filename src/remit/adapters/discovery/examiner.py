@@ -183,9 +183,7 @@ def _job(work: Work) -> FileJob | ChunkJob:
     if isinstance(work, FileChunk):
         return ChunkJob(work)
     found, known = work
-    return FileJob(
-        os.fsencode(found.path), found.file, known.stamp.size if known else -1, known.digest if known else b""
-    )
+    return FileJob(os.fsencode(found.path), found.file, known.digest if known else b"")
 
 
 def _outcome(work: Work, answer: ReadResult) -> Outcome:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.scan import SkipReason
@@ -21,18 +21,8 @@ _ENDS: Final = b" \t,;\"'}]\r"
 #: Bytes of a file in which a NUL says that it is binary.
 HEAD_BYTES: Final = 8192
 _BOMS: Final = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
-#: Binary forms that a reader understands, by their first bytes.
-_KNOWN_FORMS: Final = (b"PAR1", b"SQLite format 3\0")
 
 OPEN_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0)
-
-
-class Hash(Protocol):
-    """What takes the bytes of a file for its digest."""
-
-    def update(self, data: bytes, /) -> None:
-        """Add bytes."""
-        ...
 
 
 class NotRead(Exception):
@@ -62,26 +52,21 @@ def opened(path: bytes) -> tuple[int, os.stat_result]:
     return descriptor, status
 
 
-def chunks(
-    descriptor: int, file: str, size: int, chunk_bytes: int, whole_bytes: int, hashed: Hash
-) -> Iterator[FileChunk]:
+def chunks(descriptor: int, file: str, size: int, chunk_bytes: int, whole_bytes: int) -> Iterator[FileChunk]:
     """Yield the chunks of an open file, up to its size when it was opened; raises `NotRead`.
 
     A file of one document comes whole if it is not larger than `whole_bytes`, any other one by lines.
     """
     by_lines = file.rpartition(".")[2].lower() in _LINES or "_history" in file
     step = chunk_bytes if by_lines or size > whole_bytes else whole_bytes
-    return _split(lambda count: _read(descriptor, count), file, size, step, hashed)
+    return _split(lambda count: _read(descriptor, count), file, size, step)
 
 
-def _split(
-    read: Callable[[int], bytes], file: str, size: int, step: int, hashed: Hash
-) -> Iterator[FileChunk]:
+def _split(read: Callable[[int], bytes], file: str, size: int, step: int) -> Iterator[FileChunk]:
     line, first, rest, left = 1, True, b"", size
     while True:
         data = read(min(step, left)) if left else b""
         left = max(left - len(data), 0) if data else 0
-        hashed.update(data)
         whole = rest + data if rest else data
         if not left:
             yield FileChunk(file=file, content=whole, line=line, first=first, last=True)
@@ -106,8 +91,8 @@ def _end(data: bytes, *, full: bool) -> int:
 
 
 def is_binary(head: bytes) -> bool:
-    """Return whether a file that begins so holds no text that a reader understands."""
-    return b"\0" in head and not head.startswith(_BOMS) and not head.startswith(_KNOWN_FORMS)
+    """Return whether a file that begins so holds no text."""
+    return b"\0" in head and not head.startswith(_BOMS)
 
 
 def _read(descriptor: int, count: int) -> bytes:

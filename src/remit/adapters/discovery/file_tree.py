@@ -14,6 +14,9 @@ from remit.ports.discovery.scans import FileStamp, FoundFile, ScanBounds
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
+#: How deep repositories are looked for below a folder that is in none.
+_TREES_DEPTH: Final = 4
+
 
 class _Folder(NamedTuple):
     path: str
@@ -162,3 +165,29 @@ def _why(fault: OSError) -> SkipReason:
     if isinstance(fault, PermissionError):
         return SkipReason.DENIED
     return SkipReason.GONE if isinstance(fault, FileNotFoundError | NotADirectoryError) else SkipReason.FAULTY
+
+
+def working_trees(root: str) -> Iterator[str]:
+    """Yield the working tree that a path is in, else those below it, some folders deep."""
+    folder = root
+    while not os.path.lexists(f"{folder}/.git"):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            yield from _trees_below(root, _TREES_DEPTH)
+            return
+        folder = parent
+    yield folder
+
+
+def _trees_below(folder: str, depth: int) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as listed:
+            below = sorted(one.name for one in listed if one.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+    if ".git" in below:
+        yield folder
+    elif depth:
+        for name in below:
+            if name not in PRUNED:
+                yield from _trees_below(os.path.join(folder, name), depth - 1)

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from remit.adapters.discovery.expansion import expanded_chunks
 from remit.adapters.discovery.file_chunks import HEAD_BYTES, NotRead, chunks, is_binary, opened
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.contents import FileContents, FindsSecrets, ReadsChunks, contents_of, encodable
@@ -30,11 +31,10 @@ MEMORY_BYTES: Final = 3 << 30
 
 
 class FileJob(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file to read. `size` and `digest` are those of an earlier scan; without one the digest is empty."""
+    """A file to read. `digest` is that of an earlier scan, and empty without one."""
 
     path: bytes
     file: str
-    size: int
     digest: bytes
 
 
@@ -140,21 +140,25 @@ class _Reading:
         try:
             stamp = FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
             size = min(status.st_size, bounds.file_bytes)
-            if job.digest and job.size == status.st_size and self._digest(descriptor, size) == job.digest:
-                return ReadResult(stamp=stamp, digest=job.digest, unchanged=True, read_bytes=size)
-            if is_binary(os.pread(descriptor, HEAD_BYTES, 0)):
+            parts = expanded_chunks(descriptor, os.fsdecode(job.path), job.file, size)
+            if parts is None and is_binary(os.pread(descriptor, HEAD_BYTES, 0)):
                 return ReadResult(contents=FileContents(), stamp=stamp, why=SkipReason.BINARY)
+            digest = self._digest(descriptor, size)
+            if digest == job.digest:
+                return ReadResult(stamp=stamp, digest=digest, unchanged=True, read_bytes=size)
             os.lseek(descriptor, 0, os.SEEK_SET)
-            hashed = hashlib.blake2b(key=bounds.key, digest_size=16)
-            parts = chunks(descriptor, job.file, size, bounds.chunk_bytes, bounds.whole_bytes, hashed)
+            if parts is None:
+                parts = chunks(descriptor, job.file, size, bounds.chunk_bytes, bounds.whole_bytes)
             contents = contents_of(self._alive(parts), self._read, self._detectors)
         finally:
             os.close(descriptor)
         cut = size < status.st_size
-        return ReadResult(contents=contents, stamp=stamp, digest=hashed.digest(), read_bytes=size, cut=cut)
+        return ReadResult(contents=contents, stamp=stamp, digest=digest, read_bytes=size, cut=cut)
 
     def _digest(self, descriptor: int, size: int) -> bytes:
+        """Return the keyed digest of a file; another scan compares it with that of the file as it is then."""
         hashed = hashlib.blake2b(key=self._bounds.key, digest_size=16)
+        os.lseek(descriptor, 0, os.SEEK_SET)
         while size > 0 and (data := os.read(descriptor, min(size, self._bounds.chunk_bytes))):
             hashed.update(data)
             size -= len(data)

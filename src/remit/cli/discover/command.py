@@ -124,7 +124,7 @@ def look(
     service = discovery.discovery_scans(key=key, folder=folder if remember else None, all_files=all_files)
     sources = (discovery.staged_files(Path(base)),) if staged else ()
     if history:
-        sources = (*sources, *discovery.histories(roots))
+        sources = (*sources, *discovery.histories(roots, base))
     request = ScanRequest(
         base=base,
         roots=() if staged else tuple(roots),

@@ -14,7 +14,8 @@ from typing import Final
 import remit
 from remit.adapters.discovery.examiner import ProcessExaminer
 from remit.adapters.discovery.file_owners import CodeOwners
-from remit.adapters.discovery.file_tree import OsFileTree
+from remit.adapters.discovery.file_tree import OsFileTree, working_trees
+from remit.adapters.discovery.git_history import GitHistory, repositories
 from remit.adapters.discovery.reading_process import Examination
 from remit.adapters.discovery.scan_memory import SqliteScanMemory
 from remit.adapters.discovery.staged_files import StagedFiles
@@ -72,9 +73,16 @@ def staged_files(folder: Path) -> StagedFiles:
     return StagedFiles(folder)
 
 
-def histories(roots: Sequence[str]) -> tuple[ChunkSource, ...]:
-    """Return the histories of the repositories at these paths."""
-    raise NotImplementedError
+def histories(roots: Sequence[str], base: str) -> tuple[ChunkSource, ...]:
+    """Return the histories of the repositories at and below these paths; their places are told from the base."""
+    found: list[ChunkSource] = []
+    for root in roots:
+        for tree in working_trees(root):
+            place = os.path.relpath(tree, base)
+            prefix = "" if place == "." else f"{place}/"
+            folders = (Path(tree), *repositories(Path(tree)))
+            found += (GitHistory(one, Path(tree), prefix=prefix) for one in folders)
+    return tuple(found)
 
 
 def _edition() -> str:

@@ -68,6 +68,7 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
     secrets: list[ExposedSecret] = []
     declared: list[Declaration] = []
     texts: dict[str, str] = {}
+    at: dict[tuple[str, str, str, int | str], int] = {}
     left_out = 0
     for chunk in chunks:
         for one in read(chunk):
@@ -80,9 +81,16 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
                     left_out += 1
                 continue
             for secret in detectors.find(one):
+                place = secret.place
+                key = secret.fingerprint, place.file, place.commit, place.line or place.inside
+                if key in at:
+                    # Two readers saw the same text: the one that knows whose it is counts.
+                    secrets[at[key]] = secret if secret.agent else secrets[at[key]]
+                    continue
                 if len(secrets) >= MOST_SECRETS:
                     left_out += 1
                     continue
+                at[key] = len(secrets)
                 secrets.append(secret)
                 text = one.text[secret.start : secret.end]
                 if len(text) >= _SHORTEST:

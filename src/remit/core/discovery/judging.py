@@ -16,6 +16,13 @@ from remit.core.discovery.declared import (
     PermissionExport,
 )
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, ExposedSecret
+from remit.core.discovery.privileges.aws.findings import aws_findings
+from remit.core.discovery.privileges.azure.findings import azure_findings
+from remit.core.discovery.privileges.gcp.findings import gcp_findings
+from remit.core.discovery.privileges.github.findings import github_findings
+from remit.core.discovery.privileges.kubernetes.findings import kubernetes_findings
+from remit.core.discovery.secrets.findings import secret_findings
+from remit.core.discovery.servers.findings import server_findings
 from remit.core.findings.finding import Severity
 
 
@@ -35,13 +42,45 @@ class SeenThings(msgspec.Struct, kw_only=True):
 
 Judge = Callable[[SeenThings], Sequence[Discovered]]
 
-#: What turns things seen into findings, in this order.
-JUDGES: Final[tuple[Judge, ...]] = ()
+
+def _secrets(seen: SeenThings) -> Sequence[Discovered]:
+    return secret_findings(seen.secrets, seen.agents, seen.servers)
 
 
-def judged(seen: SeenThings, judges: Iterable[Judge] = JUDGES) -> list[Discovered]:
-    """Return the findings of all judges, merged and sorted."""
-    return merged(one for judge in judges for one in judge(seen))
+def _servers(seen: SeenThings) -> Sequence[Discovered]:
+    return server_findings(seen.servers, seen.agents, seen.tools, governed=seen.governed)
+
+
+def _aws(seen: SeenThings) -> Sequence[Discovered]:
+    return aws_findings(seen.exports, now=seen.now)
+
+
+def _kubernetes(seen: SeenThings) -> Sequence[Discovered]:
+    return kubernetes_findings(seen.exports, now=seen.now)
+
+
+def _azure(seen: SeenThings) -> Sequence[Discovered]:
+    return azure_findings(seen.exports, now=seen.now)
+
+
+def _gcp(seen: SeenThings) -> Sequence[Discovered]:
+    return gcp_findings(seen.exports, now=seen.now)
+
+
+def _github(seen: SeenThings) -> Sequence[Discovered]:
+    return github_findings(seen.exports, now=seen.now)
+
+
+#: What turns things seen into findings, by the names that a report gives to rules that failed.
+JUDGES: Final[dict[str, Judge]] = {
+    "secrets": _secrets,
+    "servers and agents": _servers,
+    "AWS": _aws,
+    "Kubernetes": _kubernetes,
+    "Azure": _azure,
+    "Google Cloud": _gcp,
+    "GitHub": _github,
+}
 
 
 def merged(findings: Iterable[Discovered]) -> list[Discovered]:

@@ -80,7 +80,7 @@ class DiscoveryScans:
         memory: ScanMemory | None,
         owners: FileOwners,
         clock: Clock,
-        judges: Sequence[Judge] = JUDGES,
+        judges: Mapping[str, Judge] = JUDGES,
     ) -> None:
         """Take the ports. Without `memory`, every file is read, and there is no history."""
         self._tree, self._examiner, self._memory = tree, examiner, memory
@@ -120,11 +120,11 @@ class DiscoveryScans:
     def _judged(self, seen: SeenThings) -> tuple[list[Discovered], list[str]]:
         findings: list[Discovered] = []
         faults: list[str] = []
-        for judge in self._judges:
+        for name, judge in self._judges.items():
             try:
                 findings += judge(seen)
             except Exception as fault:  # noqa: BLE001 - its rules are told as not applied, the others count
-                faults.append(f"{getattr(judge, '__name__', 'rules')}: {type(fault).__name__}")
+                faults.append(f"{name}: {type(fault).__name__}")
         return merged(findings), faults
 
     def _owned(self, finding: Discovered, base: str) -> Discovered:
@@ -300,9 +300,14 @@ class _Run:
 
 
 def _placed(secret: ExposedSecret, file: str) -> ExposedSecret:
-    if secret.place.file == file:
+    """Return a remembered secret with the place of its file as it is told now."""
+    known = secret.place.file
+    if known == file:
         return secret
-    return msgspec.structs.replace(secret, place=msgspec.structs.replace(secret.place, file=file))
+    # A member of an archive, or a table, stands behind the file's name.
+    _, inside, member = known.partition(f"{os.path.basename(file)}!/")
+    place = msgspec.structs.replace(secret.place, file=f"{file}!/{member}" if inside else file)
+    return msgspec.structs.replace(secret, place=place)
 
 
 def _batches(walked: Iterable[FoundFile], size: int) -> Iterator[list[FoundFile]]:

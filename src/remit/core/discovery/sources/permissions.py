@@ -23,10 +23,13 @@ from remit.core.json_value import Json
 
 #: What a file must hold before it is looked at for permissions.
 PERMISSIONS: Final = re2.compile(
-    rb"""["']?(?:Statement|apiVersion|UserDetailList|RoleDetailList|AssumeRolePolicyDocument|PolicyDocument"""
+    rb"""["']?(?:Statement|UserDetailList|RoleDetailList|AssumeRolePolicyDocument|PolicyDocument"""
     rb"""|roleDefinition(?:Id|Name)|principalId|assignableScopes|accessPolicies|enableRbacAuthorization|bindings|includedPermissions"""
     rb"""|AttachedPolicies|permissions|default_workflow_permissions|validAfterTime|app_slug|credential_authorized_at"""
     rb"""|appRoles|oauth2Permissions|passwordCredentials|deployment_branch_policy)\b"""
+    # Objects of Kubernetes that say who may do what, or what runs as whom.
+    rb"""|\bkind["']?[ \t]*:[ \t]*["']?[A-Za-z]*"""
+    rb"""(?:List|Role|Binding|Account|Pod|Deployment|Set|Job|Secret|Namespace|Node|Policy|Configuration|Template)\b"""
 )
 #: How a credential report of AWS begins.
 CREDENTIAL_REPORT: Final = b"user,arn,user_creation_time,password_enabled"

@@ -19,6 +19,7 @@ PROMPT: Final = re.compile(
     r"(?i)prompt|instruction|persona|backstory|system_?message|^(?:system|content|goal|template)$"
 )
 _MARKED: Final = re2.compile(rb"(?i)prompt|instruction|persona|backstory|system_?message")
+_WORD: Final = re2.compile(r"(?i)prompt|instruction|persona|backstory|system_?message")
 _BEGUN: Final = re.compile(
     r"(?i)(?:prompt|instruction|persona|backstory|system_?message)\w{0,40}[\"']?\s{0,8}(?::\s{0,8}[\w.]{1,40}\s{0,8})?"
     r"[=:(,]\s{0,200}\(?\s{0,200}[frbu]{0,2}(?=[\"'`])"
@@ -53,7 +54,10 @@ def is_prompt(name: str, text: str) -> bool:
 
 def _prompts(text: str) -> Iterator[Taken]:
     at = 0
-    while begun := _BEGUN.search(text, at):
+    for marked in _WORD.finditer(text):
+        begun = _BEGUN.match(text, marked.start()) if marked.start() >= at else None
+        if begun is None:
+            continue
         at = begun.end()
         name = re.split("[=:(,]", begun[0])[0].strip(" :(,\"'`\n")[:60]
         for _ in range(_MOST_PARTS):

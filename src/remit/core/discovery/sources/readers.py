@@ -8,7 +8,10 @@ from typing import Final
 
 from remit.core.discovery.chunk import FileChunk, FileReader
 from remit.core.discovery.declared import Read
+from remit.core.discovery.discovered import Piece
+from remit.core.discovery.sources.clients import CLIENT_READERS
 from remit.core.discovery.sources.document_readers import JsonReader, YamlReader
+from remit.core.discovery.sources.frameworks import FRAMEWORK_READERS
 from remit.core.discovery.sources.infrastructure import TerraformReader
 from remit.core.discovery.sources.json_lines import JsonLinesReader
 from remit.core.discovery.sources.prompts import CodeReader
@@ -17,7 +20,8 @@ from remit.core.discovery.sources.sql_dumps import SqlReader
 from remit.core.discovery.sources.tables import DelimitedReader
 
 READERS: Final[tuple[FileReader, ...]] = (
-    # Readers of clients' configurations and of agents' code come first: they know more of their files.
+    # They know more of their files than the others.
+    *CLIENT_READERS,
     PositionsReader(),
     ShellHistoryReader(),
     YamlReader(),
@@ -32,7 +36,13 @@ READERS: Final[tuple[FileReader, ...]] = (
 
 
 def read(chunk: FileChunk) -> Iterator[Read]:
-    """Yield what the first fitting reader reads in a chunk; nothing for a binary one."""
+    """Yield what the first fitting reader reads in a chunk, and before it what declares agents there.
+
+    Nothing for a binary chunk. Pieces of the readers of agents count where they know whose text it is.
+    """
+    for declaring in FRAMEWORK_READERS:
+        if declaring.fits(chunk):
+            yield from (one for one in declaring.read(chunk) if not isinstance(one, Piece) or one.agent)
     for reader in READERS:
         if reader.fits(chunk):
             yield from reader.read(chunk)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import re2
+
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.declared import Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
@@ -16,34 +18,11 @@ from remit.core.discovery.sources.structure import MAX_PIECE
 _SCRIPTS: Final = (".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".mts", ".cts")
 _PYTHON: Final = (".py", ".pyw")
 #: What code of an agent imports.
-_SIGNS: Final = (
-    b"agents",
-    b"pydantic_ai",
-    b"crewai",
-    b"google.adk",
-    b"strands",
-    b"autogen",
-    b"llama_index",
-    b"smolagents",
-    b"langgraph",
-    b"langchain",
-    b"claude_agent_sdk",
-    b"claude_code_sdk",
-    b"agno",
-    b"semantic_kernel",
-    b"mcp",
-    b"@mastra/",
-    b"@ai-sdk/",
-    b"'ai'",
-    b'"ai"',
-    b"claude-agent-sdk",
-    b"llamaindex",
-    b"genkit",
-    b"@voltagent/",
-    b"agent_framework",
-    b"haystack",
-    b"@google/adk",
-    b"modelcontextprotocol",
+_SIGNS: Final = re2.compile(
+    rb"agents|pydantic_ai|crewai|google\.adk|strands|autogen|llama_index|langgraph|langchain"
+    rb'''|claude_agent_sdk|claude_code_sdk|agno|semantic_kernel|mcp|@mastra/|@ai-sdk/|'ai'|"ai"'''
+    rb"|claude-agent-sdk|llamaindex|genkit|@voltagent/|agent_framework|haystack|@google/adk"
+    rb"|modelcontextprotocol"
 )
 
 
@@ -55,7 +34,7 @@ class AgentCode:
         name = chunk.file.lower()
         if not chunk.whole or len(chunk.content) > MAX_SOURCE or not name.endswith((*_PYTHON, *_SCRIPTS)):
             return False
-        return any(sign in chunk.content for sign in _SIGNS)
+        return _SIGNS.search(chunk.content) is not None
 
     def read(self, chunk: FileChunk) -> Iterator[Read]:
         """Yield the code as text, and then its agents, tools and servers."""
