@@ -2,8 +2,8 @@
 """How well and how fast secrets are found, by source kind, and how well scanners of others find them.
 
 The texts are those of `tests.secrets_corpus`. A label counts as found when a finding covers half of it, and a
-finding as right when it touches a label; so a scanner is not judged by where it cuts. Scanners of others run in
-the interpreter that `REMIT_BENCH_SCANNERS` names; one that is not installed there is left out.
+finding as right when it touches a label; so a scanner is not judged by where it cuts. Scanners of others run
+in the interpreter that `REMIT_BENCH_SCANNERS` names; one that is not installed there is left out.
 """
 
 import json
@@ -27,7 +27,7 @@ F1 = "secrets: F1, {part} {kind}"
 SPEED = "secrets: {what}"
 _DETECTORS = SecretDetectors(b"bench" * 8)
 _ENDINGS = {"prose": ".md", "transcript": ".jsonl", "log": ".log", "export": ".sql"}
-_LANGUAGES = {"py": ".py", "js": ".js", "ts": ".ts", "go": ".go", "java": ".java", "ruby": ".rb", "tf": ".tf"}
+_LANGUAGES = {"js": ".js", "ts": ".ts", "go": ".go", "java": ".java", "ruby": ".rb", "tf": ".tf"}
 _PIECE = 200_000
 Spans = Sequence[tuple[int, int]]
 
@@ -53,7 +53,10 @@ def _ours(text: str, kind: SourceKind) -> Spans:
 def _scored(who: str, part: str, cases: list[Labelled], found: Sequence[Spans], how: str) -> Iterator[Figure]:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for case, spans in zip(cases, found, strict=True):
-        hits = sum(any(min(e, end) * 2 - max(s, start) * 2 >= end - start for s, e in spans) for start, end in case.secrets)
+        hits = sum(
+            any(min(e, end) * 2 - max(s, start) * 2 >= end - start for s, e in spans)
+            for start, end in case.secrets
+        )
         wrong = sum(not any(s < end and start < e for start, end in case.secrets) for s, e in spans)
         for kind in (case.kind, "all"):
             for at, number in enumerate((hits, len(case.secrets) - hits, wrong)):
@@ -78,7 +81,11 @@ def _theirs(engine: str, texts: dict[str, list[Labelled]]) -> Iterator[Figure]:
                 size += len(case.text)
             done = subprocess.run([python, str(program), engine, folder], capture_output=True, check=False)
         lines = done.stdout.splitlines()
-        answer = json.loads(lines[-1]) if done.returncode == 0 and lines else {"missing": done.stderr[-200:].decode()}
+        answer = (
+            json.loads(lines[-1])
+            if done.returncode == 0 and lines
+            else {"missing": done.stderr[-200:].decode()}
+        )
         if "missing" in answer:
             print(f"{engine} is left out: {answer['missing']}", file=sys.stderr)
             return

@@ -55,6 +55,7 @@ WORDS = {
         wire write
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
+    "terms of finding secrets in texts": "assignment detector prose randomness string",
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
     """,
