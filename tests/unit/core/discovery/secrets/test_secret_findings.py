@@ -127,7 +127,7 @@ def test_reach_and_remediation_are_spelt_out() -> None:
 
 
 def test_no_finding_holds_a_secret() -> None:
-    """Every text of the corpus: the findings, as JSON and as text, hold none of its secrets, nor half of one."""
+    """Whatever the text: the findings, as JSON and as text, hold none of its secrets, nor half of one."""
     detectors = SecretDetectors(b"k" * 32)
     for case in (case for part in PARTS for case in corpus(part, 1)):
         piece = Piece(text=case.text, place=FilePlace(file=".mcp.json", line=1), kind=SourceKind(case.kind))
