@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run one secret scanner over a folder: `python secret_engines.py ENGINE FOLDER`; prints JSON.
 
-It needs no part of remit, so that it runs in the environment in which the scanners are installed. Each scanner
-has its default settings; what asks a provider whether a secret is alive is off.
+It needs no part of remit, so that it runs in the environment of the scanners. Each has its default settings;
+what asks a provider whether a secret is alive is off.
 """
 
 import json
@@ -55,7 +55,9 @@ def detect_secrets(files: list[Path]) -> Found:
     from detect_secrets.settings import default_settings, get_settings
 
     with default_settings():
-        get_settings().disable_filters("detect_secrets.filters.common.is_ignored_due_to_verification_policies")
+        get_settings().disable_filters(
+            "detect_secrets.filters.common.is_ignored_due_to_verification_policies"
+        )
         for file in files:
             for found in scan_file(str(file)):
                 yield file.name, found.secret_value or ""

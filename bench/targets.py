@@ -45,6 +45,7 @@ from bench.provenance import (
 )
 from bench.reach import name_of, reach
 from bench.rehearsal import CALLS, rehearsals
+from bench.secret_finding import F1, PRECISION, SPEED, secrets
 from bench.senders import CHECK, senders
 from bench.simulation import DECISIONS, simulation
 from bench.sinks import OPENBAO, POSTGRES, sinks
@@ -83,6 +84,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "privileges": privileges,
     "privileges-clouds": privileges_clouds,
     "hooks": hooks,
+    "secrets": secrets,
     "replicas": fleet,
     "console": console,
     "descriptions": described,
@@ -129,6 +131,16 @@ GOALS = [
     Goal(name=AGAIN + END, at_most=2),
     Goal(name=HOOK_P99, at_most=20),
     Goal(name=RESULT_P99, at_most=20),
+    *(
+        goal
+        for part in ("visible", "untouched")
+        for kind in ("prose", "transcript")
+        for goal in (
+            Goal(name=F1.format(part=part, kind=kind), at_least=0.95),
+            Goal(name=PRECISION.format(part=part, kind=kind), at_least=0.97),
+        )
+    ),
+    *(Goal(name=SPEED.format(what=what), at_least=50) for what in ("code", "documents", "configuration")),
     Goal(name="remit-durable: calls at concurrency 16", at_least=3_000),
     Goal(
         name="remit-durable: calls at concurrency 16",

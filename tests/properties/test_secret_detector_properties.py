@@ -20,9 +20,56 @@ DETECTORS = SecretDetectors(b"k" * 32)
 KINDS = st.sampled_from(list(SourceKind))
 #: What detectors look at, in any order: near misses of each form.
 FRAGMENTS = st.sampled_from(
-    'password|token|is|: |= |"|\'|`|\\"|\\n|\n|://|@|:|ghp_|AKIA|eyJ|-----BEGIN PRIVATE KEY-----|-----END|Basic |Bearer |'
-    "authorization|cookie: a=|curl -u |--password |first half |second half is |\u200b|\ufeff|%41%42%43|{{|${|==|"
-    "aGVsbG8gd29ybGQgcGFzc3dvcmQ9|68656c6c6f|| password |\n|---|---|\n|kX8vQ2mZ7w|Sommer2024!|\ud800|\0|🔑|.env|+".split("|")
+    [
+        "password",
+        "token",
+        "is",
+        ": ",
+        "= ",
+        '"',
+        "'",
+        "`",
+        '\\"',
+        "\\n",
+        "\n",
+        "://",
+        "@",
+        ":",
+        "ghp_",
+        "AKIA",
+        "eyJ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END",
+        "Basic ",
+        "Bearer ",
+        "authorization",
+        "cookie: a=",
+        "curl -u ",
+        "--password ",
+        "first half ",
+        "second half is ",
+        "\u200b",
+        "\ufeff",
+        "%41%42%43",
+        "{{",
+        "${",
+        "==",
+        "aGVsbG8gd29ybGQgcGFzc3dvcmQ9",
+        "68656c6c6f",
+        "",
+        " password ",
+        "\n",
+        "---",
+        "---",
+        "\n",
+        "kX8vQ2mZ7w",
+        "Sommer2024!",
+        "�",
+        "\x00",
+        "🔑",
+        ".env",
+        "+",
+    ]
 )
 TEXTS = st.one_of(st.text(), st.lists(st.one_of(FRAGMENTS, st.text(max_size=6)), max_size=40).map("".join))
 

@@ -8,6 +8,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 from urllib.parse import quote
 
@@ -18,15 +19,61 @@ HEX = "0123456789abcdef"
 BASE62 = DIGITS + UPPER + LOWER
 URLSAFE = BASE62 + "-_"
 
-NAMES = "ana ben carla deniz erik fatou georg hana ines jonas kaya lars mira noor otto priya".split()
-SURNAMES = "weber rossi novak okafor silva haddad jensen moreau tanaka kowalski".split()
-HOSTS = "db pg-main cache01 orders-db billing warehouse mq-2 analytics ledger crm-sql".split()
-DOMAINS = "corp.internal acme-shop.io nordwind.de contoso-labs.net svc.cluster.local".split()
-WORDS = (
-    "harbor lantern copper meadow violet thunder castle rocket pepper walnut summit falcon winter garden "
-    "orange marble tiger silver breeze canyon"
-).split()
-SEASONS = "Sommer Winter Spring Autumn Verano Herbst Ete Welcome Company Office".split()
+NAMES = [
+    "ana",
+    "ben",
+    "carla",
+    "deniz",
+    "erik",
+    "fatou",
+    "georg",
+    "hana",
+    "ines",
+    "jonas",
+    "kaya",
+    "lars",
+    "mira",
+    "noor",
+    "otto",
+    "priya",
+]
+SURNAMES = ["weber", "rossi", "novak", "okafor", "silva", "haddad", "jensen", "moreau", "tanaka", "kowalski"]
+HOSTS = [
+    "db",
+    "pg-main",
+    "cache01",
+    "orders-db",
+    "billing",
+    "warehouse",
+    "mq-2",
+    "analytics",
+    "ledger",
+    "crm-sql",
+]
+DOMAINS = ["corp.internal", "acme-shop.io", "nordwind.de", "contoso-labs.net", "svc.cluster.local"]
+WORDS = [
+    "harbor",
+    "lantern",
+    "copper",
+    "meadow",
+    "violet",
+    "thunder",
+    "castle",
+    "rocket",
+    "pepper",
+    "walnut",
+    "summit",
+    "falcon",
+    "winter",
+    "garden",
+    "orange",
+    "marble",
+    "tiger",
+    "silver",
+    "breeze",
+    "canyon",
+]
+SEASONS = ["Sommer", "Winter", "Spring", "Autumn", "Verano", "Herbst", "Ete", "Welcome", "Company", "Office"]
 
 
 def _of(rng: Random, alphabet: str, count: int) -> str:
@@ -103,7 +150,17 @@ def pem(rng: Random) -> str:
 
 def discord(rng: Random) -> str:
     """Return a bot token: the base64 of its id, a time and a signature."""
-    return f"{_b64(str(rng.randint(10**17, 10**18 - 1)).encode())}.{_of(rng, URLSAFE, 6)}.{_of(rng, URLSAFE, 38)}"
+    number = str(rng.randint(10**17, 10**18 - 1)).encode()
+    return f"{_b64(number)}.{_of(rng, URLSAFE, 6)}.{_of(rng, URLSAFE, 38)}"
+
+
+def _openai(rng: Random) -> str:
+    return "sk-proj-" + _of(rng, BASE62, 58) + "T3BlbkFJ" + _of(rng, BASE62, 58)
+
+
+def _parted(value: str, seam: str, *at: int) -> str:
+    """Return a value with a seam at some positions."""
+    return seam.join(value[one:two] for one, two in pairwise([0, *at, len(value)]))
 
 
 SECRETS: dict[str, Callable[[Random], str]] = {
@@ -124,7 +181,7 @@ SECRETS: dict[str, Callable[[Random], str]] = {
         + _of(r, BASE62, 24)
     ),
     "stripe": lambda r: "sk_live_" + "51" + _of(r, BASE62, 40),
-    "openai": lambda r: "sk-proj-" + _of(r, BASE62, 58) + "T3BlbkFJ" + _of(r, BASE62, 58),
+    "openai": _openai,
     "anthropic": lambda r: "sk-ant-api03-" + _of(r, URLSAFE, 93) + "AA",
     "google": lambda r: "AIza" + "Sy" + _of(r, URLSAFE, 33),
     "azure_storage": lambda r: _b64(r.randbytes(64)),
@@ -156,15 +213,11 @@ SECRETS: dict[str, Callable[[Random], str]] = {
     "hex_ghp": lambda r: _checked(r, "ghp_").encode().hex(),
     "b64_password": lambda r: _b64(password(r).encode()),
     "pct_password": lambda r: quote(r.choice(WORDS).title() + "@" + _of(r, BASE62, 9) + "#1", safe=""),
-    "zero_width_ghp": lambda r: "\u200b".join(
-        (lambda t: [t[:9], t[9:21], t[21:]])(_checked(r, "ghp_"))
-    ),
-    "wrapped_ghp": lambda r: "\n".join((lambda t: [t[:20], t[20:]])(_checked(r, "ghp_"))),
-    "wrapped_openai": lambda r: "\\\n".join(
-        (lambda t: [t[:60], t[60:]])("sk-proj-" + _of(r, BASE62, 58) + "T3BlbkFJ" + _of(r, BASE62, 58))
-    ),
-    "halves_quoted": lambda r: '" + "'.join((lambda t: [t[:17], t[17:]])(_checked(r, "ghp_"))),
-    "halves_lines": lambda r: '"\n    "'.join((lambda t: [t[:14], t[14:]])(_checked(r, "ghp_"))),
+    "zero_width_ghp": lambda r: _parted(_checked(r, "ghp_"), "\u200b", 9, 21),
+    "wrapped_ghp": lambda r: _parted(_checked(r, "ghp_"), "\n", 20),
+    "wrapped_openai": lambda r: _parted(_openai(r), "\\\n", 60),
+    "halves_quoted": lambda r: _parted(_checked(r, "ghp_"), '" + "', 17),
+    "halves_lines": lambda r: _parted(_checked(r, "ghp_"), '"\n    "', 14),
     "half_password": lambda r: _of(r, BASE62, 9) + "!",
 }
 

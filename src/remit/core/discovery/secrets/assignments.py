@@ -22,34 +22,49 @@ from remit.core.discovery.secrets.randomness import password_like, random_like, 
 
 #: Parts of names that hold secrets, in lower case and bytes of UTF-8.
 WORDS: Final = (
-    rb"pass-?w(?:or)?d|p@ss(?:w(?:or|0r)d)?|p4ssw0rd|requirepass|masterauth|passwort|passphrase|passcode|pwd|kennwort|contrase(?:\xc3\xb1|n)a|mot_?de_?passe|mdp|senha|clave|"
-    rb"secret|token|credential|(?:api|access|account|private|signing|encryption|master|service|auth|subscription|license|"
-    rb"storage|x|host|admin|project|license|deploy|write|read|openai|anthropic|maps|crypt)[_-]?key|"
-    rb"webhook|_pass\b|_pw\b|\bpass\b|\bpw\b|\bauth\b|_auth\b|bearer|_auth\b|authorization|cookie|session_?id|"
-    rb"\w_key\b"
-) + b"|" + b"|".join(
-    word.encode()
-    for word in "密码|密碼|口令|パスワード|비밀번호|пароль|Пароль|lösenord|adgangskode|passord|salasana|heslo|şifre|jelszó|parolă".split("|")
+    rb"pass-?w(?:or)?d|p@ss(?:w(?:or|0r)d)?|p4ssw0rd|requirepass|masterauth|passwort|passphrase|passcode|pwd|"
+    rb"kennwort|contrase(?:\xc3\xb1|n)a|mot_?de_?passe|mdp|senha|clave|secret|token|credential|"
+    rb"(?:api|access|account|private|signing|encryption|master|service|auth|subscription|license|storage|x|host|"
+    rb"admin|project|deploy|write|read|openai|anthropic|maps|crypt)[_-]?key|\w_key\b|"
+    rb"webhook|_pass\b|_pw\b|\bpass\b|\bpw\b|\bauth\b|_auth\b|bearer|authorization|cookie|session_?id"
 )
+#: Words of more languages: only a text that is not ASCII is searched for them.
+WORDS_WIDE: Final = (
+    "密码|密碼|口令|パスワード|비밀번호|пароль|Пароль|lösenord|adgangskode|passord|salasana|heslo|şifre|jelszó|parolă"
+).encode()
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`])"
 _TAIL: Final = re.compile(
     rb"([\w-]{0,30}+)" + _QUOTE + rb"?[\])]{0,2}[ \t]{0,8}"
     rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=>?|:=|:|->|>|\(|,[ \t]?)[ \t]{0,12}"
-    rb"((?:[|>][+-]?[ ]{0,2}\n[ ]{1,16})?(?:&?[\w.]{1,40}\((?:" + _QUOTE + rb"\w{1,60}" + _QUOTE + rb",[ \t]{0,2})?)?"
+    rb"((?:[|>][+-]?[ ]{0,2}\n[ ]{1,16})?(?:&?[\w.]{1,40}\((?:"
+    + _QUOTE
+    + rb"\w{1,60}"
+    + _QUOTE
+    + rb",[ \t]{0,2})?)?"
     rb"(?:[bfruBFRU]{1,2})?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
 )
 _FLAG_TAIL: Final = re.compile(
     rb"([\w-]{0,12}+)(?:=|[ \t]{1,4}|" + _QUOTE + rb"[ \t]{0,2},?\s{0,8})(" + _QUOTE + rb"?)(?=[^\s\"'`\\-])"
 )
 _ENTRY_TAIL: Final = re.compile(
-    rb"(?i)([\w-]{0,20}+)" + _QUOTE + rb"?,?\s{1,24}" + _QUOTE + rb"?value" + _QUOTE + rb"?\s?[:=]\s{0,3}(" + _QUOTE
+    rb"(?i)([\w-]{0,20}+)"
+    + _QUOTE
+    + rb"?,?\s{1,24}"
+    + _QUOTE
+    + rb"?value"
+    + _QUOTE
+    + rb"?\s?[:=]\s{0,3}("
+    + _QUOTE
     + rb"?)(?=[^\s\"'`\\])"
 )
 _NAME_OF_ENTRY: Final = re.compile(rb"(?i)(?:name|key)[\"']?\s?[:=]")
 #: How a name of small letters may go on behind the word; in `keyring` or `passwordless` it is another word.
-_GOES_ON: Final = re.compile(rb"(?:s|value|string|text|data|prod|dev|stage|staging|test|live|default|new|old|file|path)\b|s?_")
+_GOES_ON: Final = re.compile(
+    rb"(?:s|value|string|text|data|prod|dev|stage|staging|test|live|default|new|old|file|path)\b|s?_"
+)
 _HEADER_TAIL: Final = re.compile(
-    rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(?:([A-Za-z][\w-]{2,20})[ =])?([^\s\"'`\\,;<>{}()]{6,8000})"
+    rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(?:([A-Za-z][\w-]{2,20})[ =])?"
+    rb"([^\s\"'`\\,;<>{}()]{6,8000})"
 )
 _BEARER_TAIL: Final = re.compile(rb"[ ]([\w.~+/=-]{16,8000})")
 _COOKIE_TAIL: Final = re.compile(rb"[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\]{8,4000})")
@@ -66,7 +81,8 @@ _PGPASS: Final = compiled(rb"(?m)^[\w.*-]+:(?:\d+|\*):[^:\s]+:([^:\s]+):([^\s:]{
 _SMALL_BYTES: Final = 20_000
 _CALLERS: Final = re.compile(rb"\b(?:curl|wget)\b")
 _PROGRAMS: Final = re.compile(
-    rb"\b(mysql|mysqldump|mariadb|mysqladmin|sshpass|twine upload|docker login|podman login|helm registry login|smbclient|"
+    rb"\b(mysql|mysqldump|mariadb|mysqladmin|sshpass|twine upload|docker login|podman login|"
+    rb"helm registry login|smbclient|"
     rb"az login|redis-cli|mongosh?|mongodump)\b"
 )
 #: How far before a flag its program stands.
@@ -74,36 +90,56 @@ _LINE_BYTES: Final = 400
 
 #: Ends of names whose values are no secret.
 _OTHER: Final = re.compile(
-    rb"(?i)(?:^|[_.-]|(?<=[a-z]))(?:file|path|dir|url|uri|endpoint|id|ids|name|names|ttl|type|types|field|fields|policy|length|"
-    rb"len|hash|hashed|kind|header|count|counts|ref|refs|expires|expiry|exp|expiration|lifetime|age|tokenizer|env|var|variable|"
-    rb"prefix|suffix|hint|label|placeholder|public|reset|status|state|version|format|regex|pattern|min|max|limit|limits|budget|"
-    rb"usage|used|tokens|algorithm|alg|provider|manager|store|class|error|message|title|text|description|digest|checksum|"
-    rb"fingerprint|enabled|required|strength|index|position|list|map|in|out|at|on|is|has|options|args|scopes?|mode|method|"
-    rb"issuer|audience|created|updated|rotation|source|location|arn|group|role|owner|key_?id|parser|handler|service|client|"
-    rb"context|input|output|test|tests|spec|schema|model|doc|docs|help|example|event|events|template|strategy|vault)$"
+    rb"(?i)(?:^|[_.-]|(?<=[a-z]))(?:file|path|dir|url|uri|endpoint|id|ids|name|names|ttl|type|types|"
+    rb"field|fields|policy|length|"
+    rb"len|hash|hashed|kind|header|count|counts|ref|refs|expires|expiry|exp|expiration|lifetime|age|"
+    rb"tokenizer|env|var|variable|"
+    rb"prefix|suffix|hint|label|placeholder|public|reset|status|state|version|format|regex|pattern|"
+    rb"min|max|limit|limits|budget|"
+    rb"usage|used|tokens|algorithm|alg|provider|manager|store|class|error|message|title|text|"
+    rb"description|digest|checksum|"
+    rb"fingerprint|enabled|required|strength|index|position|list|map|in|out|at|on|is|has|options|"
+    rb"args|scopes?|mode|method|"
+    rb"issuer|audience|created|updated|rotation|source|location|arn|group|role|owner|key_?id|parser|"
+    rb"handler|service|client|"
+    rb"context|input|output|test|tests|spec|schema|model|doc|docs|help|example|event|events|template|"
+    rb"strategy|vault)$"
 )
-_COUNTS: Final = re.compile(rb"(?i)(?:max|min|num|total|input|output|prompt|completion|cache\w*|reasoning|cached)_?-?tokens?$|tokeniz|"
-                            rb"csrf|xsrf|authenticity|public_?-?token|next_?page|page_?token|continuation|cursor|sync_?token|cancell?ation|public_?key|"
-                            rb"publishable|pagination|placeholder|i18n|design_?token|sha\d|md5|hash")
+_COUNTS: Final = re.compile(
+    rb"(?i)(?:max|min|num|total|input|output|prompt|completion|cache\w*|reasoning|"
+    rb"cached)_?-?tokens?$|tokeniz|"
+    rb"csrf|xsrf|authenticity|public_?-?token|next_?page|page_?token|continuation|cursor|sync_?token|"
+    rb"cancell?ation|public_?key|"
+    rb"publishable|pagination|placeholder|i18n|design_?token|sha\d|md5|hash"
+)
 _PASSWORDS: Final = re.compile(
-    rb"(?i)pass|pwd|_pw|\bpw|kennwort|contrase|mot_?de_?passe|mdp|senha|clave|(?:db|database|smtp|mail|root|admin)_?secret"
+    rb"(?i)pass|pwd|_pw|\bpw|kennwort|contrase|mot_?de_?passe|mdp|senha|clave|(?:db|database|smtp|"
+    rb"mail|root|admin)_?secret"
 )
 _STRONG: Final = re.compile(rb"(?i)pass|pwd|secret|token|key|kennwort|auth|bearer|credential")
 _NESTED: Final = re.compile(rb"(?i)^(?:bearer|basic|token|apikey|key)[ +]")
 _BARE: Final = re.compile(rb"[^\s\"'`<>\\]+")
 _KNOWN: Final = re.compile(
-    rb"(?i)(openai|anthropic|github|gitlab|slack|stripe|aws|azure|google|gcp|postgres|mysql|mongo|redis|smtp|mail|twilio|"
-    rb"sendgrid|telegram|discord|jira|confluence|notion|linear|datadog|sentry|npm|pypi|docker|hugging_?face|hf|"
-    rb"databricks|snowflake|vault|okta|auth0|jwt|session|ldap|ssh|vpn|wifi|amqp|rabbit|kafka|elastic|clickhouse)"
+    rb"(?i)(openai|anthropic|github|gitlab|slack|stripe|aws|azure|google|gcp|postgres|mysql|mongo|"
+    rb"redis|smtp|mail|twilio|"
+    rb"sendgrid|telegram|discord|jira|confluence|notion|linear|datadog|sentry|npm|pypi|docker|"
+    rb"hugging_?face|hf|"
+    rb"databricks|snowflake|vault|okta|auth0|jwt|session|ldap|ssh|vpn|wifi|amqp|rabbit|kafka|elastic|"
+    rb"clickhouse)"
 )
 #: Values are at most so long.
 VALUE_BYTES: Final = 8_192
 
 
 def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterator[Candidate]:
-    """Yield the secrets that stand behind the word at a position: in a value, a flag, an entry or a header."""
+    """Yield the secrets behind the word at a position: in a value, a flag, an entry or a header."""
     word = data[start:end].lower()
-    if end < len(data) and 97 <= data[end] <= 122 and 97 <= data[end - 1] <= 122 and not _GOES_ON.match(data, end):
+    if (
+        end < len(data)
+        and 97 <= data[end] <= 122
+        and 97 <= data[end - 1] <= 122
+        and not _GOES_ON.match(data, end)
+    ):
         return
     if word == b"bearer":
         yield from _borne(_BEARER_TAIL.match(data, end, end + VALUE_BYTES), b"bearer", 1)
@@ -119,7 +155,14 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
         near = data[end : end + 64]
         if b"alue" in near and _NAME_OF_ENTRY.search(data, max(0, start - 60), start):
             match = _ENTRY_TAIL.match(data, end, end + _TAIL_BYTES)
-        elif data[max(0, start - 32) : start].rstrip(_NAME_BYTES)[-1:] in (b" ", b'"', b"'", b"\n", b"\t", b""):
+        elif data[max(0, start - 32) : start].rstrip(_NAME_BYTES)[-1:] in (
+            b" ",
+            b'"',
+            b"'",
+            b"\n",
+            b"\t",
+            b"",
+        ):
             flag = True
             match = _FLAG_TAIL.match(data, end, end + _TAIL_BYTES)
     if match is None:
@@ -131,7 +174,9 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
         return
     opened = match.group(2)
     sign = data[match.end(1) : match.start(2)].strip()
-    if sign == b">" and data[max(0, match.start(1) - 60) : match.end(1)].rpartition(b"<")[2].strip(_NAME_BYTES):
+    if sign == b">" and data[max(0, match.start(1) - 60) : match.end(1)].rpartition(b"<")[2].strip(
+        _NAME_BYTES
+    ):
         return
     value, at = _value_at(data, match.end(), opened)
     quoted = opened[-1:] in (b'"', b"'", b"`")
@@ -141,14 +186,14 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
 
 
 def _spaced(data: bytes, start: int, end: int, word: bytes) -> Iterator[Candidate]:
-    """Yield the value behind a name and blanks alone: `ENV NAME value` and lines of some servers' settings."""
+    """Yield the value behind a name and blanks alone, as in `ENV NAME value`."""
     match = _SPACED_TAIL.match(data, end, end + _TAIL_BYTES)
     if match is None:
         return
     begin = data.rfind(b"\n", max(0, start - 64), start) + 1
     line = data[begin:start].rstrip(_NAME_BYTES).strip()
     if line.lower() in (b"", b"env", b"arg", b"set", b"setenv") and random_like(match.group(2)):
-        name = data[begin:start].split()[-1:] + [data[start : match.end(1)]]
+        name = [*data[begin:start].split()[-1:], data[start : match.end(1)]]
         yield from _judged(b"".join(name), match.group(2), match.start(2), quoted=False, code=False)
 
 
@@ -206,14 +251,16 @@ def _judged(name: bytes, value: bytes, start: int, *, quoted: bool, code: bool) 
         if scheme.group().lower().startswith(b"basic"):
             yield from basic(value, start)
             return
-    if b"://" in value or b" " in value.strip() and not _PASSWORDS.search(name):
+    if b"://" in value or (b" " in value.strip() and not _PASSWORDS.search(name)):
         return
     if name.lower().rpartition(b"_")[2] in (b"auth", b"basic"):
         yield from basic(value, start)
         return
     if not secret_value(name, value, quoted=quoted, code=code):
         return
-    encoded = decoded_base64(value) if _PASSWORDS.search(name) and len(value) >= 8 and len(value) % 4 == 0 else b""
+    encoded = (
+        decoded_base64(value) if _PASSWORDS.search(name) and len(value) >= 8 and len(value) % 4 == 0 else b""
+    )
     inner = encoded if _printable(encoded) and password_like(encoded) else value
     confidence = 0.9 if random_like(value) else 0.8
     yield Candidate("assigned-secret", kind_of(name), start, end, inner, confidence)
@@ -221,27 +268,41 @@ def _judged(name: bytes, value: bytes, start: int, *, quoted: bool, code: bool) 
 
 def secret_value(name: bytes, value: bytes, *, quoted: bool, code: bool) -> bool:
     """Return whether a value behind such a name is a secret."""
-    if placeholder(value) or identifier(value) and not uuid(value) or term(value):
+    if placeholder(value) or (identifier(value) and not uuid(value)) or term(value):
         return False
     if not quoted and expression(value):
         return False
     if _other(name):
         return False
     if uuid(value):
-        return re.search(rb"(?i)(?:api_?-?key|client_?-?secret|secret_?-?key|password|auth_?-?token)$", name) is not None
+        return (
+            re.search(rb"(?i)(?:api_?-?key|client_?-?secret|secret_?-?key|password|auth_?-?token)$", name)
+            is not None
+        )
     if hexadecimal(value):
-        return len(value) >= 16 and any(b in b"abcdefABCDEF" for b in value) and _STRONG.search(name) is not None
+        return (
+            len(value) >= 16 and any(b in b"abcdefABCDEF" for b in value) and _STRONG.search(name) is not None
+        )
     if random_like(value) and (not word_like(value) or _digits(value) >= 3):
         return True
     if not _PASSWORDS.search(name):
-        return 8 <= len(value) <= 40 and password_like(value) and not word_like(value) and not (code and not quoted) and (
-            _digits(value) >= 2 and b" " not in value and b"/" not in value
+        return (
+            8 <= len(value) <= 40
+            and password_like(value)
+            and not word_like(value)
+            and not (code and not quoted)
+            and (_digits(value) >= 2 and b" " not in value and b"/" not in value)
         )
-    if b" " in value and not quoted or value.count(b" ") > 5:
+    if (b" " in value and not quoted) or value.count(b" ") > 5:
         return False
     if code and not quoted:
         return password_like(value) and any(b in b"!#$%^&*+?" for b in value) and _digits(value) > 0
-    return password_like(value) and _digits(value) + _signs(value) > 0 and b": " not in value and not _sentence(value)
+    return (
+        password_like(value)
+        and _digits(value) + _signs(value) > 0
+        and b": " not in value
+        and not _sentence(value)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -282,7 +343,13 @@ def basic(value: bytes, start: int) -> Iterator[Candidate]:
     user, colon, password = decoded.partition(b":")
     if colon and user and len(password) >= 3 and _printable(decoded) and not placeholder(password):
         yield Candidate(
-            "basic-authorization", "http", start, start + len(value), password, 0.95, user.decode(errors="replace")
+            "basic-authorization",
+            "http",
+            start,
+            start + len(value),
+            password,
+            0.95,
+            user.decode(errors="replace"),
         )
 
 
@@ -293,8 +360,11 @@ def _borne(match: re.Match[bytes] | None, scheme: bytes, group: int) -> Iterator
     value, start = match.group(group).rstrip(b"."), match.start(group)
     if scheme == b"basic":
         yield from basic(value, start)
-    elif not placeholder(value) and not expression(value) and not term(value) and (
-        random_like(value) or hexadecimal(value) and len(value) >= 16 or uuid(value)
+    elif (
+        not placeholder(value)
+        and not expression(value)
+        and not term(value)
+        and (random_like(value) or (hexadecimal(value) and len(value) >= 16) or uuid(value))
     ):
         yield Candidate("bearer-token", "http", start, start + len(value), value, 0.92)
 
@@ -309,7 +379,12 @@ def _of_cookies(data: bytes, end: int) -> Iterator[Candidate]:
     match = _COOKIE_TAIL.match(data, end, end + VALUE_BYTES)
     for crumb in _CRUMB.finditer(match.group(1)) if match is not None else ():
         value = crumb.group(2)
-        if random_like(value) and not placeholder(value) and not uuid(value) and not _COUNTS.search(crumb.group(1)):
+        if (
+            random_like(value)
+            and not placeholder(value)
+            and not uuid(value)
+            and not _COUNTS.search(crumb.group(1))
+        ):
             start = match.start(1) + crumb.start(2) if match is not None else 0
             yield Candidate("cookie", "http", start, start + len(value), value, 0.85)
 
@@ -319,18 +394,32 @@ def arguments_of_programs(data: bytes) -> Iterator[Candidate]:
     if b"curl" in data or b"wget" in data:
         for match in _USER_FLAG.finditer(data):
             user, value = match.group(1), match.group(2)
-            if not placeholder(value) and not placeholder(user) and value.lower() not in (b"pass", b"password", user.lower()) and _called(
-                data, match.start(), _CALLERS
+            if (
+                not placeholder(value)
+                and not placeholder(user)
+                and value.lower() not in (b"pass", b"password", user.lower())
+                and _called(data, match.start(), _CALLERS)
             ):
                 start = match.start(2)
                 yield Candidate(
-                    "argument-password", "http", start, start + len(value), value, 0.92, user.decode(errors="replace")
+                    "argument-password",
+                    "http",
+                    start,
+                    start + len(value),
+                    value,
+                    0.92,
+                    user.decode(errors="replace"),
                 )
     if b" -p" in data or b" -a" in data or b"--pass" in data:
         for match in _SHORT.finditer(data):
             value = match.group(1)
             program = _called(data, match.start(), _PROGRAMS)
-            if program and not placeholder(value) and (password_like(value) or random_like(value)) and not term(value):
+            if (
+                program
+                and not placeholder(value)
+                and (password_like(value) or random_like(value))
+                and not term(value)
+            ):
                 start = match.start(1)
                 kind = "mysql" if program.startswith((b"mysql", b"maria")) else "password"
                 yield Candidate("argument-password", kind, start, start + len(value), value, 0.9)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passwords in addresses: `scheme://user:password@host`, Go's `user:password@tcp(host)`, `user:password` of `curl -u`."""
+"""Passwords in addresses and in the data source names of Go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from remit.core.discovery.secrets.provider_tokens import compiled
 from remit.core.discovery.secrets.randomness import password_like, random_like, word_like
 
 _ADDRESS: Final = compiled(rb"(?:://|:\\/\\/)[^\s/\"'`<>\\@]*:[^\s/\"'`<>\\]+@[^\s/\"'`<>\\?#,;)|@]+")
-_PARTS: Final = re.compile(rb"(?::|:\\/\\/)/{0,2}([^:]{0,100}):(.{1,256})@([A-Za-z0-9\[$%{<_][^@]{0,150})\Z", re.DOTALL)
+_PARTS: Final = re.compile(
+    rb"(?::|:\\/\\/)/{0,2}([^:]{0,100}):(.{1,256})@([A-Za-z0-9\[$%{<_][^@]{0,150})\Z", re.DOTALL
+)
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,30}\Z")
 _BORNE: Final = compiled(rb"://([A-Za-z0-9_.~-]{20,})@([A-Za-z0-9.-]+)")
 _GO: Final = compiled(rb"@(?:tcp|unix)\(")
@@ -45,8 +47,9 @@ _TYPES: Final = {
 }
 #: Passwords that stand for one in every example of an address.
 _EXAMPLES: Final = frozenset(
-    b"pass password passwd pwd secret pw p x xx xxx user username token postgres mysql root admin guest changeme "
-    b"example test port db foo bar dev local mypassword my-password my_password mysecretpassword yourpassword".split()
+    b"pass password passwd pwd secret pw p x xx xxx user username token postgres mysql root admin guest "
+    b"changeme example test port db foo bar dev local mypassword my-password my_password "
+    b"mysecretpassword yourpassword".split()
 )
 _EXAMPLE_HOSTS: Final = (b"example.com", b"example.org", b"example.net", b"host", b"hostname", b"server")
 _LOCAL: Final = (b"localhost", b"127.0.0.1", b"0.0.0.0", b"::1")
@@ -65,7 +68,9 @@ def connection_strings(data: bytes) -> Iterator[Candidate]:
         value, host = match.group(1), match.group(2)
         if random_like(value) and not hexadecimal(value) and not placeholder(value):
             start, end = match.span(1)
-            yield Candidate("token-in-address", "http", start, end, value, 0.85, "", host.decode(errors="replace"))
+            yield Candidate(
+                "token-in-address", "http", start, end, value, 0.85, "", host.decode(errors="replace")
+            )
     for anchor in _GO.finditer(data):
         parts = _GO_PARTS.search(data, max(0, anchor.start() - _GO_BYTES), anchor.end() + _GO_BYTES)
         if parts is not None and _real(*parts.groups()):
@@ -91,7 +96,7 @@ def _real(user: bytes, password: bytes, host: bytes) -> bool:
     """Return whether an address is none of an example, by its password and its host."""
     low = password.lower()
     bare = host.lower().partition(b":")[0]
-    if low in _EXAMPLES or low == user.lower() and len(low) < 8 or placeholder(password):
+    if low in _EXAMPLES or (low == user.lower() and len(low) < 8) or placeholder(password):
         return False
     if bare.endswith(_EXAMPLE_HOSTS[:3]) or bare in _EXAMPLE_HOSTS:
         return random_like(password)
@@ -99,4 +104,4 @@ def _real(user: bytes, password: bytes, host: bytes) -> bool:
         return False
     if b"$" in host or b"{" in host or b"<" in host:
         return password_like(password) and not word_like(password)
-    return len(password) >= 4 and not password.isdigit() or len(password) >= 6
+    return (len(password) >= 4 and not password.isdigit()) or len(password) >= 6

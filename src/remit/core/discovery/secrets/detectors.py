@@ -11,21 +11,38 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Final
 
+import re2
 from msgspec import structs
 
 from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
-from remit.core.discovery.secrets.assignments import WORDS, arguments_of_programs, assigned_secrets, named_secret, passwords_of_calls, passwords_of_lines
+from remit.core.discovery.secrets.assignments import (
+    WORDS,
+    WORDS_WIDE,
+    arguments_of_programs,
+    assigned_secrets,
+    named_secret,
+    passwords_of_calls,
+    passwords_of_lines,
+)
 from remit.core.discovery.secrets.candidates import Candidate, best
 from remit.core.discovery.secrets.connection_strings import connection_strings
 from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
-from remit.core.discovery.secrets.prose import NOUNS, NOUNS_ALONE, secret_in_sentence, secrets_in_halves, secrets_of_lists, signed_words
+from remit.core.discovery.secrets.prose import (
+    NOUNS,
+    NOUNS_ALONE,
+    secret_in_sentence,
+    secrets_in_halves,
+    secrets_of_lists,
+    signed_words,
+)
 from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens, token_anchors
 
 #: Characters that are not seen, by which a secret passes filters.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
 #: The same in UTF-8, and letters of double width, which look like letters.
 _UNUSUAL: Final = compiled(
-    rb"(\xc2\xad|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf)|((?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4})"
+    rb"(\xc2\xad|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf)|"
+    rb"((?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4})"
 )
 _UNSEEN, _WIDE = 1, 2
 #: Each is one character, so positions stay.
@@ -33,33 +50,41 @@ _NARROW: Final = {0xFF01 + n: 0x21 + n for n in range(94)}
 _PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
 _WORDS: Final = compiled(b"(?i)" + WORDS)
 _WORDS_OF_PROSE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS)
-#: What some detectors need, all found in one search: a call that signs in, a program, an escape, a first half.
+_WORDS_WIDE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS + b"|" + WORDS_WIDE)
+#: What some detectors need, found in one search: a call that signs in, a program, an escape, a first half.
 _RARE: Final = compiled(
     rb"((?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\()|"
     rb"(curl|wget|mysql|maria|sshpass|twine|docker|podman|helm|smbclient|\baz |redis-cli|mongo)|"
-    rb"(\\x[0-9A-Fa-f]{2}\\|\\u00[0-9A-Fa-f]{2}\\|&#x?[0-9A-Fa-f]{2,3};&|%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2})|"
-    rb"((?:[Ff]irst|1st|[Ee]rste[rn]?|[Pp]remi\xc3\xa8re|[Pp]rimera)[ ](?:half|part|[Hh]\xc3\xa4lfte|Teil|moiti|mitad|parte))"
+    rb"(\\x[0-9A-Fa-f]{2}\\|\\u00[0-9A-Fa-f]{2}\\|&#x?[0-9A-Fa-f]{2,3};&|"
+    rb"%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2})|"
+    rb"((?:[Ff]irst|1st|[Ee]rste[rn]?|[Pp]remi\xc3\xa8re|[Pp]rimera)[ ](?:half|part|[Hh]\xc3\xa4lfte|"
+    rb"Teil|moiti|mitad|parte))"
 )
 _CALL, _PROGRAM, _ESCAPE, _HALF = 1, 2, 3, 4
 #: Candidates below this are left out.
 _LEAST: Final = 0.5
 _TAIL: Final = 4
 _USER: Final = re.compile(
-    rb"(?i)(?:user(?:_?name)?|user[ ]?id|login|benutzer(?:name)?|usuario|utilisateur|identifiant|account|\buid|_user)"
+    rb"(?i)(?:user(?:_?name)?|user[ ]?id|login|benutzer(?:name)?|usuario|utilisateur|identifiant|"
+    rb"account|\buid|_user)"
     rb"(?:[ ](?:is|ist|est|es))?[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}([\w.+-]{2,60}(?:@[\w.-]{3,80})?)"
 )
 _HOST: Final = re.compile(
-    rb"(?i)(?:host(?:name)?|server|machine|addr(?:ess)?|endpoint|\bat|\bon|\bto|\bvia|\bauf|\bbei|for|f\xc3\xbcr|sur|para|-h)"
-    rb"[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}(?:tcp:|https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:,]\d{2,5})?)|"
+    rb"(?i)(?:host(?:name)?|server|machine|addr(?:ess)?|endpoint|\bat|\bon|\bto|\bvia|\bauf|\bbei|"
+    rb"for|f\xc3\xbcr|sur|para|-h)"
+    rb"[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}(?:tcp:|"
+    rb"https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:,]\d{2,5})?)|"
     rb"https?://((?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?)"
 )
 #: How far around a secret its user and its target are looked for.
 _NEAR_BYTES: Final = 160
-_NO_USERS: Final = frozenset(b"is and the with password pass name for in or to a at on not can may my".split())
+_NO_USERS: Final = frozenset(
+    b"is and the with password pass name for in or to a at on not can may my".split()
+)
 
 
 class SecretDetectors:
-    """Finds secrets in pieces of text. `key` keys the fingerprints: equal secrets have equal ones under one key."""
+    """Finds secrets in pieces of text. Under one `key` equal secrets have equal fingerprints."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -85,11 +110,12 @@ class SecretDetectors:
         if len(data) != len(text):
             chosen = _in_characters(data, chosen)
         return [
-            self._exposed(one, place, piece) for one, place in zip(chosen, _places(text, chosen, piece), strict=True)
+            self._exposed(one, place, piece)
+            for one, place in zip(chosen, _places(text, chosen, piece), strict=True)
         ]
 
     def fingerprint(self, value: bytes) -> str:
-        """Return the keyed digest that names a secret: HMAC-SHA-256, the first 16 bytes in hexadecimal digits."""
+        """Return the keyed digest that names a secret: 16 bytes of HMAC-SHA-256, in hexadecimal digits."""
         return hmac.digest(self._key, b"remit secret\0" + value, "sha256")[:16].hex()
 
     def _exposed(self, one: Candidate, at: FilePlace, piece: Piece) -> ExposedSecret:
@@ -164,7 +190,7 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
 def _worded(data: bytes, kind: SourceKind, *, prose: bool) -> Iterator[Candidate]:
     """Yield the secrets beside a word for one: behind its name, or in its sentence."""
     signed = signed_words(data) if prose else []
-    for match in (_WORDS_OF_PROSE if prose else _WORDS).finditer(data):
+    for match in _words(data, prose=prose).finditer(data):
         start, end = match.span()
         noun = prose and match.group().lower() in NOUNS_ALONE
         found = [] if noun else list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
@@ -173,6 +199,12 @@ def _worded(data: bytes, kind: SourceKind, *, prose: bool) -> Iterator[Candidate
             told = secret_in_sentence(data, start, end, signed, log=kind is SourceKind.LOG)
             if told is not None:
                 yield told
+
+
+def _words(data: bytes, *, prose: bool) -> re2._Regexp:
+    if not prose:
+        return _WORDS
+    return _WORDS_OF_PROSE if data.isascii() else _WORDS_WIDE
 
 
 def _of_known_form(data: bytes) -> Iterator[Candidate]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets that a search for their shape misses: encoded, wrapped, split into literals, with invisible characters."""
+"""Secrets whose text is encoded, wrapped, split into literals, or escaped."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from remit.core.discovery.secrets.provider_tokens import compiled, decoded_base6
 #: Reads decoded bytes for secrets of known form.
 Inner = Callable[[bytes], Iterator[Candidate]]
 
-#: Base64 of text has few letters at each place of four, and hexadecimal digits of text begin with 2 to 7, so that
-#: RE2 leaves digests, images and keys out.
+#: Base64 of text has few letters at each place of four, and hexadecimal digits of text begin with 2 to 7,
+#: so that RE2 leaves digests, images and keys out.
 _TEXT: Final = compiled(
     rb"((?:[CI-Za-f][A-HQS-Xgi-nwy-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){6,}[A-Za-z0-9+/_-]{0,3}={0,2})|"
     rb"((?:[2-7][0-9a-fA-F]){20,})"
@@ -34,7 +34,8 @@ _CALLED_JOIN: Final = compiled(rb"join\(")
 _COMMA_SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\|,)?\s{0,24}f?[\"'`]")
 _SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`]")
 _WRAPPED: Final = compiled(
-    rb"(?:gh[oursp]_|github_pat_|\bsk-|xox[abeoprs]-|glpat-|AKIA|ASIA|AIza|\bhf_|npm_|pypi-|\bSG\.|dapi|hvs\.|dop_v1_|[rs]k_live_|eyJ)"
+    rb"(?:gh[oursp]_|github_pat_|\bsk-|xox[abeoprs]-|glpat-|AKIA|ASIA|AIza|\bhf_|npm_|pypi-|\bSG\.|"
+    rb"dapi|hvs\.|dop_v1_|[rs]k_live_|eyJ)"
     rb"[\w.+/-]*(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]*[\w.+/-]{4}"
 )
 _BREAK: Final = re.compile(rb"(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}")
@@ -42,8 +43,10 @@ _BREAK: Final = re.compile(rb"(?:=|\\)?\r?(?:\n|\\n)[ \t>#*|]{0,12}")
 _WINDOW_BYTES: Final = 300
 
 
-def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH, *, escaped: bool = True) -> Iterator[Candidate]:
-    """Yield what base64, hexadecimal digits and, if `escaped`, numeric escapes hide, at the position of the run."""
+def encoded_secrets(
+    data: bytes, inner: Inner, depth: int = _DEPTH, *, escaped: bool = True
+) -> Iterator[Candidate]:
+    """Yield what base64, hexadecimal digits and, if `escaped`, numeric escapes hide, where they stand."""
     for match in _TEXT.finditer(data):
         start, end = match.span()
         if end - start > _ENCODED_BYTES:
@@ -61,7 +64,9 @@ def encoded_secrets(data: bytes, inner: Inner, depth: int = _DEPTH, *, escaped: 
 
 def _unescaped(value: bytes) -> bytes:
     """Return the characters of a run of numeric escapes."""
-    units = (int(u.group(3)) if u.group(3) else int(u.group(1) or u.group(2), 16) for u in _UNIT.finditer(value))
+    units = (
+        int(u.group(3)) if u.group(3) else int(u.group(1) or u.group(2), 16) for u in _UNIT.finditer(value)
+    )
     return bytes(unit for unit in units if unit < 256)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with secrets where they stand: exposed, shared, personal, long-lived, left over, in the wrong place."""
+"""What is wrong with secrets: exposed, shared, personal, long-lived, left over, in the wrong environment."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ _NAMES: Final = {
 }
 #: What remit puts in the place of a credential, by its type.
 _INSTEAD: Final = {
-    "postgresql": "let remit lease a database role to each task (`remit finding fix`), then change this password",
+    "postgresql": "let remit lease a database role to each task (`remit finding fix`), then change it",
     "aws": "let remit lease an AWS session to each task (`remit finding fix`), then delete this access key",
-    "github": "let remit lease a GitHub installation token to each task (`remit finding fix`), then revoke this token",
+    "github": "let remit lease a GitHub token to each task (`remit finding fix`), then revoke this one",
     "google": "let remit lease a Google Cloud token to each task (`remit finding fix`), then delete this key",
     "azure": "let remit lease an Azure token to each task (`remit finding fix`), then remove this secret",
     "jwt": "let remit lease a token to each task (`remit finding fix`), then revoke this one at its issuer",
@@ -86,7 +86,7 @@ _OF_AGENT: Final = re.compile(
 def secret_findings(
     secrets: Sequence[ExposedSecret], agents: Sequence[DeclaredAgent], servers: Sequence[DeclaredServer]
 ) -> list[Discovered]:
-    """Return what is wrong with the secrets of a scan, at most one finding of each kind for each credential."""
+    """Return what is wrong with the secrets of a scan: for each credential one finding of a kind at most."""
     by_fingerprint: dict[str, list[ExposedSecret]] = defaultdict(list)
     for secret in secrets:
         by_fingerprint[secret.fingerprint].append(secret)
@@ -159,7 +159,7 @@ class _Credential:
 
     @property
     def owner(self) -> str:
-        """A person or team: the agents' only owner, the person it belongs to, or the home that it stands in."""
+        """A person or team: the agents' only owner, the credential's person, or that of the home folder."""
         owners = {self.known.agents[a].owner for a in self.agents if a in self.known.agents} - {""}
         if len(owners) == 1:
             return owners.pop()
@@ -211,7 +211,7 @@ class _Credential:
 
 def _exposed(one: _Credential) -> Iterator[Discovered]:
     where = _where(one.places)
-    local = one.target.lower().startswith(("localhost", "127.", "0.0.0.0"))
+    local = one.target.lower().startswith(("localhost", "127.", "[::1]"))
     if one.first.confidence < 0.8 or local or one.rules == {"stripe-test-key"}:
         severity = Severity.MEDIUM
     elif one.production or one.type in _WORST:
@@ -226,7 +226,9 @@ def _shared(one: _Credential) -> Iterator[Discovered]:
     users = sorted({f"agent {name}" for name in one.agents} | {f"client {name}" for name in clients})
     if len(one.agents) > 1 or len(clients) > 1:
         says = f"The {one.called} is used by {_listed(users)}."
-        yield one.finding(FindingKind.SECRET_SHARED, says, severity=Severity.HIGH, evidence={"used_by": [*users]})
+        yield one.finding(
+            FindingKind.SECRET_SHARED, says, severity=Severity.HIGH, evidence={"used_by": [*users]}
+        )
     elif len({place.file for place in one.places if not place.commit}) > 1:
         says = f"The {one.called} stands in {len(one.files)} files: {_where(one.places)}."
         yield one.finding(FindingKind.SECRET_SHARED, says, severity=Severity.MEDIUM)
@@ -237,10 +239,12 @@ def _personal(one: _Credential) -> Iterator[Discovered]:
     if not used:
         return
     service = bool(_SERVICE.search(one.user))
-    if one.rules & _PERSONAL and not service or one.user and _PERSON.search(one.user) and not service:
+    if (one.rules & _PERSONAL and not service) or (one.user and _PERSON.search(one.user) and not service):
         whose = f"`{one.user}`" if one.user else "a person"
-        says = f"An agent works with the {one.called}, which belongs to {whose}: its acts look like that person's."
-        yield one.finding(FindingKind.PERSONAL_CREDENTIAL, says, places=sorted(set(used)), evidence={"way": "agent"})
+        says = f"An agent works with the {one.called}, which belongs to {whose}: its acts look like theirs."
+        yield one.finding(
+            FindingKind.PERSONAL_CREDENTIAL, says, places=sorted(set(used)), evidence={"way": "agent"}
+        )
         return
     by_person = [c.place for c in one.copies if _OF_PERSON.search(c.place.file)]
     if by_person and len(one.files) > 1:
@@ -262,7 +266,7 @@ def _left_over(one: _Credential) -> Iterator[Discovered]:
     for server in off:
         own = [c.place for c in one.copies if _inside(c.place, server)]
         if own and len(own) == len(one.copies):
-            says = f"The {one.called} is still there, but the server `{server.name}` that it was for is disabled."
+            says = f"The {one.called} is still there, but its server `{server.name}` is disabled."
             yield one.finding(
                 FindingKind.CREDENTIAL_OUTLIVES,
                 says,
@@ -274,8 +278,10 @@ def _left_over(one: _Credential) -> Iterator[Discovered]:
 
 
 def _inside(place: FilePlace, server: DeclaredServer) -> bool:
-    return place.file == server.place.file and bool(server.place.inside) and (
-        place.inside == server.place.inside or place.inside.startswith(f"{server.place.inside}.")
+    return (
+        place.file == server.place.file
+        and bool(server.place.inside)
+        and (place.inside == server.place.inside or place.inside.startswith(f"{server.place.inside}."))
     )
 
 
@@ -289,10 +295,14 @@ def _crossed(one: _Credential) -> Iterator[Discovered]:
         in_production = [*one.places]
     if one.production and in_development:
         says = f"The {one.called} opens production, and stands in development: {_where(in_development)}."
-        yield one.finding(FindingKind.ENVIRONMENT_CROSSED, says, severity=Severity.HIGH, places=in_development)
+        yield one.finding(
+            FindingKind.ENVIRONMENT_CROSSED, says, severity=Severity.HIGH, places=in_development
+        )
     elif in_production and (_DEVELOPMENT.search(one.target) or "stripe-test-key" in one.rules):
         says = f"The {one.called} opens development, and stands in production: {_where(in_production)}."
-        yield one.finding(FindingKind.ENVIRONMENT_CROSSED, says, severity=Severity.MEDIUM, places=in_production)
+        yield one.finding(
+            FindingKind.ENVIRONMENT_CROSSED, says, severity=Severity.MEDIUM, places=in_production
+        )
     elif in_production and in_development:
         says = f"The {one.called} is the same in production and in development."
         yield one.finding(FindingKind.ENVIRONMENT_CROSSED, says, severity=Severity.HIGH)

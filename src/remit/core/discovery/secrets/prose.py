@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets in sentences: "the password is ...", "use the token ... for", "log in as ana / ...", tables of accounts.
+"""Secrets in sentences and tables: "the password is ...", "log in as ana / ..."
 
 English, German, French and Spanish, with the word for password in some more. RE2 finds the words; what stands
 within a hundred bytes around them is read by rules.
@@ -26,66 +26,100 @@ from remit.core.discovery.secrets.provider_tokens import compiled
 from remit.core.discovery.secrets.randomness import commonness, password_like, random_like, word_like
 
 _SECRETS: Final = (
-    rb"password|passwords|passwd|passphrase|passcode|pwd|pw|pass|pin|secret|token|tokens|key|keys|apikey|credential|credentials|"
-    rb"creds|login|logins|code|passwort|kennwort|zugangscode|geheimnis|schl(?:\xc3\xbc|ue)ssel|api-schl(?:\xc3\xbc|ue)ssel|"
-    rb"zugangsdaten|mot de passe|mdp|cl(?:\xc3\xa9|e)|jeton|contrase(?:\xc3\xb1|n)a|clave|senha|wachtwoord|parola|has(?:\xc5\x82|l)o"
+    rb"password|passwords|passwd|passphrase|passcode|pwd|pw|pass|pin|secret|token|tokens|key|keys|"
+    rb"apikey|credential|credentials|"
+    rb"creds|login|logins|code|passwort|kennwort|zugangscode|geheimnis|schl(?:\xc3\xbc|ue)ssel|"
+    rb"api-schl(?:\xc3\xbc|ue)ssel|"
+    rb"zugangsdaten|mot de passe|mdp|cl(?:\xc3\xa9|e)|jeton|contrase(?:\xc3\xb1|n)a|clave|senha|"
+    rb"wachtwoord|parola|has(?:\xc5\x82|l)o"
 )
 #: Nouns of sentences that are no parts of names.
 NOUNS: Final = (
-    rb"\bkeys?\b|\bpin\b|\bcode\b|\bcreds\b|\blog[ ]?ins?\b|\bsign[ ]in\b|geheimnis|schl(?:\xc3\xbc|ue)ssel|zugang|"
-    rb"pass-word|mot de passe|cl\xc3\xa9|jeton|wachtwoord|parola|has\xc5\x82o|\bkonto\b|\bcompte\b|\bcuenta\b|\bacceso\b|\baccount\b"
+    rb"\bkeys?\b|\bpin\b|\bcode\b|\bcreds\b|\blog[ ]?ins?\b|\bsign[ ]in\b|geheimnis|schl(?:\xc3\xbc|"
+    rb"ue)ssel|zugang|"
+    rb"pass-word|mot de passe|cl\xc3\xa9|jeton|wachtwoord|parola|has\xc5\x82o|\bkonto\b|\bcompte\b|"
+    rb"\bcuenta\b|\bacceso\b|\baccount\b"
 )
 NOUNS_ALONE: Final = frozenset(
-    b"key|keys|pin|code|creds|login|logins|log in|log ins|sign in|zugang|konto|compte|cuenta|acceso|account".split(b"|")
+    b"key|keys|pin|code|creds|login|logins|log in|log ins|sign in|zugang|konto|compte|cuenta|"
+    b"acceso|account".split(b"|")
 )
 _LOGINS: Final = re.compile(rb"(?i)log|sign|cred|zugang|konto|compte|cuenta|acceso|account")
 _INSIDE: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_./$@-")
 _ONWARD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrtuvwxyz_/([=-")
 _SIGNED: Final = compiled(
-    rb"[A-Za-z!#$%&*+?^~@][\w!#$%&*+?^~@.-]*[0-9]|[0-9][\w.-]*[A-Za-z!#$%&*+?^~@]|[A-Za-z0-9][!#$%&*+?^~]|[A-Za-z]{16,}|[a-z]{3,}-[a-z]{3,}-[a-z]{3,}-[a-z]{3,}"
+    rb"[A-Za-z!#$%&*+?^~@][\w!#$%&*+?^~@.-]*[0-9]|[0-9][\w.-]*[A-Za-z!#$%&*+?^~@]|"
+    rb"[A-Za-z0-9][!#$%&*+?^~]|[A-Za-z]{16,}|[a-z]{3,}-[a-z]{3,}-[a-z]{3,}-[a-z]{3,}"
 )
 _PASSWORD: Final = re.compile(
-    rb"(?i)pass|pw|pin|kennwort|mot de|mdp|contrase|clave|senha|wachtwoord|parola|has|creds|credential|login|code|zugang"
+    rb"(?i)pass|pw|pin|kennwort|mot de|mdp|contrase|clave|senha|wachtwoord|parola|has|creds|"
+    rb"credential|login|code|zugang"
 )
 _IS: Final = (
-    rb"(?:is|are|was|it's|\xe3\x81\xaf|\xe6\x98\xaf|\xd1\x8d\xd1\x82\xd0\xbe|=|:|->|=>|\xe2\x86\x92|equals|lautet|lauten|ist|sind|war|est|sont|es|son|ser\xc3\xa1|\xc3\xa8|\xc3\xa9|jest)"
+    rb"(?:is|are|was|it's|\xe3\x81\xaf|\xe6\x98\xaf|\xd1\x8d\xd1\x82\xd0\xbe|=|:|->|=>|"
+    rb"\xe2\x86\x92|equals|lautet|lauten|ist|sind|war|est|sont|es|son|ser\xc3\xa1|\xc3\xa8|\xc3\xa9|jest)"
 )
 _FILLER: Final = (
-    rb"(?:(?:now|still|currently|also|just|simply|probably|set to|jetzt|noch|immer noch|aktuell|maintenant|toujours|ahora|the)[ ])?"
+    rb"(?:(?:now|still|currently|also|just|simply|probably|set to|jetzt|noch|immer noch|"
+    rb"aktuell|maintenant|toujours|ahora|the)[ ])?"
 )
-_QUOTES: Final = rb"(?:\\?[\"'`]|\*\*|\xe2\x80[\x98-\x9f]|\xc2[\xab\xbb](?:[ ]|\xc2\xa0|\xe2\x80\xaf)?|\xe2\x80\xb9)"
+_QUOTES: Final = (
+    rb"(?:\\?[\"'`]|\*\*|\xe2\x80[\x98-\x9f]|\xc2[\xab\xbb](?:[ ]|\xc2\xa0|\xe2\x80\xaf)?|\xe2\x80\xb9)"
+)
 _BETWEEN: Final = rb"(?:[*_`\"')\]]{0,3}(?:[ ]\([^()\n]{1,30}\))?)"
 #: Words between the noun and the verb: never a quote, a verb or the end of a sentence.
 _VERB: Final = re.compile(
-    _BETWEEN + rb"(?![ ](?:manager|managers|policy|policies|reset|field|hash\w*|rules?|strength|ring|prompt|store|vault|"
-    rb"service|endpoint|generator|wallet|budget|count|limit|size|length|type|format)\b)\\??(?:[ ,]{1,2}[^\s:=\"'`.!?;|]{1,40}(?:\.[^\s:=\"'`.!?;|]{1,30}){0,4}){0,8}?[ ]{0,2}(?:" + _IS + rb"):?[ \t\n]{1,3}"
-    + _FILLER + rb"(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})",
+    _BETWEEN + rb"(?![ ](?:manager|managers|policy|policies|reset|field|hash\w*|rules?|strength|ring|prompt|"
+    rb"store|vault|"
+    rb"service|endpoint|generator|wallet|budget|count|limit|size|length|type|"
+    rb"format)\b)\\??(?:[ ,]{1,2}[^\s:=\"'`.!?;|]{1,40}(?:\.[^\s:=\"'`.!?;|]{1,30}){0,4}){0,8}?[ ]{0,2}(?:"
+    + _IS
+    + rb"):?[ \t\n]{1,3}"
+    + _FILLER
+    + rb"("
+    + _QUOTES
+    + rb"{0,2})([^\s\"`]{4,300})",
     re.IGNORECASE,
 )
 _COLON: Final = re.compile(
-    _BETWEEN + rb"[ ]{0,2}(?::|=|=>|-(?=[ ])|\xe2\x80\x93|\xef\xbc\x9a|\xe3\x81\xaf|\xe6\x98\xaf)\*{0,2}[ \t\n]{0,8}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})"
+    _BETWEEN
+    + rb"[ ]{0,2}(?::|=|=>|-(?=[ ])|\xe2\x80\x93|\xef\xbc\x9a|\xe3\x81\xaf|\xe6\x98\xaf)\*{0,2}[ \t\n]{0,8}("
+    + _QUOTES
+    + rb"{0,2})([^\s\"`]{4,300})"
 )
 _DIRECT: Final = re.compile(_BETWEEN + rb"[ ,]{1,2}(" + _QUOTES + rb"{0,2})([^\s\"`]{4,300})")
 _AS: Final = re.compile(
     rb"(?:\b(?:use|using|take|with|nimm|nutze|verwende|utilise|utilisez|usa|utiliza)|[\w,:])[ ]("
-    + _QUOTES + rb"?)([^\s\"`]{6,300}?)" + _QUOTES + rb"?[ ](?:as|for|als|comme|como|when|if)[ ](?:\w{1,12}[ ]){0,4}\Z", re.IGNORECASE
+    + _QUOTES
+    + rb"?)([^\s\"`]{6,300}?)"
+    + _QUOTES
+    + rb"?[ ](?:as|for|als|comme|como|when|if)[ ](?:\w{1,12}[ ]){0,4}\Z",
+    re.IGNORECASE,
 )
 _AS_WORD: Final = re.compile(rb" (?:as|for|als|comme|como|when|if) ")
 _PAIR: Final = re.compile(
-    rb"s?(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:(?<=[ ])(?:is|are|as|with|ist|est|es))?:?[ ](" + _QUOTES + rb"?)([\w.@+-]{2,60}?)\\?[\"'`]?"
-    rb"(?:[ ]?[/|][ ]?|:[ ]?|,?[ ](?:with|and|mit|und|avec|et|con|y)[ ](?:the[ ])?)(" + _QUOTES + rb"?)([^\s\"'`/]{6,200})", re.IGNORECASE
+    rb"s?(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:(?<=[ ])(?:is|are|as|with|ist|est|es))?:?[ ]("
+    + _QUOTES
+    + rb"?)([\w.@+-]{2,60}?)\\?[\"'`]?"
+    rb"(?:[ ]?[/|][ ]?|:[ ]?|,?[ ](?:with|and|mit|und|avec|et|con|y)[ ](?:the[ ])?)("
+    + _QUOTES
+    + rb"?)([^\s\"'`/]{6,200})",
+    re.IGNORECASE,
 )
 _HALVES: Final = compiled(
-    rb"(?i)\b(?:first|1st|erste[rn]?|premi(?:\xc3\xa8|e)re|primera)[ ](?:half|part|h(?:\xc3\xa4|ae)lfte|teil|moiti(?:\xc3\xa9|e)|partie|mitad|parte)"
+    rb"(?i)\b(?:first|1st|erste[rn]?|premi(?:\xc3\xa8|e)re|primera)[ ](?:half|part|h(?:\xc3\xa4|"
+    rb"ae)lfte|teil|moiti(?:\xc3\xa9|e)|partie|mitad|parte)"
     rb"[^\n\"'`]{0,60}?(?:[ ](?:is|ist|est|es)|:)[ ]?[\"'`]?([^\s\"'`,;]{4,200})[^\n]{0,30}?\s[^\n]{0,40}?"
     rb"\b(?:second|2nd|other|rest|zweite[rn]?|seconde?|deuxi(?:\xc3\xa8|e)me|segunda)\b[^\n\"'`:]{0,60}?"
     rb"(?:[ ](?:is|ist|est|es)|:)[ ]?[\"'`]?([^\s\"'`,;]{4,200})"
 )
 _HEADED: Final = compiled(
-    rb"(?i)\|[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*(?:\||\r?\n)"
+    rb"(?i)\|[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|"
+    rb"api key|key)[ *]*(?:\||\r?\n)"
 )
 _CELL: Final = re.compile(
-    rb"(?i)^[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|api key|key)[ *]*$"
+    rb"(?i)^[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|"
+    rb"api key|key)[ *]*$"
 )
 _PASSPHRASE: Final = re.compile(rb"[a-z]{3,12}(?:-[a-z]{3,12}){3,7}\Z")
 _FIELD: Final = re.compile(rb"[A-Za-z][\w.-]{1,30}=")
@@ -102,7 +136,7 @@ def secret_in_sentence(
     data: bytes, start: int, end: int, signed: Sequence[int], *, log: bool = False
 ) -> Candidate | None:
     """Return the secret that the noun at a position gives away, or nothing; `signed` is of `signed_words`."""
-    if start and data[start - 1] in _INSIDE or end < len(data) and data[end] in _ONWARD:
+    if (start and data[start - 1] in _INSIDE) or (end < len(data) and data[end] in _ONWARD):
         return None
     noun = data[start:end]
     at = bisect_left(signed, end)
@@ -118,7 +152,7 @@ def secret_in_sentence(
 
 
 def signed_words(data: bytes) -> list[int]:
-    """Return the positions of words with digits or signs inside: only near one of them a sentence holds a secret."""
+    """Return the positions of words with digits or signs: only near one a sentence holds a secret."""
     return [match.start() for match in _SIGNED.finditer(data)]
 
 
@@ -129,9 +163,11 @@ def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
         return None
     value, start = _trimmed(match.group(4), match.start(4))
     user = match.group(2)
-    if not _plausible(value, b"login", quoted=bool(match.group(3))) or term(user) and b"@" not in user:
+    if not _plausible(value, b"login", quoted=bool(match.group(3))) or (term(user) and b"@" not in user):
         return None
-    return Candidate("login-in-prose", "password", start, start + len(value), value, 0.82, user.decode(errors="replace"))
+    return Candidate(
+        "login-in-prose", "password", start, start + len(value), value, 0.82, user.decode(errors="replace")
+    )
 
 
 def secrets_of_lists(data: bytes) -> Iterator[Candidate]:
@@ -141,8 +177,11 @@ def secrets_of_lists(data: bytes) -> Iterator[Candidate]:
     if b"@" in data:
         for match in _ACCOUNT.finditer(data):
             value, start = _trimmed(match.group(2), match.start(2))
-            if _plausible(value, b"password", quoted=False) and b"/" not in value and b"@" not in value and (
-                random_like(value) or data[start - 1 : start] == b" " or _SIGN_OF_PASSWORD.search(value)
+            if (
+                _plausible(value, b"password", quoted=False)
+                and b"/" not in value
+                and b"@" not in value
+                and (random_like(value) or data[start - 1 : start] == b" " or _SIGN_OF_PASSWORD.search(value))
             ):
                 user = match.group(1).decode(errors="replace")
                 yield Candidate("login-in-prose", "password", start, start + len(value), value, 0.8, user)
@@ -167,7 +206,7 @@ def _told(data: bytes, noun: bytes, at: int, *, log: bool) -> Candidate | None:
     end = at + _REACH_BYTES
     for pattern, confidence, needs in ((_COLON, 0.86, False), (_VERB, 0.84, False), (_DIRECT, 0.78, True)):
         match = pattern.match(data, at, end)
-        if match is None or needs and log:
+        if match is None or (needs and log):
             continue
         quoted = bool(match.group(1)) and match.group(1).strip() not in (b"**", b"*")
         found = next(_value(match.group(2), match.start(2), noun, quoted, confidence, direct=needs), None)
@@ -188,7 +227,7 @@ def _value(
 
 def _striking(value: bytes) -> bool:
     """Return whether a value needs no verb to be taken for a secret."""
-    return random_like(value) or sum(48 <= b <= 57 for b in value) >= 1 and len(value) >= 7
+    return random_like(value) or (sum(48 <= b <= 57 for b in value) >= 1 and len(value) >= 7)
 
 
 def _trimmed(value: bytes, start: int) -> tuple[bytes, int]:
@@ -205,7 +244,14 @@ def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
     """Return whether a value in a sentence is a secret, and no word, number, name or address."""
     if quoted and _PASSPHRASE.match(value) and _PASSWORD.search(noun):
         return True
-    if len(value) < 6 or placeholder(value) or identifier(value) or term(value) or uuid(value) or expression(value):
+    if (
+        len(value) < 6
+        or placeholder(value)
+        or identifier(value)
+        or term(value)
+        or uuid(value)
+        or expression(value)
+    ):
         return False
     if b"://" in value or b"(" in value or value.startswith((b"-", b"@", b"$", b"%")) or _FIELD.match(value):
         return False
@@ -222,7 +268,9 @@ def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
         quoted and any(48 <= b <= 57 for b in value)
     ):
         return bool(re.fullmatch(rb"[a-z]{3,}\d{1,4}[a-z0-9]*", value))
-    return password_like(value) and (any(48 <= b <= 57 for b in value) or any(b in b"!#$%^&*+?~" for b in value[:-1]))
+    return password_like(value) and (
+        any(48 <= b <= 57 for b in value) or any(b in b"!#$%^&*+?~" for b in value[:-1])
+    )
 
 
 def _tables(data: bytes) -> Iterator[Candidate]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens with a fixed shape, by provider; where the shape has a checksum, it is checked.
 
-GitHub: a CRC-32 in base 62 in the last six characters (https://github.blog, "Behind GitHub's new authentication
-token formats", 2021). npm: the same. JSON Web Tokens: a header that is JSON with an algorithm.
+GitHub: a CRC-32 in base 62 in the last six characters (https://github.blog, "Behind GitHub's new
+authentication token formats", 2021). npm: the same. JSON Web Tokens: a header that is JSON with an algorithm.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +26,7 @@ _DIGITS: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 def _checksum(value: bytes) -> bool:
     """Return whether the last six characters are the CRC-32 of the thirty before them."""
     body, wanted = value[-36:-6], value[-6:]
-    number, digits = zlib.crc32(body), b""
+    number, digits = binascii.crc32(body), b""
     while number:
         number, rest = divmod(number, 62)
         digits = _DIGITS[rest : rest + 1] + digits
@@ -43,7 +42,7 @@ def lasting(value: bytes) -> bool:
     """Return whether a JSON Web Token has no end, or lives longer than thirty days."""
     claims = decoded_base64(value.split(b".")[1])
     end, begin = _END.search(claims), _BEGIN.search(claims)
-    return end is None or begin is not None and int(end.group(1)) - int(begin.group(1)) > _LASTING_S
+    return end is None or (begin is not None and int(end.group(1)) - int(begin.group(1)) > _LASTING_S)
 
 
 _END: Final = re.compile(rb'"exp"\s?:\s?(\d{1,12})')
@@ -102,7 +101,10 @@ SHAPES: Final = (
     TokenShape("slack-token", "slack", rb"xox[abeoprs]-(?:\d-)?[0-9A-Za-z-]{20,}[0-9A-Za-z]", _long_end),
     TokenShape("slack-app-token", "slack", rb"xapp-\d-[A-Z0-9]{8,14}-\d{8,15}-[0-9a-f]{64}"),
     TokenShape(
-        "slack-webhook", "slack", rb"https?://hooks\.slack\.com/(?:services|workflows|triggers)/T[A-Z0-9]{7,12}/[A-Z0-9/]{7,40}/[0-9A-Za-z]{20,36}"
+        "slack-webhook",
+        "slack",
+        rb"https?://hooks\.slack\.com/(?:services|workflows|"
+        rb"triggers)/T[A-Z0-9]{7,12}/[A-Z0-9/]{7,40}/[0-9A-Za-z]{20,36}",
     ),
     TokenShape("stripe-key", "stripe", rb"[rs]k_live_[0-9A-Za-z]{20,}"),
     TokenShape("stripe-test-key", "stripe", rb"[rs]k_test_[0-9A-Za-z]{20,}"),
@@ -123,14 +125,24 @@ SHAPES: Final = (
     ),
     TokenShape("npm-token", "npm", rb"npm_[0-9A-Za-z]{36}", _checksum, 0.99),
     TokenShape("pypi-token", "pypi", rb"pypi-AgEIcHlwaS5vcmc[0-9A-Za-z_-]{50,}"),
-    TokenShape("gitlab-token", "gitlab", rb"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-[0-9A-Za-z_.-]{20,}", _drawn),
+    TokenShape(
+        "gitlab-token",
+        "gitlab",
+        rb"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-[0-9A-Za-z_.-]{20,}",
+        _drawn,
+    ),
     TokenShape("hugging-face-token", "hugging-face", rb"hf_[A-Za-z]{34}", _mixed),
     TokenShape("databricks-token", "databricks", rb"dapi[0-9a-f]{32}(?:-\d)?"),
     TokenShape("twilio-key", "twilio", rb"SK[0-9a-f]{32}", None, 0.9),
     TokenShape("sendgrid-key", "sendgrid", rb"SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}"),
     TokenShape("mailgun-key", "mailgun", rb"key-[0-9a-f]{32}", None, 0.9),
     TokenShape("telegram-token", "telegram", rb"[0-9]{8,10}:AA[0-9A-Za-z_-]{33}"),
-    TokenShape("discord-token", "discord", rb"[MNO][0-9A-Za-z_-]{23,27}\.[0-9A-Za-z_-]{6}\.[0-9A-Za-z_-]{27,38}", _bot_id),
+    TokenShape(
+        "discord-token",
+        "discord",
+        rb"[MNO][0-9A-Za-z_-]{23,27}\.[0-9A-Za-z_-]{6}\.[0-9A-Za-z_-]{27,38}",
+        _bot_id,
+    ),
     TokenShape("digitalocean-token", "digitalocean", rb"do[oprt]_v1_[0-9a-f]{64}"),
     TokenShape("vault-token", "vault", rb"hv[sbr]\.[0-9A-Za-z_-]{24,}", _drawn),
     TokenShape("age-key", "age", rb"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}"),
@@ -147,20 +159,30 @@ SHAPES: Final = (
     TokenShape("sourcegraph-token", "sourcegraph", rb"sgp_(?:(?:[0-9A-Fa-f]{16}|local)_)?[0-9A-Fa-f]{40}"),
     TokenShape("facebook-token", "facebook", rb"EAA[MC][0-9A-Za-z]{80,}", random_like),
     TokenShape("42-secret", "42", rb"s-s4t2(?:ud|af)-[0-9a-f]{64}"),
-    TokenShape("json-web-token", "jwt", rb"eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{16,}", _web_token, 0.93),
+    TokenShape(
+        "json-web-token",
+        "jwt",
+        rb"eyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{16,}",
+        _web_token,
+        0.93,
+    ),
 )
 _OPTIONS: Final = re2.Options()
 _OPTIONS.encoding = re2.Options.Encoding.LATIN1
 _OPTIONS.max_mem = 64 << 20
 _ALL: Final = re2.compile(
-    rb"(?:^|[^0-9A-Za-z_/+=-]|[=/-])(?:" + b"|".join(b"(%s)" % shape.pattern for shape in SHAPES) + rb")", _OPTIONS
+    rb"(?:^|[^0-9A-Za-z_/+=-]|[=/-])(?:" + b"|".join(b"(%s)" % shape.pattern for shape in SHAPES) + rb")",
+    _OPTIONS,
 )
 #: What each shape has near its beginning, so that one fast search finds the places to look at.
 _ANCHOR: Final = re2.compile(
-    rb"gh[oursp]_|github_pat_|AKIA|ASIA|xox[abeoprs]-|xapp-|hooks\.slack|[rs]k_live_|[rs]k_test_|sk-(?:proj|svca|admi|ant|or)|"
+    rb"gh[oursp]_|github_pat_|AKIA|ASIA|xox[abeoprs]-|xapp-|hooks\.slack|[rs]k_live_|[rs]k_test_|"
+    rb"sk-(?:proj|svca|admi|ant|or)|"
     rb"T3BlbkFJ|gsk_|xai-|r8_|AIza|GOCSPX-|ya29\.|\dQ~|[0-9A-Za-z+/]==|[?&;\"'\s]sig=|npm_|pypi-Ag|"
-    rb"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-|hf_[A-Za-z]|dapi[0-9a-f]|SK[0-9a-f]{4}|SG\.|key-[0-9a-f]{4}|:AA|"
-    rb"[MNO][0-9A-Za-z]{23,27}\.|do[oprt]_v1_|hv[sbr]\.|AGE-SECRET|lin_api_|ntn_|secret_[0-9A-Za-z]{8}|ATATT3|shp[acps][ast]_|"
+    rb"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas)-|hf_[A-Za-z]|dapi[0-9a-f]|SK[0-9a-f]{4}|SG\.|"
+    rb"key-[0-9a-f]{4}|:AA|"
+    rb"[MNO][0-9A-Za-z]{23,27}\.|do[oprt]_v1_|hv[sbr]\.|AGE-SECRET|lin_api_|ntn_|"
+    rb"secret_[0-9A-Za-z]{8}|ATATT3|shp[acps][ast]_|"
     rb"dckr_pat_|glsa_|NRAK-|pscale_|sbp_|sb_secret_|tskey-|eyJ|sgp_|EAA[MC]|s-s4t2",
     _OPTIONS,
 )
@@ -214,7 +236,11 @@ def provider_tokens(data: bytes, anchors: list[tuple[int, int]] | None = None) -
             continue
         if end < len(data) and data[end] in _WORD and value[-1] in _WORD:
             continue
-        if len(set(value)) < _CHARACTERS or placeholder(value) or (shape.check is not None and not shape.check(value)):
+        if (
+            len(set(value)) < _CHARACTERS
+            or placeholder(value)
+            or (shape.check is not None and not shape.check(value))
+        ):
             continue
         rule = "lasting-web-token" if shape.type == "jwt" and lasting(value) else shape.rule
         yield Candidate(rule, shape.type, start, end, value, shape.confidence)

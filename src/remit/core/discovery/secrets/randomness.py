@@ -8,19 +8,37 @@ Spanish and in names of code, from 0 (never) to 9. In words the mean is above 5,
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
-_PAIRS: Final = (
-    "05651240503766050767433340 74547223651733640564610152 70427116506632820547521030 "
-    "63358330711533630564521230 52674432302557242776143530 61336621800522731655600040 "
-    "61328245600536530663631012 71248202701443710545500041 54655450001658640566050304 "
-    "70328210505302740454705041 51348342700625441374415120 72358211702613730155420060 "
-    "75248100602353670153500030 62666472514324530267441020 34562440414567560755645210 "
-    "71337313602612651756512040 20040232330414000552903011 72458340603354630565432040 "
-    "51527335604433551268623040 62438316700433630665413141 55545440500667360767100000 "
-    "72209221700132530221032111 72347306711416622664023310 54647503601531472447122342 "
-    "54546432600566570576244123 62309021710433610343413231"
-).split()
+_PAIRS: Final = [
+    "05651240503766050767433340",
+    "74547223651733640564610152",
+    "70427116506632820547521030",
+    "63358330711533630564521230",
+    "52674432302557242776143530",
+    "61336621800522731655600040",
+    "61328245600536530663631012",
+    "71248202701443710545500041",
+    "54655450001658640566050304",
+    "70328210505302740454705041",
+    "51348342700625441374415120",
+    "72358211702613730155420060",
+    "75248100602353670153500030",
+    "62666472514324530267441020",
+    "34562440414567560755645210",
+    "71337313602612651756512040",
+    "20040232330414000552903011",
+    "72458340603354630565432040",
+    "51527335604433551268623040",
+    "62438316700433630665413141",
+    "55545440500667360767100000",
+    "72209221700132530221032111",
+    "72347306711416622664023310",
+    "54647503601531472447122342",
+    "54546432600566570576244123",
+    "62309021710433610343413231",
+]
 _COMMON: Final = {
     (97 + first, 97 + second): int(_PAIRS[first][second]) for first in range(26) for second in range(26)
 }
@@ -39,16 +57,14 @@ _LONG: Final = 12
 def commonness(value: bytes) -> float:
     """Return the mean of all pairs of letters that stand together, 5.0 if there is none."""
     low = value.lower()
-    found = [_COMMON[pair] for pair in zip(low, low[1:], strict=False) if pair in _COMMON]
+    found = [_COMMON[pair] for pair in pairwise(low) if pair in _COMMON]
     return sum(found) / len(found) if found else 5.0
 
 
 def changes(value: bytes) -> float:
-    """Return how often the class of characters changes, per character; a capital before small ones is none."""
+    """Return how often characters change their class, per character; a capital before small ones is none."""
     classes = value.translate(_CLASS)
-    turns = sum(
-        one != two and not (one == 2 and two == 3) for one, two in zip(classes, classes[1:], strict=False)
-    )
+    turns = sum(one != two and not (one == 2 and two == 3) for one, two in pairwise(classes))
     return turns / max(1, len(value) - 1)
 
 
@@ -69,10 +85,10 @@ def random_like(value: bytes) -> bool:
 
 
 def _structured(value: bytes) -> bool:
-    """Return whether a value consists of words, numbers and short marks with signs between, as names of things do."""
+    """Return whether a value consists of words, numbers and short marks with signs between, as names do."""
     parts = _BETWEEN.split(value)
     return len(parts) > 1 and all(
-        part.isdigit() or len(part) <= 4 or part.isalpha() and commonness(part) >= 4.5 for part in parts
+        part.isdigit() or len(part) <= 4 or (part.isalpha() and commonness(part) >= 4.5) for part in parts
     )
 
 

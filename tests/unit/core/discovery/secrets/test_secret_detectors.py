@@ -24,9 +24,34 @@ def named(value: str) -> str:
     return DETECTORS.fingerprint(value.encode())
 
 
-@pytest.mark.parametrize("slot", sorted({"ghp", "github_pat", "npm", "slack", "stripe", "openai", "anthropic", "google",
-                                         "pypi", "gitlab", "hf", "databricks", "sendgrid", "telegram", "discord", "age",
-                                         "digitalocean", "vault", "jwt", "azure_client", "aws_id"}))
+@pytest.mark.parametrize(
+    "slot",
+    sorted(
+        {
+            "ghp",
+            "github_pat",
+            "npm",
+            "slack",
+            "stripe",
+            "openai",
+            "anthropic",
+            "google",
+            "pypi",
+            "gitlab",
+            "hf",
+            "databricks",
+            "sendgrid",
+            "telegram",
+            "discord",
+            "age",
+            "digitalocean",
+            "vault",
+            "jwt",
+            "azure_client",
+            "aws_id",
+        }
+    ),
+)
 def test_a_token_of_a_provider_is_found_by_its_shape_alone(slot: str) -> None:
     """No word beside it is needed."""
     value = SECRETS[slot](Random(slot))
@@ -66,7 +91,9 @@ def test_equal_secrets_have_equal_fingerprints_in_any_encoding() -> None:
         f'"{token[:15]}" + "{token[15:]}"',
         f'"{token[:15]}"\n  "{token[15:]}"',
     ]
-    assert [[one.fingerprint for one in found(f"x {form} x", SourceKind.CODE)] for form in forms] == [[named(token)]] * 8
+    assert [[one.fingerprint for one in found(f"x {form} x", SourceKind.CODE)] for form in forms] == [
+        [named(token)]
+    ] * 8
 
 
 def test_another_key_gives_another_fingerprint() -> None:
@@ -79,7 +106,11 @@ def test_an_access_key_is_paired_with_its_secret() -> None:
     key, secret = SECRETS["aws_id"](RNG), SECRETS["aws_secret"](RNG)
     one, two = found(f"{key}\n{secret}\n", SourceKind.CODE)
     assert one.type == two.type == "aws"
-    assert (two.rule, two.user, two.fingerprint) == ("aws-secret-key", f"{key[:4]}...{key[-4:]}", named(secret))
+    assert (two.rule, two.user, two.fingerprint) == (
+        "aws-secret-key",
+        f"{key[:4]}...{key[-4:]}",
+        named(secret),
+    )
 
 
 def test_a_name_above_the_text_counts() -> None:
