@@ -50,7 +50,7 @@ class AwsPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class AwsPrincipal(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A user, a role, a session of a role, or a policy that no principal is known to have.
 
-    `boundary` is None where there is none; `boundary_arn` without `boundary` is a boundary whose document is
+    `base` is the role of a session. `boundary` is None where there is none; `boundary_arn` without `boundary` is a boundary whose document is
     not in the export. `profiles` are its instance profiles, None where the export does not
     say. `changes` are what an attacker did to it. `hypothetical` principals stand for any that an
     account may have.
@@ -62,6 +62,7 @@ class AwsPrincipal(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     account: str
     place: FilePlace
     id: str = ""
+    base: str = ""
     policies: tuple[AwsPolicy, ...] = ()
     groups: tuple[str, ...] = ()
     tags: dict[str, str] | None = None

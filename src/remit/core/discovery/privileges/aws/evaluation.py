@@ -106,12 +106,12 @@ class _Layers(msgspec.Struct, frozen=True):
     """What service control policies permit; None where they only deny."""
     unknown_boundary: str
 
-    def conditions(self) -> Iterator[Condition]:
-        """Yield the conditions of all statements."""
-        for statement in (*self.denials, *(each for _, each in self.identity), *(self.controls or ())):
-            yield from statement.conditions
-        for statement in itertools.chain.from_iterable(self.limits):
-            yield from statement.conditions
+    def all(self) -> Iterator[AwsStatement]:
+        """Yield all statements."""
+        yield from self.denials
+        yield from (each for _, each in self.identity)
+        yield from self.controls or ()
+        yield from itertools.chain.from_iterable(self.limits)
 
 
 class Evaluator:
@@ -122,6 +122,10 @@ class Evaluator:
         self._now = now.isoformat()
         self._facts: dict[tuple[str, frozenset[str]], Facts] = {}
         self._layers: dict[tuple[str, frozenset[str], str, str], _Layers] = {}
+        self._tagging: dict[tuple[str, frozenset[str]], bool] = {}
+        limited = export.service_controls or export.resource_controls
+        free = msgspec.structs.replace(export, service_controls=(), resource_controls=())
+        self._unlimited = Evaluator(free, now) if limited else None
 
     def may(self, request: AwsRequest) -> AwsVerdict:
         """Return whether a request is permitted, for the best choice of the caller."""
@@ -133,8 +137,13 @@ class Evaluator:
         own = () if request.policy is None else request.policy.on(action)
         for resource in self._names(request, layers):
             facts = {**self.known(request.principal), **self._about(resource), **request.facts}
-            conditions = [*layers.conditions(), *(each for statement in own for each in statement.conditions)]
-            for chosen, costs in _choices(request, conditions, facts):
+            conditions = [
+                each
+                for statement in (*layers.all(), *own)
+                if statement.conditions and _matches(statement, resource, facts)
+                for each in statement.conditions
+            ]
+            for chosen, costs in _choices(request, conditions, facts, self._tags_itself(request.principal)):
                 verdict = self._under(request, layers, own, resource, {**facts, **chosen}, costs)
                 if verdict.truth > found.truth:
                     found = msgspec.structs.replace(verdict, resource=resource, chosen=chosen)
@@ -148,13 +157,28 @@ class Evaluator:
 
     def alone(self, principal: AwsPrincipal, action: str, resource: str) -> Truth:
         """Return whether a principal's policies and its limits permit, whatever the organization says."""
-        layers = self._layered(principal, action.lower(), principal.account)
-        facts = {**self.known(principal), **self._about(resource)}
-        own = [each for policy in principal.policies for each in policy.document.on(action.lower())]
-        if any(each.denies and _applies(each, resource, facts, principal)[0].truth for each in own):
-            return Truth.NO
-        limits = _limited(layers, resource, facts, principal)
-        return _by_identity(layers, limits, resource, facts, principal).truth
+        alone = AwsRequest(principal=principal, action=action, resources=(resource,))
+        return self._unlimited.may(alone).truth if self._unlimited else self.may(alone).truth
+
+    def names(self, request: AwsRequest) -> tuple[str, ...]:
+        """Return resources among which the caller of a request may choose one."""
+        layers = self._layered(request.principal, request.action.lower(), request.principal.account)
+        return tuple(self._names(request, layers))
+
+    def _tags_itself(self, principal: AwsPrincipal) -> bool:
+        """Return whether a principal chooses its own tags: by its policies, or by those who assume the role."""
+        found = self._tagging.get(principal.key)
+        if found is None:
+            self._tagging[principal.key] = False
+            trust = principal.trust.on("sts:tagsession") if principal.trust else ()
+            found = any(not each.denies for each in trust)
+            action = "iam:TagUser" if principal.kind == "user" else "iam:TagRole"
+            if not found and self.mentions(principal, action):
+                request = AwsRequest(principal=principal, action=action, resources=(principal.arn,))
+                found = self.may(request).truth is Truth.YES
+            self._tagging[principal.key] = found
+            self._facts.pop(principal.key, None)
+        return found
 
     def _layered(self, principal: AwsPrincipal, action: str, owner: str) -> _Layers:
         key = (*principal.key, action, owner)
@@ -218,7 +242,7 @@ class Evaluator:
     def _of(self, principal: AwsPrincipal) -> Facts:
         user = principal.kind == "user"
         found: Facts = {
-            "aws:principalarn": (principal.arn,),
+            "aws:principalarn": (principal.base or principal.arn,),
             "aws:principalaccount": (principal.account,),
             "aws:principaltype": ("User" if user else "AssumedRole",),
             "aws:username": (principal.name,) if user else (),
@@ -233,7 +257,7 @@ class Evaluator:
             found["aws:userid"] = (principal.id,)
         if self._export.organization:
             found["aws:principalorgid"] = (self._export.organization,)
-        for name, value in (principal.tags or {}).items():
+        for name, value in (principal.tags or {}).items() if not self._tags_itself(principal) else ():
             found[f"aws:principaltag/{name.lower()}"] = (value,)
         return found
 
@@ -245,6 +269,7 @@ class Evaluator:
             found["aws:resourceaccount"] = (parts[4],)
         target = self._export.principals.get(resource)
         if target is not None and target.tags is not None:
+            found[_TAGS_KNOWN] = ("true",)
             for name, value in target.tags.items():
                 found[f"aws:resourcetag/{name.lower()}"] = (value,)
                 found[f"iam:resourcetag/{name.lower()}"] = (value,)
@@ -379,7 +404,7 @@ def _names(kind: str, name: str, principal: AwsPrincipal) -> int:
         return 2
     if kind != "AWS":
         return 0
-    if name in (principal.arn, principal.id) and name:
+    if name in (principal.arn, principal.id, principal.base) and name:
         return 2
     if name in (principal.account, f"arn:aws:iam::{principal.account}:root"):
         return 1
@@ -405,12 +430,14 @@ _CHOSEN = {
     "iam:permissionsboundary": True,
     "iam:associatedresourcearn": False,
 }
+#: Stands among the facts where all tags of a resource are known.
+_TAGS_KNOWN = "all tags"
 #: Keys of a service that describe what exists, which the caller does not choose.
 _OF_THINGS = ("resourcetag/", "existing", "ssmresource")
 
 
 def _choices(
-    request: AwsRequest, conditions: list[Condition], facts: Facts
+    request: AwsRequest, conditions: list[Condition], facts: Facts, tags_itself: bool
 ) -> Iterator[tuple[Facts, tuple[str, ...]]]:
     """Yield combinations of facts that the caller can choose, each with what it depends on."""
     by_key: dict[str, list[Condition]] = {}
@@ -421,7 +448,7 @@ def _choices(
     alternatives: list[list[tuple[str, tuple[str, ...], str]]] = []
     combinations = 1
     for key, among in by_key.items():
-        options = _options(key, among, request, facts)
+        options = _options(key, among, request, facts, tags_itself)
         if options is None:
             continue
         options = options[: max(1, MOST_CHOICES // combinations)]
@@ -436,11 +463,14 @@ def _variables(condition: Condition) -> list[str]:
 
 
 def _options(
-    key: str, among: list[Condition], request: AwsRequest, facts: Facts
+    key: str, among: list[Condition], request: AwsRequest, facts: Facts, tags_itself: bool
 ) -> list[tuple[tuple[str, ...], str]] | None:
     """Return the values that a caller can give to a key; None where they are not the caller's to choose."""
     principal, action = request.principal, request.action.lower()
-    if key.startswith("aws:principaltag/") and principal.tags is not None:
+    of_itself = key.startswith("aws:principaltag/") and tags_itself
+    if key.startswith("aws:principaltag/") and principal.tags is not None and not tags_itself:
+        return [((), "")]
+    if "resourcetag/" in key and _TAGS_KNOWN in facts:
         return [((), "")]
     if key == "aws:multifactorauthpresent":
         with_mfa = [(("true",), worded(among[0]) + " (a sign-in with a second factor)")]
@@ -451,7 +481,7 @@ def _options(
     service = action.partition(":")[0]
     if key == "aws:requestedregion" and service == "iam":
         return [(("us-east-1",), "")]
-    if key.startswith("aws:requesttag/"):
+    if key.startswith("aws:requesttag/") or of_itself:
         may_lack = True
     elif key in _CHOSEN:
         may_lack = _CHOSEN[key]

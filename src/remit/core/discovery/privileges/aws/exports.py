@@ -460,7 +460,14 @@ class _Reading:
                 name = f"{base.name}/{session}"
                 arn = f"arn:aws:sts::{base.account}:assumed-role/{name}"
                 principals[arn] = msgspec.structs.replace(
-                    base, arn=arn, kind="session", name=name, session=document, place=place, trust=None
+                    base,
+                    arn=arn,
+                    base=role,
+                    kind="session",
+                    name=name,
+                    session=document,
+                    place=place,
+                    trust=None,
                 )
         return AwsExport(
             principals=principals,

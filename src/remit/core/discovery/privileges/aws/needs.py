@@ -76,11 +76,51 @@ class AwsNeeds:
         facts: Facts | None = None,
     ) -> Met | None:
         """Return the statements that permit what a step needs, on what it depends, and the chosen facts."""
+        needs = tuple(needs)
+        found = self._each(principal, needs, target, used, facts or {})
+        shared = [
+            pattern
+            for pattern in {each.resources[0] for each in needs if "?*" in each.resources[0]}
+            if sum(each.resources[0] == pattern for each in needs) > 1
+        ]
+        if found is None or not shared or used is not None:
+            return found
+        # What is made is what is used afterwards: one name must be permitted for all.
+        for name in self._candidates(principal, needs, shared[0]):
+            fixed = tuple(
+                Need(each.actions, (name, *each.resources[1:]), each.otherwise)
+                if each.resources[0] == shared[0]
+                else each
+                for each in needs
+            )
+            with_name = self._each(principal, fixed, target, used, facts or {})
+            if with_name is not None:
+                return with_name
+        return None
+
+    def _candidates(self, principal: AwsPrincipal, needs: tuple[Need, ...], pattern: str) -> list[str]:
+        """Return names that match a pattern and what permits some action on it."""
+        found: dict[str, None] = {}
+        for each in needs:
+            for action in each.actions if each.resources[0] == pattern else ():
+                resources = self._resources(principal, Need((action,), (pattern,)), "", None)
+                request = AwsRequest(principal=principal, action=action, resources=resources)
+                found |= dict.fromkeys(self._evaluator.names(request))
+        return list(found)
+
+    def _each(
+        self,
+        principal: AwsPrincipal,
+        needs: tuple[Need, ...],
+        target: str,
+        used: AwsResource | None,
+        facts: Facts,
+    ) -> Met | None:
         uses: list[Use] = []
         reasons: list[str] = []
         chosen: Facts = {}
         for each in needs:
-            action, verdict = self._best(principal, each, target, used, {**(facts or {}), **chosen})
+            action, verdict = self._best(principal, each, target, used, {**facts, **chosen})
             if verdict.truth is Truth.NO:
                 if not each.otherwise:
                     return None

@@ -65,7 +65,8 @@ class AwsSteps:
                 elif kind in ("Service", "Federated"):
                     reasons = _service_trusts(statement, role.account, kind)
                     if reasons is not None:
-                        self._by_service.setdefault((role.account, name), []).append((role, reasons))
+                        service = name.removesuffix(".cn")
+                        self._by_service.setdefault((role.account, service), []).append((role, reasons))
                 else:
                     names[kind, name] = None
         for key in names:
@@ -109,7 +110,7 @@ class AwsSteps:
     # Becoming another
 
     def _assumed(self, principal: AwsPrincipal) -> Iterator[AwsStep]:
-        keys = [("AWS", principal.arn), ("AWS", principal.id), ("*", "*")]
+        keys = [*(("AWS", each) for each in (principal.arn, principal.id, principal.base)), ("*", "*")]
         if self._evaluator.mentions(principal, "sts:AssumeRole"):
             # Trust in an account suffices only where the principal's policies permit, too.
             keys += [("AWS", principal.account), ("AWS", f"arn:aws:iam::{principal.account}")]
