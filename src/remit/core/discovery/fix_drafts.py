@@ -118,9 +118,17 @@ def evidence_of(finding: Finding, name: str) -> str:
     return plain(value)[:300] if isinstance(value, str) else ""
 
 
+def agent_of(finding: Finding) -> str:
+    """Return the agent that the finding's evidence names, the first of several; empty if there is none."""
+    evidence = finding.facts.get("evidence")
+    several = evidence.get("agents") if isinstance(evidence, dict) else None
+    first = several[0] if isinstance(several, list) and several else ""
+    return evidence_of(finding, "agent") or (plain(first)[:300] if isinstance(first, str) else "")
+
+
 def _credential(finding: Finding, choices: FixChoices, taken: frozenset[str]) -> FixDraft:
     kind, target = evidence_of(finding, "type").lower(), evidence_of(finding, "target")
-    agent = _plain(choices.agent or evidence_of(finding, "agent")) or "my-agent"
+    agent = _plain(choices.agent or agent_of(finding)) or "my-agent"
     name = _free(choices.name or _host_name(target) or kind or "service", taken)
     notes = []
     if not choices.server and not choices.command:

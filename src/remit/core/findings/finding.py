@@ -436,7 +436,9 @@ REVIEWED = frozenset({FindingKind.BROKEN_GLASS})
 MOST_ACCEPTED_DAYS: Final = 366
 #: Facts that differ between observations of one thing: they are no material change. Of places, only the files
 #: are material.
-_VOLATILE: Final = frozenset({"says", "age_days", "why", "remediation", "since", "version"})
+_VOLATILE: Final = frozenset({"says", "advice", "age_days", "why", "remediation", "since", "version"})
+#: Parts of the evidence of scans that another version of a detector words otherwise.
+_OF_DETECTORS: Final = frozenset({"confidence", "rules", "more_places"})
 
 
 class FindingState(enum.StrEnum):
@@ -528,6 +530,8 @@ def finding_id(kind: FindingKind, about: str, which: str) -> str:
 def material(facts: dict[str, Json]) -> str:
     """Return the digest of what a person's answer rests on: the facts without times, counts and lines."""
     kept = {name: value for name, value in facts.items() if name not in _VOLATILE}
+    if isinstance(evidence := facts.get("evidence"), dict):
+        kept["evidence"] = {name: value for name, value in evidence.items() if name not in _OF_DETECTORS}
     if isinstance(places := facts.get("places"), list):
         kept["places"] = sorted(
             {str(one.get("file", one)) if isinstance(one, dict) else str(one) for one in places}

@@ -16,7 +16,7 @@ from remit.api.console.event_sentences import sentence_of
 from remit.api.console.evidence_rows import event_row
 from remit.api.console.graphs import GraphEdge, GraphNode, drawn
 from remit.api.console.page import ConsoleRequest, address_of
-from remit.core.discovery.fix_drafts import FixChoices, FixDraft, drafted
+from remit.core.discovery.fix_drafts import FixChoices, FixDraft, agent_of, drafted
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import (
@@ -221,8 +221,7 @@ def _picture(found: Finding) -> Markup | str:
     if not reach:
         return ""
     kind, _, name = found.about.partition(":")
-    evidence = found.facts.get("evidence")
-    agent = _one(evidence.get("agent")) if isinstance(evidence, dict) else ""
+    agent = agent_of(found)
     nodes = [GraphNode(key="owner", kind="person", title=found.owner, note="owner")] if found.owner else []
     if agent:
         nodes.append(GraphNode(key="agent", kind="agent", title=agent, note="uses it"))
