@@ -35,6 +35,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/programs.py": "`pwd` is not on every system",
     "src/remit/adapters/upstream/processes/guard.py": "few programs have a folder of their own",
     "src/remit/adapters/attestor/bundles.py": "`spiffe` loads gRPC: 10 MB that only its users should pay",
+    "src/remit/compose/process.py": "scans load every room of rules, where no path is configured",
     "src/remit/compose/brokers.py": "brokers load an HTTP client or a database's, where no lease needs it",
     "src/remit/compose/standing_secrets.py": "a client of a database, and one of HTTP",
     "src/remit/compose/oauth_brokers.py": "OAuth loads the same HTTP client",

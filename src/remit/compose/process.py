@@ -384,6 +384,14 @@ def _keep_discovering(services: Services, config: Config, upkeep: Upkeep) -> Non
         upkeep.every(
             "look at unused grants", config.discovery.every, tended(remains, scheduled.look_at_traffic)
         )
+    if config.discovery.paths:
+        from remit.compose.discovery.scans import ConfiguredScan
+
+        files = ConfiguredScan(
+            state_of(config.folder), [str(config.at(one)) for one in config.discovery.paths]
+        )
+        scan = partial(scheduled.scan_files, config.discovery.scope, files)
+        upkeep.every("scan files", config.discovery.every, tended(remains, scan))
 
 
 async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:

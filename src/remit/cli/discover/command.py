@@ -41,10 +41,11 @@ def discover(
     history: Switch = False,
     no_ignore: Switch = False,
     no_memory: Switch = False,
+    send: str = "",
 ) -> int:
     """Find the agents, MCP servers, secrets and rights that no one governs, and what to do about each.
 
-    Reads files alone: nothing is started, connected to, changed or sent. Secrets are shown by their last four
+    Reads files alone: nothing is started, connected to or changed, and nothing is sent unless you say so. Secrets are shown by their last four
     characters. A second scan reads only what has changed. For example, run `remit discover ~` on a laptop, or
     `remit discover --fail-on high` in CI.
 
@@ -76,6 +77,8 @@ def discover(
         Read also what `.gitignore` and `.ignore` leave out. `.remitignore` always counts.
     no_memory
         Read every file, and remember nothing.
+    send
+        Deliver what is open to remit, as the scan of this scope, such as `crm/agents`.
     """
     from remit.cli.exit_codes import UsageFault
 
@@ -98,7 +101,19 @@ def discover(
     if write_baseline and baseline is not None and known is not None:
         return _accept(report, known, baseline, because, until)
     _write(report, format or ("json" if terminal.is_json() else "text"), output, everything=all)
+    if send:
+        _send(report, send)
     return _verdict(report, fail_on)
+
+
+def _send(report: ScanReport, scope: str) -> None:
+    from remit.cli.discover.groups import open_findings
+    from remit.cli.findings.delivery import deliver
+    from remit.cli.rest_client import connect
+
+    found = [one.finding for one in open_findings(report.found)]
+    receipt = deliver(connect().post, found, scope, complete=report.complete)
+    terminal.remark(f"delivered as `{scope}`: {receipt.opened} opened, {receipt.fixed} fixed")
 
 
 def look(

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import remit
@@ -22,12 +24,15 @@ from remit.adapters.discovery.staged_files import StagedFiles
 from remit.adapters.keys.secret_files import check_folder, create_secret, read_secret
 from remit.adapters.runtime.system import SystemClock
 from remit.core.discovery.baseline import KEY_BYTES
+from remit.core.discovery.discovered import Discovered
+from remit.core.discovery.scan import ScanReport
 from remit.core.discovery.secrets.detectors import SecretDetectors
 from remit.core.discovery.sources.readers import read
 from remit.core.errors import KeyUnavailable
 from remit.core.user_folders import state_folder
 from remit.ports.discovery.scans import ChunkSource
-from remit.services.discovery.scans import DiscoveryScans
+from remit.services.discovery.live_use import GovernedNames
+from remit.services.discovery.scans import DiscoveryScans, ScanProgress, ScanRequest
 
 _EXAMINATION: Final = Examination(read=read, detectors=SecretDetectors)
 
@@ -74,7 +79,7 @@ def staged_files(folder: Path) -> StagedFiles:
 
 
 def histories(roots: Sequence[str], base: str) -> tuple[ChunkSource, ...]:
-    """Return the histories of the repositories at and below these paths; their places are told from the base."""
+    """Return the histories of the repositories at and below these paths, with places below the base."""
     found: list[ChunkSource] = []
     for root in roots:
         for tree in working_trees(root):
@@ -83,6 +88,45 @@ def histories(roots: Sequence[str], base: str) -> tuple[ChunkSource, ...]:
             folders = (Path(tree), *repositories(Path(tree)))
             found += (GitHistory(one, Path(tree), prefix=prefix) for one in folders)
     return tuple(found)
+
+
+class ConfiguredScan:
+    """`services.discovery.scan_loop.FileScan` of the paths in the configuration, with remit's own key and memory.
+
+    It runs in a thread, and ends soon after its task was cancelled; the next scan goes on where it was.
+    """
+
+    def __init__(self, state: Path, paths: Sequence[str]) -> None:
+        """Take the folder of remit's state, and absolute paths."""
+        self._state, self._paths = state, tuple(paths)
+
+    async def found(self, governed: GovernedNames) -> tuple[tuple[Discovered, ...], bool]:
+        """Return what was found, and whether everything was read."""
+        names, ended = governed.agents | governed.upstreams, Event()
+        try:
+            report = await asyncio.to_thread(self._scanned, names, ended)
+        finally:
+            ended.set()
+        return tuple(one.finding for one in report.found), report.complete
+
+    def _scanned(self, names: frozenset[str], ended: Event) -> ScanReport:
+        folder = self._state / "discovery"
+        check_folder(folder)
+        service = discovery_scans(key=fingerprint_key(folder), folder=folder)
+        roots = tuple(os.path.realpath(one) for one in self._paths)
+        base = os.path.commonpath(roots)
+        request = ScanRequest(
+            base=base if os.path.isdir(base) else os.path.dirname(base),
+            roots=roots,
+            scope="\n".join(roots),
+            governed=names,
+        )
+
+        def step(progress: ScanProgress) -> None:
+            if ended.is_set():
+                raise asyncio.CancelledError
+
+        return service.scan(request, step)
 
 
 def _edition() -> str:
