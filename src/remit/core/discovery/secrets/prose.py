@@ -93,10 +93,10 @@ _AS: Final = re.compile(
     + _QUOTES
     + rb"?)([^\s\"`]{6,300}?)"
     + _QUOTES
-    + rb"?[ ](?:as|for|als|comme|como|when|if)[ ](?:\w{1,12}[ ]){0,4}\Z",
+    + rb"?[ ](?:(?:as|for|als|comme|como|when|if|still|really)[ ](?:\w{1,12}[ ]){0,4}|\((?:the[ ])?)\Z",
     re.IGNORECASE,
 )
-_AS_WORD: Final = re.compile(rb" (?:as|for|als|comme|como|when|if) ")
+_AS_WORD: Final = re.compile(rb" (?:(?:as|for|als|comme|como|when|if|still|really) |\((?:the )?\Z)")
 _PAIR: Final = re.compile(
     rb"s?(?:[ ][^\s:=/]{1,40}){0,6}?[ ]?(?:(?<=[ ])(?:is|are|as|with|ist|est|es))?:?[ ]("
     + _QUOTES
@@ -122,8 +122,15 @@ _CELL: Final = re.compile(
     rb"api key|key)[ *]*$"
 )
 _PASSPHRASE: Final = re.compile(rb"[a-z]{3,12}(?:-[a-z]{3,12}){3,7}\Z")
+#: Nouns of many things: what they name is a secret only if it is long.
+_WEAK: Final = frozenset((b"key", b"keys", b"code"))
+_WEAK_LENGTH: Final = 16
 _FIELD: Final = re.compile(rb"[A-Za-z][\w.-]{1,30}=")
-_ACCOUNT: Final = compiled(rb"([\w.+-]+@[\w-]+\.[\w.-]+)(?:[ ][|/;][ ]|[ ]?:[ ]|[:|;])([^\s\"'`]{6,})")
+_ACCOUNT: Final = compiled(
+    rb"(?:([\w.+-]+@[\w-]+\.[\w.-]+)(?:[ ][|/;][ ]|[ ]?:[ ]|[:|;])|"
+    rb"\b(admin|root|administrator|user|guest|demo|sa|postgres|deploy)[ ]/[ ]|"
+    rb"\b(?:using|with|as|mit|avec|con)[ ]([\w.@+-]+):)([^\s\"'`]{6,})"
+)
 _SIGN_OF_PASSWORD: Final = re.compile(rb"[!#$%&*+?^~]")
 _AFTER: Final = re.compile(rb"(?:\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)")
 #: How far behind the word a value can begin, and how long a table can be.
@@ -174,17 +181,16 @@ def secrets_of_lists(data: bytes) -> Iterator[Candidate]:
     """Yield the secrets in tables and lists of accounts."""
     if b"|" in data:
         yield from _tables(data)
-    if b"@" in data:
-        for match in _ACCOUNT.finditer(data):
-            value, start = _trimmed(match.group(2), match.start(2))
-            if (
-                _plausible(value, b"password", quoted=False)
-                and b"/" not in value
-                and b"@" not in value
-                and (random_like(value) or data[start - 1 : start] == b" " or _SIGN_OF_PASSWORD.search(value))
-            ):
-                user = match.group(1).decode(errors="replace")
-                yield Candidate("login-in-prose", "password", start, start + len(value), value, 0.8, user)
+    for match in _ACCOUNT.finditer(data):
+        value, start = _trimmed(match.group(4), match.start(4))
+        if (
+            _plausible(value, b"password", quoted=False)
+            and b"/" not in value
+            and b"@" not in value
+            and (random_like(value) or data[start - 1 : start] == b" " or _SIGN_OF_PASSWORD.search(value))
+        ):
+            user = (match.group(1) or match.group(2) or match.group(3)).decode(errors="replace")
+            yield Candidate("login-in-prose", "password", start, start + len(value), value, 0.8, user)
 
 
 def secrets_in_halves(data: bytes) -> Iterator[Candidate]:
@@ -237,7 +243,7 @@ def _trimmed(value: bytes, start: int) -> tuple[bytes, int]:
         value = value[: stop.start()]
     cut = value.lstrip(b"\"'`*([{<")
     start += len(value) - len(cut)
-    return cut.rstrip(b".,;:)]}>'*?"), start
+    return cut.rstrip(b".,;:)]}>'*?\\"), start
 
 
 def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
@@ -253,13 +259,17 @@ def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
         or expression(value)
     ):
         return False
-    if b"://" in value or b"(" in value or value.startswith((b"-", b"@", b"$", b"%")) or _FIELD.match(value):
+    if b"://" in value or b"(" in value or value.startswith((b"@", b"$", b"%")) or _FIELD.match(value):
+        return False
+    if value.startswith(b"-") and not random_like(value):
         return False
     if value.isdigit():
         return False
     password = _PASSWORD.search(noun) is not None
     if hexadecimal(value):
         return len(value) >= 20 and noun.lower() not in (b"key", b"keys", b"code")
+    if noun.lower() in _WEAK and len(value) < _WEAK_LENGTH:
+        return False
     if random_like(value) and (not word_like(value) or sum(48 <= b <= 57 for b in value) >= 3):
         return True
     if not password:

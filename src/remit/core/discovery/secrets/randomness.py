@@ -49,6 +49,7 @@ _CLASS: Final = bytes(
 )
 _CAMEL: Final = re.compile(rb"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{2,}")
+_MARK: Final = re.compile(rb"(?:[0-9a-f]{5,8}|[A-Za-z]{2,12}\d{1,2})\Z")
 _BETWEEN: Final = re.compile(rb"[-_.:/]")
 #: Shorter values cannot be told apart by how often their characters change class.
 _LONG: Final = 12
@@ -88,7 +89,8 @@ def _structured(value: bytes) -> bool:
     """Return whether a value consists of words, numbers and short marks with signs between, as names do."""
     parts = _BETWEEN.split(value)
     return len(parts) > 1 and all(
-        part.isdigit() or len(part) <= 4 or (part.isalpha() and commonness(part) >= 4.5) for part in parts
+        part.isdigit() or len(part) <= 4 or _MARK.match(part) or (part.isalpha() and commonness(part) >= 4.5)
+        for part in parts
     )
 
 
