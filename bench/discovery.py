@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -56,7 +57,7 @@ class _Scan:
     """One run of the command, and what its processes took."""
 
     def __init__(self) -> None:
-        self.answer: dict = {}
+        self.answer: dict[str, Any] = {}
         self.seconds = self.processor_s = self.peak_mb = 0.0
 
 

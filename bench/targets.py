@@ -8,9 +8,12 @@ A new target is a class with the members of `bench.target.Target` and one line i
 from collections.abc import Callable
 
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
-from bench.descriptions import PRECISION, RECALL, described
-from bench.discovery import AGAIN, END, SPEED, discovery
+from bench.descriptions import PRECISION as TOOL_PRECISION
+from bench.descriptions import RECALL as TOOL_RECALL
+from bench.descriptions import described
+from bench.discovery import AGAIN, END, discovery
 from bench.discovery import MEMORY as SCAN_MEMORY
+from bench.discovery import SPEED as SCAN_SPEED
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -105,8 +108,8 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
-    Goal(name=PRECISION, at_least=0.97),
-    Goal(name=RECALL, at_least=0.9),
+    Goal(name=TOOL_PRECISION, at_least=0.97),
+    Goal(name=TOOL_RECALL, at_least=0.9),
     Goal(name=CALLS, at_least=1_000),
     Goal(name=SLOWEST, at_most=300),
     Goal(name=ROUND_TRIP, at_most=200),
@@ -126,7 +129,7 @@ GOALS = [
     *(Goal(name=name, at_most=0) for name in FALSE_ONES),
     *(Goal(name=name, at_most=10) for name in TIMES),
     Goal(name=MEMORY, at_most=300),
-    Goal(name=SPEED + END, at_least=50),
+    Goal(name=SCAN_SPEED + END, at_least=50),
     Goal(name=SCAN_MEMORY + END, at_most=300),
     Goal(name=AGAIN + END, at_most=2),
     Goal(name=HOOK_P99, at_most=20),

@@ -26,7 +26,7 @@ _WORDS = [
     "report",
     "retry",
     "upload",
-    "token",
+    "basket",
     "cache",
     "queue",
     "worker",
@@ -135,6 +135,6 @@ def _manifest(drawn: random.Random) -> str:
 
 
 def _insert(drawn: random.Random) -> str:
-    one = _record(drawn)
+    one = _record(drawn)  # One table, as a program writes a dump.
     values = f"'{one['id']}', '{one['name']}', {one['amount']}, '{one['note']}'"
-    return f"INSERT INTO {drawn.choice(_WORDS)} VALUES ({values});"
+    return f"INSERT INTO orders VALUES ({values});"

@@ -45,9 +45,9 @@ def discover(
 ) -> int:
     """Find the agents, MCP servers, secrets and rights that no one governs, and what to do about each.
 
-    Reads files alone: nothing is started, connected to or changed, and nothing is sent unless you say so. Secrets are shown by their last four
-    characters. A second scan reads only what has changed. For example, run `remit discover ~` on a laptop, or
-    `remit discover --fail-on high` in CI.
+    Reads files alone: nothing is started, connected to or changed, and nothing is sent unless you say so.
+    Secrets are shown by their last four characters. A second scan reads only what has changed. For
+    example, run `remit discover ~` on a laptop, or `remit discover --fail-on high` in CI.
 
     Parameters
     ----------

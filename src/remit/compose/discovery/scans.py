@@ -91,7 +91,7 @@ def histories(roots: Sequence[str], base: str) -> tuple[ChunkSource, ...]:
 
 
 class ConfiguredScan:
-    """`services.discovery.scan_loop.FileScan` of the paths in the configuration, with remit's own key and memory.
+    """`services.discovery.scan_loop.FileScan` of configured paths, with remit's own key and memory.
 
     It runs in a thread, and ends soon after its task was cancelled; the next scan goes on where it was.
     """

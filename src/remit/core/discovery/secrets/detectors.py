@@ -33,7 +33,6 @@ from remit.core.discovery.secrets.prose import (
     secret_in_sentence,
     secrets_in_halves,
     secrets_of_lists,
-    signed_words,
 )
 from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens, token_anchors
 
@@ -189,14 +188,13 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
 
 def _worded(data: bytes, kind: SourceKind, *, prose: bool) -> Iterator[Candidate]:
     """Yield the secrets beside a word for one: behind its name, or in its sentence."""
-    signed = signed_words(data) if prose else []
     for match in _words(data, prose=prose).finditer(data):
         start, end = match.span()
         noun = prose and match.group().lower() in NOUNS_ALONE
         found = [] if noun else list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
         yield from found
         if prose and not found:
-            told = secret_in_sentence(data, start, end, signed, log=kind is SourceKind.LOG)
+            told = secret_in_sentence(data, start, end, log=kind is SourceKind.LOG)
             if told is not None:
                 yield told
 

@@ -8,8 +8,7 @@ within a hundred bytes around them is read by rules.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from remit.core.discovery.secrets.assignments import kind_of
@@ -139,28 +138,23 @@ _NEAR_BYTES: Final = 200
 _ROWS: Final = 200
 
 
-def secret_in_sentence(
-    data: bytes, start: int, end: int, signed: Sequence[int], *, log: bool = False
-) -> Candidate | None:
-    """Return the secret that the noun at a position gives away, or nothing; `signed` is of `signed_words`."""
+def secret_in_sentence(data: bytes, start: int, end: int, *, log: bool = False) -> Candidate | None:
+    """Return the secret that the noun at a position gives away, or nothing."""
     if (start and data[start - 1] in _INSIDE) or (end < len(data) and data[end] in _ONWARD):
         return None
     noun = data[start:end]
-    at = bisect_left(signed, end)
-    if at < len(signed) and signed[at] < end + _NEAR_BYTES:
+    # Only near a word with digits or signs does a sentence hold a secret.
+    if _SIGNED.search(data, end, end + _NEAR_BYTES) is not None:
         found = _told(data, noun, end, log=log) or _paired(data, noun, end)
         if found is not None:
             return found
-    if at and signed[at - 1] > start - _REACH_BYTES and _AS_WORD.search(data, max(0, start - 40), start):
+    if _AS_WORD.search(data, max(0, start - 40), start) and _SIGNED.search(
+        data, max(0, start - _REACH_BYTES), start
+    ):
         match = _AS.search(data, max(0, start - 360), start)
         if match is not None:
             return next(_value(match.group(2), match.start(2), noun, bool(match.group(1)), 0.8), None)
     return None
-
-
-def signed_words(data: bytes) -> list[int]:
-    """Return the positions of words with digits or signs: only near one a sentence holds a secret."""
-    return [match.start() for match in _SIGNED.finditer(data)]
 
 
 def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:

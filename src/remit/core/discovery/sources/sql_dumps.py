@@ -73,6 +73,8 @@ class _Dump:
         self._at, self._line = 0, chunk.line
         # Where the text that is no row began.
         self._since, self._since_line = 0, chunk.line
+        # Statements of one row each, for one table, are read as the rows of one.
+        self._rows: tuple[str, str | None, RowReads] | None = None
 
     def read(self) -> Iterator[Read]:
         while self._at < len(self._text):
@@ -90,11 +92,15 @@ class _Dump:
                     self._created(create)
                 self._at, self._line = end + 1, self._line + 1
         yield from self._statements(len(self._text))
+        if self._rows is not None:
+            yield from self._rows[2].end()
 
     def _statements(self, end: int) -> Iterator[Read]:
         """Yield the text up to here that is no row."""
         place = place_of(self._chunk, line=self._since_line)
-        yield from pieces(self._text[self._since : end], place, SourceKind.CODE)
+        between = self._text[self._since : end]
+        if between.strip(" \t\r\n;"):
+            yield from pieces(between, place, SourceKind.CODE)
         self._line += self._text.count("\n", self._at, end)
         self._at = self._since = max(end, self._at)
         self._since_line = self._line
@@ -128,7 +134,12 @@ class _Dump:
     def _inserted(self, insert: re.Match[str]) -> Iterator[Read]:
         """Read the rows of one statement; it ends where a row does not follow."""
         table = _bare(insert[1])
-        reads = RowReads(self._chunk, table, _names(insert[2]) or self._columns.get(table, []))
+        if self._rows is None or self._rows[:2] != (table, insert[2]):
+            if self._rows is not None:
+                yield from self._rows[2].end()
+            columns = _names(insert[2]) or self._columns.get(table, [])
+            self._rows = table, insert[2], RowReads(self._chunk, table, columns)
+        reads = self._rows[2]
         at = insert.end()
         # Only MySQL reads a backslash in a plain text as an escape; it also quotes names its own way.
         backslashes = "`" in insert[1]
@@ -145,7 +156,6 @@ class _Dump:
             yield from reads.row(cells, line)
             self._line += self._text.count("\n", at, end)
             at = end
-        yield from reads.end()
         self._at = self._since = max(at, self._at + 1)
         self._since_line = self._line
 
