@@ -50,10 +50,10 @@ class AwsPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class AwsPrincipal(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A user, a role, a session of a role, or a policy that no principal is known to have.
 
-    `base` is the role of a session. `boundary` is None where there is none; `boundary_arn` without `boundary` is a boundary whose document is
-    not in the export. `profiles` are its instance profiles, None where the export does not
-    say. `changes` are what an attacker did to it. `hypothetical` principals stand for any that an
-    account may have.
+    `base` is the role of a session. `boundary` is None where there is none; `boundary_arn` without `boundary`
+    is a boundary whose document is not in the export. `profiles` are its instance profiles, None where the
+    export does not say. `changes` are what an attacker did to it. `hypothetical` principals stand for any
+    that an account may have.
     """
 
     arn: str

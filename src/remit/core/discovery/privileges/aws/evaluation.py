@@ -166,7 +166,7 @@ class Evaluator:
         return tuple(self._names(request, layers))
 
     def _tags_itself(self, principal: AwsPrincipal) -> bool:
-        """Return whether a principal chooses its own tags: by its policies, or by those who assume the role."""
+        """Return whether a principal chooses its own tags: by its policies, or by who assumes the role."""
         found = self._tagging.get(principal.key)
         if found is None:
             self._tagging[principal.key] = False
