@@ -14,6 +14,8 @@ from remit.core.discovery.privileges.aws.policy import EVERYTHING, PolicyDocumen
 ADMINISTRATOR: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
 #: The account of documents that name none.
 NO_ACCOUNT: Final = "000000000000"
+#: The change of a principal that is acted as by a new key or password, without a second factor.
+NO_FACTOR: Final = "no second factor"
 #: The name of principals that stand for any that an account may have.
 UNNAMED: Final = "with-more-rights"
 
@@ -50,10 +52,10 @@ class AwsPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class AwsPrincipal(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A user, a role, a session of a role, or a policy that no principal is known to have.
 
-    `base` is the role of a session. `boundary` is None where there is none; `boundary_arn` without `boundary` is a boundary whose document is
-    not in the export. `profiles` are its instance profiles, None where the export does not
-    say. `changes` are what an attacker did to it. `hypothetical` principals stand for any that an
-    account may have.
+    `base` is the role of a session. `boundary` is None where there is none; `boundary_arn` without `boundary`
+    is a boundary whose document is not in the export. `profiles` are its instance profiles, None where the
+    export does not say. `changes` are what an attacker did to it. `hypothetical` principals stand for any
+    that an account may have.
     """
 
     arn: str

@@ -459,16 +459,8 @@ class _Reading:
             if base is not None:
                 name = f"{base.name}/{session}"
                 arn = f"arn:aws:sts::{base.account}:assumed-role/{name}"
-                principals[arn] = msgspec.structs.replace(
-                    base,
-                    arn=arn,
-                    base=role,
-                    kind="session",
-                    name=name,
-                    session=document,
-                    place=place,
-                    trust=None,
-                )
+                of_role = msgspec.structs.replace(base, arn=arn, base=role, kind="session", name=name)
+                principals[arn] = msgspec.structs.replace(of_role, session=document, place=place, trust=None)
         return AwsExport(
             principals=principals,
             groups=groups,
