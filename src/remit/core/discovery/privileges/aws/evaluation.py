@@ -39,6 +39,7 @@ from remit.core.discovery.privileges.aws.policy import (
     common,
     filled,
     glob,
+    placed,
     variables_of,
 )
 
@@ -231,8 +232,9 @@ class Evaluator:
             patterns += [each for statement in layers.denials for each in statement.not_resources]
             for pattern in patterns:
                 text = filled(pattern, facts) if "${" in pattern else pattern
-                name = None if text is None or text == "*" else common(text, wanted)
-                # A wildcard of the account's policy may span parts of an ARN, a name that one chooses may not.
+                account = request.principal.account
+                name = None if text is None or text == "*" else common(placed(text, account), wanted)
+                # A wildcard of a policy may span parts of an ARN, a name that one chooses may not.
                 fits = name is not None and name.count(":") == wanted.count(":")
                 if name is not None and fits and name not in seen and len(seen) < MOST_NAMES:
                     seen.add(name)

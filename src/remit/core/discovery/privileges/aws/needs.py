@@ -12,7 +12,7 @@ import msgspec
 from remit.core.discovery.privileges.aws.account import AwsPrincipal, AwsResource
 from remit.core.discovery.privileges.aws.conditions import Facts, Truth
 from remit.core.discovery.privileges.aws.evaluation import AwsRequest, AwsVerdict, Evaluator, Permit
-from remit.core.discovery.privileges.aws.policy import common, glob
+from remit.core.discovery.privileges.aws.policy import common, glob, placed
 from remit.core.discovery.privileges.aws.vocabulary import Need, Technique
 
 #: The uses that meet needs, on what this depends, and the facts that the caller chose.
@@ -118,7 +118,7 @@ class AwsNeeds:
                 patterns[-1] |= set(permitted)
         for one, other in itertools.combinations(patterns, 2):
             for left, right in itertools.islice(itertools.product(sorted(one), sorted(other)), MOST_PAIRS):
-                name = common(_placed(left, principal.account), _placed(right, principal.account))
+                name = common(placed(left, principal.account), placed(right, principal.account))
                 if name and name.count(":") == pattern.count(":"):
                     found[name] = None
         return list(found)[:MOST_PAIRS]
@@ -182,15 +182,6 @@ class AwsNeeds:
             fits = used is not None and glob(pattern.replace("?*", "*")).matches(used.arn)
             found.append(used.arn if fits and used is not None else pattern)
         return tuple(dict.fromkeys(found))
-
-
-def _placed(pattern: str, account: str) -> str:
-    """Return the pattern of an ARN in one region of an account, where it leaves them open."""
-    parts = pattern.split(":", 5)
-    if len(parts) < 6:
-        return pattern
-    region = "x" if parts[3] == "*" else parts[3]
-    return ":".join((*parts[:3], region, account if parts[4] == "*" else parts[4], parts[5]))
 
 
 def step_of(
