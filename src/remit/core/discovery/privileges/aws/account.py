@@ -14,6 +14,8 @@ from remit.core.discovery.privileges.aws.policy import EVERYTHING, PolicyDocumen
 ADMINISTRATOR: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
 #: The account of documents that name none.
 NO_ACCOUNT: Final = "000000000000"
+#: The change of a principal that is acted as by a new key or password, without a second factor.
+NO_FACTOR: Final = "no second factor"
 #: The name of principals that stand for any that an account may have.
 UNNAMED: Final = "with-more-rights"
 

@@ -32,21 +32,16 @@ class AwsChanges:
         if technique.gain is Gain.NEW_IDENTITY:
             yield from self._new(principal, technique)
             return
-        for target, via in [
-            (principal, None),
-            *((each.to, each) for each in acting if each.to.kind != "policy"),
-        ]:
-            for step in self._change(principal, technique, target):
-                yield (
-                    step
-                    if via is None
-                    else msgspec.structs.replace(
-                        via,
-                        to=step.to,
-                        reasons=tuple(dict.fromkeys((*step.reasons, *via.reasons))),
-                        before=(step,),
-                    )
-                )
+        yield from self._change(principal, technique, principal)
+        for each in acting:
+            yield from self.before(principal, technique, each)
+
+    def before(self, principal: AwsPrincipal, technique: Technique, via: AwsStep) -> Iterator[AwsStep]:
+        """Yield a step to another principal whose rights are changed before."""
+        if via.to.kind == "policy":
+            return
+        for step in self._change(principal, technique, via.to):
+            yield msgspec.structs.replace(via, to=step.to, before=(step,))
 
     def _change(
         self, principal: AwsPrincipal, technique: Technique, target: AwsPrincipal

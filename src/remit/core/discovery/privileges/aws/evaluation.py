@@ -19,6 +19,7 @@ from datetime import datetime
 import msgspec
 
 from remit.core.discovery.privileges.aws.account import (
+    NO_FACTOR,
     AwsExport,
     AwsPolicy,
     AwsPrincipal,
@@ -38,6 +39,7 @@ from remit.core.discovery.privileges.aws.policy import (
     common,
     filled,
     glob,
+    placed,
     variables_of,
 )
 
@@ -160,18 +162,21 @@ class Evaluator:
         alone = AwsRequest(principal=principal, action=action, resources=(resource,))
         return self._unlimited.may(alone).truth if self._unlimited else self.may(alone).truth
 
-    def names(self, request: AwsRequest) -> tuple[str, ...]:
-        """Return resources among which the caller of a request may choose one."""
+    def names(self, request: AwsRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return resources among which the caller of a request may choose one, and what permits them."""
         layers = self._layered(request.principal, request.action.lower(), request.principal.account)
-        return tuple(self._names(request, layers))
+        permitted = tuple(each for _, statement in layers.identity for each in statement.resources)
+        return tuple(self._names(request, layers)), permitted
 
     def _tags_itself(self, principal: AwsPrincipal) -> bool:
-        """Return whether a principal chooses its own tags: by its policies, or by who assumes the role."""
+        """Return whether a principal chooses its own tags, or who assumes the role chooses them."""
         found = self._tagging.get(principal.key)
         if found is None:
             self._tagging[principal.key] = False
             trust = principal.trust.on("sts:tagsession") if principal.trust else ()
-            found = any(not each.denies for each in trust)
+            found = any(
+                kind in ("AWS", "*") for each in trust if not each.denies for kind, _ in each.principals or ()
+            )
             action = "iam:TagUser" if principal.kind == "user" else "iam:TagRole"
             if not found and self.mentions(principal, action):
                 request = AwsRequest(principal=principal, action=action, resources=(principal.arn,))
@@ -227,8 +232,11 @@ class Evaluator:
             patterns += [each for statement in layers.denials for each in statement.not_resources]
             for pattern in patterns:
                 text = filled(pattern, facts) if "${" in pattern else pattern
-                name = None if text is None or text == "*" else common(text, wanted)
-                if name is not None and name not in seen and len(seen) < MOST_NAMES:
+                account = request.principal.account
+                name = None if text is None or text == "*" else common(placed(text, account), wanted)
+                # A wildcard of a policy may span parts of an ARN, a name that one chooses may not.
+                fits = name is not None and name.count(":") == wanted.count(":")
+                if name is not None and fits and name not in seen and len(seen) < MOST_NAMES:
                     seen.add(name)
                     yield name
 
@@ -509,6 +517,8 @@ def _instance(pattern: str) -> str:
 
 def _people_use(principal: AwsPrincipal) -> bool:
     """Return whether a person could be behind it: a role that only services may use has no second factor."""
+    if NO_FACTOR in principal.changes:
+        return False
     if principal.trust is None:
         return True
     return any(

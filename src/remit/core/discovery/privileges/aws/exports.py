@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -66,6 +67,13 @@ _LISTS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
+#: Policies of AWS that matter most, for exports that name them without their documents.
+_OF_AWS: Final[dict[str, Json]] = {
+    "IAMFullAccess": {"Action": "iam:*"},
+    "PowerUserAccess": {"NotAction": ["iam:*", "organizations:*", "account:*"]},
+}
+
+
 class _Identity(msgspec.Struct, kw_only=True):
     """What was read of a user, role or group so far."""
 
@@ -110,6 +118,10 @@ class _Reading:
                 name="AdministratorAccess", arn=ADMINISTRATOR, document=EVERYTHING, place=FilePlace(file="")
             )
         }
+        for name, statement in _OF_AWS.items():
+            arn = f"arn:aws:iam::aws:policy/{name}"
+            document = policy_document({"Statement": {"Effect": "Allow", "Resource": "*", **statement}})
+            self.policies[arn] = AwsPolicy(name=name, arn=arn, document=document, place=FilePlace(file=""))
         self.resources: dict[str, AwsResource] = {}
         self.listed: set[str] = set()
         self.usage = UsageReading()
@@ -459,16 +471,8 @@ class _Reading:
             if base is not None:
                 name = f"{base.name}/{session}"
                 arn = f"arn:aws:sts::{base.account}:assumed-role/{name}"
-                principals[arn] = msgspec.structs.replace(
-                    base,
-                    arn=arn,
-                    base=role,
-                    kind="session",
-                    name=name,
-                    session=document,
-                    place=place,
-                    trust=None,
-                )
+                of_role = msgspec.structs.replace(base, arn=arn, base=role, kind="session", name=name)
+                principals[arn] = msgspec.structs.replace(of_role, session=document, place=place, trust=None)
         return AwsExport(
             principals=principals,
             groups=groups,

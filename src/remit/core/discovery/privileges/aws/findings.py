@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from remit.core.discovery.declared import PermissionExport
 from remit.core.discovery.discovered import Discovered
 from remit.core.discovery.privileges.aws.account import UNNAMED, AwsExport, AwsPrincipal
@@ -19,6 +21,7 @@ from remit.core.discovery.privileges.aws.paths import AwsPath, PathSearch
 from remit.core.discovery.privileges.aws.reach import AwsReach
 from remit.core.discovery.privileges.aws.trust import open_trusts
 from remit.core.findings.finding import FindingKind, Severity
+from remit.core.safe_text import plain
 
 #: Rights on everything of a service that no single task needs: an action that no service has, and a resource.
 _WHOLE_SERVICES: Final = {
@@ -53,13 +56,14 @@ def aws_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[
     export = read_exports(exports)
     evaluator = Evaluator(export, now)
     reach = AwsReach(export, evaluator)
-    return [
+    found = [
         *(_path(each, reach) for each in PathSearch(export, evaluator, reach).all()),
         *_wide(export, evaluator, reach),
         *_open(export),
         *old_keys(export, now),
         *unused(export, now),
     ]
+    return [_shown(each) for each in found]
 
 
 def aws_reach(exports: Sequence[PermissionExport], principal: str, *, now: datetime) -> tuple[str, ...]:
@@ -69,6 +73,17 @@ def aws_reach(exports: Sequence[PermissionExport], principal: str, *, now: datet
     if found is None:
         return ()
     return tuple(each.words for each in AwsReach(export, Evaluator(export, now)).of(found))
+
+
+def _shown(found: Discovered) -> Discovered:
+    """Return a finding whose texts, which hold names from the export, are safe to show."""
+    return msgspec.structs.replace(
+        found,
+        says=plain(found.says),
+        steps=tuple(plain(each) for each in found.steps),
+        reach=tuple(plain(each) for each in found.reach),
+        remediation=plain(found.remediation),
+    )
 
 
 def _path(path: AwsPath, reach: AwsReach) -> Discovered:
@@ -100,7 +115,7 @@ def _path(path: AwsPath, reach: AwsReach) -> Discovered:
                 {use.action for each in steps for one in (*each.before, each) for use in one.uses}
             ),
             "certain": path.sure,
-            "provided": list(reasons)[:10],
+            "provided": [plain(each) for each in list(reasons)[:10]],
         },
         steps=path.sentences(),
         reach=tuple(each.words for each in reach.of(target)),
@@ -170,7 +185,7 @@ def _wide_authority(
         says=says,
         places=(principal.place,),
         severity=severity,
-        evidence={"policies": [each.name for each in principal.policies][:20]},
+        evidence={"policies": [plain(each.name) for each in principal.policies[:20]]},
         reach=reach,
         remediation="name the actions and resources that its tasks need",
     )

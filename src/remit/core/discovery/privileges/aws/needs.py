@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from remit.core.discovery.privileges.aws.account import AwsPrincipal, AwsResource
 from remit.core.discovery.privileges.aws.conditions import Facts, Truth
 from remit.core.discovery.privileges.aws.evaluation import AwsRequest, AwsVerdict, Evaluator, Permit
-from remit.core.discovery.privileges.aws.policy import glob
+from remit.core.discovery.privileges.aws.policy import common, glob, placed
 from remit.core.discovery.privileges.aws.vocabulary import Need, Technique
 
 #: The uses that meet needs, on what this depends, and the facts that the caller chose.
@@ -51,6 +53,10 @@ class AwsStep(msgspec.Struct, frozen=True, kw_only=True):
         by = "; ".join(f"{words} permits {' and '.join(dict.fromkeys(a))}" for words, a in permitted.items())
         if_ = f", provided that {' and '.join(self.reasons)}" if self.reasons else ""
         return f"{self.who[:1].upper()}{self.who[1:]} {self.says}{if_} ({by})."
+
+
+#: Most pairs of patterns of which a name is tried that both permit.
+MOST_PAIRS: Final = 64
 
 
 class AwsNeeds:
@@ -101,12 +107,21 @@ class AwsNeeds:
     def _candidates(self, principal: AwsPrincipal, needs: tuple[Need, ...], pattern: str) -> list[str]:
         """Return names that match a pattern and what permits some action on it."""
         found: dict[str, None] = {}
+        patterns: list[set[str]] = []
         for each in needs:
+            patterns.append(set())
             for action in each.actions if each.resources[0] == pattern else ():
                 resources = self._resources(principal, Need((action,), (pattern,)), "", None)
                 request = AwsRequest(principal=principal, action=action, resources=resources)
-                found |= dict.fromkeys(self._evaluator.names(request))
-        return list(found)
+                names, permitted = self._evaluator.names(request)
+                found |= dict.fromkeys(names)
+                patterns[-1] |= set(permitted)
+        for one, other in itertools.combinations(patterns, 2):
+            for left, right in itertools.islice(itertools.product(sorted(one), sorted(other)), MOST_PAIRS):
+                name = common(placed(left, principal.account), placed(right, principal.account))
+                if name and name.count(":") == pattern.count(":"):
+                    found[name] = None
+        return list(found)[:MOST_PAIRS]
 
     def _each(
         self,

@@ -135,7 +135,8 @@ class PathSearch:
         hopeless = self._hopeless[sure]
         if principal.key in hopeless:
             return None
-        walk = self._walk(principal, sure=sure, without=hopeless)
+        changes = self._steps.changes_others(principal)
+        walk = self._walk(principal, sure=sure, without=frozenset() if changes else hopeless)
         visited = [principal.key]
         while True:
             try:
@@ -147,6 +148,9 @@ class PathSearch:
             if self._reach.administrator(at):
                 return path
             visited.append(at.key)
+            for step in self._steps.prepared(principal, path[-1]) if changes and len(path) > 1 else ():
+                if self._reach.administrator(step.to) and (step.sure or not sure):
+                    return (*path[:-1], step)
 
     def _to_secrets(self, principal: AwsPrincipal) -> list[AwsPath]:
         """Return paths to secrets and to production, other than by roles that one is meant to assume."""

@@ -124,6 +124,15 @@ def _moves(left: str, right: str, i: int, j: int) -> Iterable[tuple[int, int, st
         yield i + 1, j + 1, "x" if one == two == "?" else (two if one == "?" else one)
 
 
+def placed(pattern: str, account: str) -> str:
+    """Return the pattern of an ARN in one region of an account, where it leaves them open."""
+    parts = pattern.split(":", 5)
+    if len(parts) < 6:
+        return pattern
+    region = "x" if parts[3] == "*" else parts[3]
+    return ":".join((*parts[:3], region, account if parts[4] == "*" else parts[4], parts[5]))
+
+
 class Condition(msgspec.Struct, frozen=True):
     """One operator on one key: `operator` in lower case without prefix and suffix, `key` in lower case."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
-from remit.core.discovery.privileges.aws.account import AwsExport, AwsPrincipal
+from remit.core.discovery.privileges.aws.account import NO_FACTOR, AwsExport, AwsPrincipal
 from remit.core.discovery.privileges.aws.changes import AwsChanges
 from remit.core.discovery.privileges.aws.conditions import Facts, Truth, conditions_hold
 from remit.core.discovery.privileges.aws.evaluation import AwsRequest, Evaluator
@@ -22,6 +22,9 @@ from remit.core.discovery.privileges.aws.vocabulary import IDENTITIES, Gain, Nee
 
 #: Most targets of one technique that are looked at for one principal, administrators first.
 MOST_TARGETS: Final = 50
+
+
+_CHANGING = tuple(each for each in IDENTITIES if each.gain not in (Gain.IDENTITY, Gain.NEW_IDENTITY))
 
 
 class AwsSteps:
@@ -71,6 +74,16 @@ class AwsSteps:
                     names[kind, name] = None
         for key in names:
             self._trusting.setdefault(key, []).append(role)
+
+    def changes_others(self, principal: AwsPrincipal) -> bool:
+        """Return whether a principal may change the rights of some principal."""
+        return any(self._needs.possible(principal, each) for each in _CHANGING)
+
+    def prepared(self, principal: AwsPrincipal, step: AwsStep) -> Iterator[AwsStep]:
+        """Yield a step of another whose target has more rights, because a principal changed them before."""
+        for technique in _CHANGING:
+            if self._needs.possible(principal, technique):
+                yield from self._changes.before(principal, technique, step)
 
     def _rank(self, principal: AwsPrincipal) -> int:
         """Return the order of a target: administrators, those that can take steps themselves, others."""
@@ -154,7 +167,8 @@ class AwsSteps:
                 continue
             if technique.target == "role" and not self._can_assume_then(principal, target):
                 continue
-            yield step_of(technique, principal, target.name, met, target, (*reasons, *_exists(target)))
+            to = target.changed(NO_FACTOR)
+            yield step_of(technique, principal, target.name, met, to, (*reasons, *_exists(target)))
 
     def _targets(self, principal: AwsPrincipal, kind: str) -> list[AwsPrincipal]:
         key = principal.account, kind

@@ -14,7 +14,7 @@ import msgspec
 
 from remit.core.discovery.discovered import FilePlace
 from remit.core.discovery.privileges.aws.account import AwsKey, LastAccessed, OrganizationPolicy
-from remit.core.discovery.privileges.aws.policy import policy_document
+from remit.core.discovery.privileges.aws.policy import MOST_CHARACTERS, policy_document
 from remit.core.json_value import Json
 
 #: Most members of one list that are read.
@@ -23,9 +23,11 @@ ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 
 def text_of(value: Json, name: str) -> str:
-    """Return the text of a member, or an empty one."""
+    """Return the text of a member, or an empty one; names are cut after 256 characters."""
     found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, str) and len(found) <= 2_048 else ""
+    if not isinstance(found, str) or len(found) > MOST_CHARACTERS:
+        return ""
+    return found[:256] if name.endswith("Name") else found
 
 
 def members(value: Json, name: str) -> list[dict[str, Json]]:

@@ -490,3 +490,24 @@ def test_a_policy_of_the_account_with_versions_has_its_default() -> None:
     )
     agent = user("agent", attached=(f"{IAM}policy/ops",))
     assert paths_of([export(details(users=[agent], roles=[MACHINE], policies=[versions]))]) == []
+
+
+def test_names_are_safe_to_show() -> None:
+    """A name that recolors a terminal, and a statement's id that reorders a line, are written out."""
+    name = "agent\x1b[31m"
+    documents = policy(statement(DEPLOY, Sid="x\u202eyz"))
+    [found] = of(
+        FindingKind.ESCALATION_PATH, [export(details(users=[user(name, documents)], roles=[MACHINE]))]
+    )
+    shown = "".join((found.says, *found.steps, *found.reach, found.remediation))
+    assert shown.isprintable()
+    assert "\\u{1b}" in shown
+
+
+def test_policies_of_aws_are_known_without_their_documents() -> None:
+    """`list-attached-user-policies` names them only."""
+    attached = {"UserName": "agent", "AttachedPolicies": []}
+    for name, paths in (("IAMFullAccess", 1), ("ReadOnlyAccess", 0)):
+        attached["AttachedPolicies"] = [{"PolicyName": name, "PolicyArn": f"arn:aws:iam::aws:policy/{name}"}]
+        document = export({"Users": [{"UserName": "agent", "Arn": f"{IAM}user/agent"}]}, "users.json")
+        assert len(paths_of([document, export(attached, "attached.json")])) == paths

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Escalation paths in exports of AWS: the known ones are found, and where one point differs none is."""
 
+import json
 from typing import Any
 
 import pytest
@@ -319,3 +320,129 @@ def test_reach_is_told_in_words() -> None:
     exports = [export(details(users=[agent])), export({"SecretList": [secret]}, "secrets.json")]
     assert aws_reach(exports, f"{IAM}user/agent", now=NOW) == ("reads secret `prod/db`",)
     assert aws_reach(exports, f"{IAM}user/none", now=NOW) == ()
+
+
+def test_what_is_made_is_what_runs() -> None:
+    """The right to make one function and to run another one is no path."""
+    makes = statement("lambda:CreateFunction", "arn:aws:lambda:*:*:function:dev-*")
+    passes = statement("iam:PassRole")
+    runs = "arn:aws:lambda:*:*:function:"
+    assert agent_paths(makes, passes, statement("lambda:InvokeFunction", f"{runs}prod-*")) == []
+    assert len(agent_paths(makes, passes, statement("lambda:InvokeFunction", f"{runs}*-x"))) == 1
+    elsewhere = statement(DEPLOY[1:], "arn:aws:lambda:*:999988887777:function:*")
+    assert agent_paths(passes, elsewhere) == []
+
+
+def test_a_tag_that_one_may_set_is_no_protection() -> None:
+    """`iam:TagUser` on itself, and a trust policy with `sts:TagSession`, open conditions on tags."""
+    red = {"StringEquals": {"aws:PrincipalTag/team": "red"}}
+    tagged = statement(DEPLOY, Condition=red)
+    assert agent_paths(tagged, Tags=[{"Key": "team", "Value": "blue"}]) == []
+    [found] = agent_paths(tagged, statement("iam:TagUser"), Tags=[{"Key": "team", "Value": "blue"}])
+    assert found.evidence["certain"] is True
+    open_ = trust(AWS=f"{IAM}user/agent")
+    open_["Statement"][0]["Action"] = ["sts:AssumeRole", "sts:TagSession"]
+    assert len(agent_paths(more=[role("work", open_, policy(tagged))])) == 1
+
+
+def test_a_tag_of_a_target_decides() -> None:
+    """Tags of roles and users are in the export: one that is absent is no tag."""
+    only = {"StringEquals": {"aws:ResourceTag/open": "yes"}}
+    may = statement("iam:UpdateAssumeRolePolicy", Condition=only)
+    assert agent_paths(may) == []
+    document = details(
+        users=[user("agent", policy(may))], roles=[machine(Tags=[{"Key": "open", "Value": "yes"}])]
+    )
+    assert len(paths_of([export(document)])) == 1
+
+
+def test_rights_given_to_a_role_two_steps_away_are_used() -> None:
+    """A principal writes a policy into a role that it reaches only over another one."""
+    first = role("first", trust(AWS=f"{IAM}user/agent"))
+    second = role("second", trust(AWS=f"{IAM}role/first"))
+    [found] = agent_paths(statement("iam:PutRolePolicy", f"{IAM}role/second"), more=[first, second])
+    assert [each.split(" (")[0] for each in found.steps] == [
+        "User `agent` assumes role `first`",
+        "User `agent` writes a policy with any right into role `second`",
+        "Role `first` assumes role `second`",
+    ]
+
+
+def test_conditions_of_an_administrator_that_anyone_meets_leave_it_one() -> None:
+    """A region is chosen, a second factor is not."""
+    for condition, paths in (
+        ({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-1"]}}, 1),
+        ({"Bool": {"aws:MultiFactorAuthPresent": "true"}}, 0),
+    ):
+        chief = user("chief", policy(statement("*", Condition=condition)))
+        agent = user("agent", policy(statement("iam:CreateAccessKey")))
+        assert len(paths_of([export(details(users=[agent, chief]))])) == paths
+
+
+def test_a_session_is_trusted_as_its_role() -> None:
+    """A trust policy that names a role lets its sessions in."""
+    base = role("work", trust(Service="ec2.amazonaws.com"), policy(statement("sts:AssumeRole")))
+    target = role("target", trust(AWS=f"{IAM}role/work"), attached=(ADMINISTRATOR,))
+    request = {"RoleArn": f"{IAM}role/work", "RoleSessionName": "s", "Policy": policy(statement("sts:*"))}
+    exports = [
+        export(details(roles=[base, target])),
+        export({**request, "Policy": json.dumps(request["Policy"])}),
+    ]
+    assert len(paths_of(exports, "work/s")) == 1
+
+
+#: Scenarios of iam-vulnerable that other tools get wrong: the agent's statements, and whether it escalates.
+SCENARIOS: dict[str, tuple[list[dict[str, Any]], bool]] = {
+    "fn1: permissions in several policies": (
+        [statement("iam:PassRole"), statement("lambda:CreateFunction"), statement("lambda:InvokeFunction")],
+        True,
+    ),
+    "fn2: a resource that leads on": (
+        [statement("iam:CreatePolicyVersion", "arn:aws:iam::*:policy/tools-*")],
+        True,
+    ),
+    "fn3: a condition that holds": (
+        [
+            statement(
+                "iam:CreatePolicyVersion",
+                Condition={"DateGreaterThan": {"aws:TokenIssueTime": "2020-01-01T00:00:01Z"}},
+            )
+        ],
+        True,
+    ),
+    "fn4: all but some actions": (
+        [{"Effect": "Allow", "NotAction": ["iam:Update*", "iam:Create*", "iam:Attach*"], "Resource": "*"}],
+        True,
+    ),
+    "fp1: permitted and denied in one policy": (
+        [
+            statement("iam:CreatePolicyVersion"),
+            {"Effect": "Deny", "Action": "iam:CreatePolicyVersion", "Resource": "*"},
+        ],
+        False,
+    ),
+    "fp3: denied": ([{"Effect": "Deny", "Action": "iam:*", "Resource": "*"}], False),
+    "fp4: a resource that leads nowhere": (
+        [statement("iam:CreatePolicyVersion", "arn:aws:iam::aws:policy/fp4-*")],
+        False,
+    ),
+    "fp5: a condition that cannot hold": (
+        [
+            statement(
+                "iam:CreatePolicyVersion",
+                Condition={"DateLessThan": {"aws:TokenIssueTime": "2020-01-01T00:00:01Z"}},
+            )
+        ],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenarios_that_other_tools_get_wrong(name: str) -> None:
+    """What can be exploited is found, and what cannot is not."""
+    statements, found = SCENARIOS[name]
+    tools = managed("tools-1", policy(*statements))
+    agent = user("agent", attached=(f"{IAM}policy/tools-1",))
+    document = details(users=[agent, BOSS], roles=[machine()], policies=[tools])
+    assert bool(paths_of([export(document)])) is found
