@@ -30,11 +30,11 @@ def changes_of(draft: FixDraft, config: Path) -> list[DraftChange]:
     """
     from remit.cli.wrap.folder import with_lines
     from remit.config import load_config
-    from remit.config.folders import placed
 
     if not draft.upstream:
         return []
-    load_config(config)  # one that does not load is not extended
+    known = load_config(config)  # one that does not load is not extended
+    folders = {"tools": known.at(known.tools), "tasks": known.at(known.tasks)}
     before = config.read_text(encoding="utf-8")
 
     def lines(margin: str) -> list[str]:
@@ -45,7 +45,8 @@ def changes_of(draft: FixDraft, config: Path) -> list[DraftChange]:
 
     out = [DraftChange(config, before, with_lines(before, lines, config.name))]
     for name, text in draft.files.items():
-        path = placed(config.parent, name)
+        folder, _, file = name.partition("/")
+        path = folders[folder] / file
         if path.exists() or path.is_symlink():
             raise Conflict(
                 f"`{path}` exists already", code="exists", remediation="choose another name with `--name`"

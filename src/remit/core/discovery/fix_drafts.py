@@ -31,6 +31,8 @@ CREDENTIALS: Final = frozenset(
 )
 _PLAIN_NAME: Final = re.compile(r"[^a-z0-9-]+")
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?")
+#: Texts that are compared with a fingerprint before the search gives up: some seconds.
+MOST_CANDIDATES: Final = 1_000_000
 IsSecret = Callable[[str], bool]
 _DATABASES: Final = frozenset({"postgresql", "postgres", "password"})
 
@@ -361,10 +363,14 @@ def secret_in(text: str, tail: str, is_it: IsSecret, *, most: int = 8_192) -> tu
     """
     if len(tail) < 2:
         return None
+    left = MOST_CANDIDATES
     at = text.find(tail)
     while at >= 0:
         end = at + len(tail)
         for start in range(at, max(-1, end - most), -1):
+            left -= 1
+            if left < 0:
+                return None
             if is_it(text[start:end]):
                 return start, end
         at = text.find(tail, at + 1)
