@@ -272,7 +272,7 @@ def _taken(config: Path) -> frozenset[str]:
 
 
 def _carry_out(draft: FixDraft, known: Json, root: Path, version: str, *, apply: bool) -> None:
-    """Show a draft, or write it."""
+    """Show a draft, or write it; what `remit wrap` does, it tells itself."""
     from remit.cli.findings import fix
     from remit.core.errors import ConfigInvalid
 
@@ -286,8 +286,8 @@ def _carry_out(draft: FixDraft, known: Json, root: Path, version: str, *, apply:
     elif draft.pin and (version or apply):
         folder, changes = root, [_pin(draft, known, root, version)]
     if draft.wrap:
-        _wrap(draft, known, root, apply=apply)
-    elif apply and draft.upstream:
+        return _wrap(draft, known, root, apply=apply)
+    if apply and draft.upstream:
         fix.apply(changes, config)
     elif apply and draft.pin:
         from remit.cli.findings.secret_search import replace_below
@@ -319,8 +319,7 @@ def _pin(draft: FixDraft, known: Json, root: Path, version: str) -> DraftChange:
         )
     path = place_below(root, _first_place(known))
     before = read_file(path).decode("utf-8")
-    command = str(((known["facts"].get("evidence") or {}).get("command")) or "")
-    return fix.DraftChange(path, before, fix.pinned(before, draft.pin, version, command, path.name))
+    return fix.DraftChange(path, before, fix.pinned(before, draft, version, path.name))
 
 
 def _first_place(known: Json) -> str:

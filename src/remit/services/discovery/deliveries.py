@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.discovery.delivery import check_discovered, check_scan, facts_of, safe_line
+from remit.core.discovery.delivery import check_discovered, check_scan, facts_of, safe_line, subject_of
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.evidence.event import Event
@@ -215,7 +215,7 @@ class ScanDeliveries:
             facts=facts_of(one),
         )
         found = found_in(
-            known, part.scope, seen, tenant=self._tenant, name=one.id, kind=one.kind, about=one.about
+            known, part.scope, seen, tenant=self._tenant, name=one.id, kind=one.kind, about=subject_of(one)
         )
         return None if found is known else self._findings.changed(known, found)
 
