@@ -18,7 +18,8 @@ from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState, Severity
 from remit.ports.store.changes import PutValue
 from remit.ports.store.units import Unit
-from remit.services.discovery.deliveries import MOST_OF_PART, MOST_OF_SCAN
+from remit.services.discovery import deliveries
+from remit.services.discovery.deliveries import MOST_OF_ONE, MOST_OF_PART, MOST_OF_SCAN
 from tests.samples.discovered import a_server, an_exposed
 from tests.worlds.services import ServiceWorld, Told, service_world
 
@@ -140,7 +141,32 @@ async def test_a_scope_is_one_deliverers(world: ServiceWorld) -> None:
         told = await who.send(scope)
         assert (told.status, told.json["code"]) == (403, code), (scope, code)
     assert await states(world, one) == ["open"]
+    assert (await otto.send("crm/not-begun")).json["code"] == "scope-of-another"
     assert (await root.send("crm/prompts")).json["fixed"] == 1
+    assert (await agent.send("crm/prompts", one)).json["opened"] == 1
+
+
+async def test_one_deliverer_begins_few_scopes(world: ServiceWorld) -> None:
+    """An agent that may use every name below its own does not fill the register."""
+    agent, root = Deliverer(world, await world.agent_token("other-bot")), await deliverer(world, "root")
+    for number in range(MOST_OF_ONE):
+        assert (await agent.send(f"crm/{number}")).status == 200
+    assert (await agent.send("crm/more")).json["code"] == "too-many-scopes"
+    assert (await agent.send("crm/1", an_exposed())).status == 200
+    assert (await root.send("house")).status == 200
+
+
+async def test_unfinished_scans_do_not_pile_up(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scope that is full takes complete scans alone, which empty it."""
+    monkeypatch.setattr(deliveries, "MOST_OF_SCAN", 4)
+    otto = await deliverer(world, "otto")
+    told = [
+        await otto.send("house", *(a_server(f"s{turn}-{number}") for number in range(3)), complete=False)
+        for turn in range(6)
+    ]
+    assert [one.status for one in told] == [200, 200, 200, 409, 409, 409]
+    assert (await otto.send("house", a_server("last"))).json["fixed"] == 9
+    assert (await otto.send("house", a_server("next"), complete=False)).status == 200
 
 
 async def test_no_delivery_ends_an_agents_work_or_counts_in_a_decision(world: ServiceWorld) -> None:
@@ -213,13 +239,23 @@ async def test_scopes_are_plain_names(world: ServiceWorld, scope: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "about", ["", "credential", "credential:", "Agent:x", "agent:\u202ex", "a:" + "x" * 400]
+    ("about", "shown"),
+    [
+        ("", "other:unnamed"),
+        ("credential", "other:credential"),
+        ("Agent:x", "other:Agent:x"),
+        ("server:\u202ex", "server:\\u{202e}x"),
+        ("server: x", "other:server: x"),
+        ("a:" + "x" * 4_000, "a:" + "x" * 298),
+    ],
 )
-async def test_subjects_are_plain(world: ServiceWorld, about: str) -> None:
-    """A subject that hides what it is about is refused."""
-    otto = await deliverer(world, "otto")
-    told = await otto.send("house", msgspec.structs.replace(an_exposed(), about=about))
-    assert (told.status, told.json["code"]) == (400, "about")
+async def test_a_strange_subject_keeps_no_scan_from_being_delivered(
+    world: ServiceWorld, about: str, shown: str
+) -> None:
+    """A name in a scanned file may hold anything; it is shown as what it is."""
+    otto, one = await deliverer(world, "otto"), msgspec.structs.replace(an_exposed(), about=about)
+    assert (await otto.send("house", one, a_server())).json["opened"] == 2
+    assert (await world.services.findings.findings.get(one.id)).about == shown
 
 
 async def test_findings_are_filtered_by_severity_owner_and_kind(world: ServiceWorld) -> None:

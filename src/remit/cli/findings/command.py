@@ -272,7 +272,7 @@ def _taken(config: Path) -> frozenset[str]:
 
 
 def _carry_out(draft: FixDraft, known: Json, root: Path, version: str, *, apply: bool) -> None:
-    """Show a draft, or write it."""
+    """Show a draft, or write it; what `remit wrap` does, it tells itself."""
     from remit.cli.findings import fix
     from remit.core.errors import ConfigInvalid
 
@@ -286,13 +286,13 @@ def _carry_out(draft: FixDraft, known: Json, root: Path, version: str, *, apply:
     elif draft.pin and (version or apply):
         folder, changes = root, [_pin(draft, known, root, version)]
     if draft.wrap:
-        _wrap(draft, known, root, apply=apply)
-    elif apply and draft.upstream:
+        return _wrap(draft, known, root, apply=apply)
+    if apply and draft.upstream:
         fix.apply(changes, config)
     elif apply and draft.pin:
-        from remit.cli.wrap.backup import replace_file
+        from remit.cli.findings.secret_search import replace_below
 
-        replace_file(changes[0].path, changes[0].after.encode("utf-8"))
+        replace_below(root, changes[0].path, changes[0].after.encode("utf-8"))
     if terminal.is_json():
         files = {str(one.path): one.after for one in changes}
         terminal.answer({"says": draft.says, "files": files, "notes": list(draft.notes), "applied": apply})
@@ -319,8 +319,7 @@ def _pin(draft: FixDraft, known: Json, root: Path, version: str) -> DraftChange:
         )
     path = place_below(root, _first_place(known))
     before = read_file(path).decode("utf-8")
-    command = str(((known["facts"].get("evidence") or {}).get("command")) or "")
-    return fix.DraftChange(path, before, fix.pinned(before, draft.pin, version, command, path.name))
+    return fix.DraftChange(path, before, fix.pinned(before, draft, version, path.name))
 
 
 def _first_place(known: Json) -> str:
@@ -353,10 +352,11 @@ def _remove_secret(known: Json, root: Path, upstream: str, *, yes: bool) -> None
 
     The old content is kept nowhere: a copy would be another exposed secret.
     """
-    from remit.cli.findings.secret_search import find_secret, read_file, scan_key
-    from remit.cli.wrap.backup import replace_file
-    from remit.core.errors import Conflict
+    from remit.cli.findings.secret_search import find_secret, read_file, replace_below, scan_key
+    from remit.core.errors import Conflict, Malformed
 
+    if not upstream:
+        raise Malformed("the finding is not about a credential", remediation="leave `--remove-secret` out")
     found = find_secret(known, root, _key_or_refuse(scan_key(current().config_file)))
     asked = f"Take the secret out of {found.file}? No copy is kept; its history and backups stay."
     if not _consents(asked, yes=yes):
@@ -366,8 +366,15 @@ def _remove_secret(known: Json, root: Path, upstream: str, *, yes: bool) -> None
     after = f"{text[: found.start]}leased-by-remit:{upstream}{text[found.end :]}"
     if read_file(found.file) != found.content:
         raise Conflict(f"`{found.file}` was changed by another program meanwhile", remediation="do it again")
-    replace_file(found.file, after.encode("utf-8", "surrogateescape"))
+    replace_below(root, found.file, after.encode("utf-8", "surrogateescape"))
     terminal.remark(f"taken out of {found.file}: rotate it, as others may have read it", style="green")
+
+
+def _typed() -> str:
+    """Return the secret from the standard input; on a terminal it is not shown."""
+    import getpass
+
+    return getpass.getpass("Secret: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
 
 
 def _key_or_refuse(key: bytes) -> bytes:
@@ -445,7 +452,7 @@ def proven(
         terminal.remark("nothing was tried")
         return
     if stdin:
-        secret = sys.stdin.readline().rstrip("\r\n")
+        secret = _typed()
     else:
         secret = find_secret(known, root.expanduser().absolute(), _key_or_refuse(key)).secret
     compared = bool(key) and is_fingerprint_of(known["about"], key, secret)

@@ -13,7 +13,9 @@ from remit.core.discovery.fix_drafts import FixDraft, yaml_lines
 from remit.core.errors import ConfigInvalid, Conflict, Malformed
 
 _VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,60}")
-_PACKAGE: Final = re.compile(r"(@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+_PACKAGE: Final = re.compile(
+    r"(@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]{0,120}((@|==)[A-Za-z0-9._^~<>=*-]{0,40})?"
+)
 
 
 class DraftChange(NamedTuple):
@@ -30,11 +32,11 @@ def changes_of(draft: FixDraft, config: Path) -> list[DraftChange]:
     """
     from remit.cli.wrap.folder import with_lines
     from remit.config import load_config
-    from remit.config.folders import placed
 
     if not draft.upstream:
         return []
-    load_config(config)  # one that does not load is not extended
+    known = load_config(config)  # one that does not load is not extended
+    folders = {"tools": known.at(known.tools), "tasks": known.at(known.tasks)}
     before = config.read_text(encoding="utf-8")
 
     def lines(margin: str) -> list[str]:
@@ -45,7 +47,8 @@ def changes_of(draft: FixDraft, config: Path) -> list[DraftChange]:
 
     out = [DraftChange(config, before, with_lines(before, lines, config.name))]
     for name, text in draft.files.items():
-        path = placed(config.parent, name)
+        folder, _, file = name.partition("/")
+        path = folders[folder] / file
         if path.exists() or path.is_symlink():
             raise Conflict(
                 f"`{path}` exists already", code="exists", remediation="choose another name with `--name`"
@@ -90,7 +93,7 @@ def apply(changes: list[DraftChange], config: Path) -> None:
         load_bundle(load_config(config))
 
 
-def pinned(text: str, package: str, version: str, command: str, file: str) -> str:
+def pinned(text: str, draft: FixDraft, version: str, file: str) -> str:
     """Return a client's file with the version in its command.
 
     Raises `Malformed` for what is no package or version, `ConfigInvalid` unless the package stands there
@@ -100,14 +103,13 @@ def pinned(text: str, package: str, version: str, command: str, file: str) -> st
         raise Malformed(
             f"`{version[:40]}` is not a fixed version", remediation="give one such as `--version 1.2.3`"
         )
-    if not _PACKAGE.fullmatch(package):
+    if not _PACKAGE.fullmatch(draft.pin) or not _PACKAGE.fullmatch(draft.pinned):
         raise Malformed("the finding names no package", remediation="write the version by hand")
-    mark = "==" if command.startswith(("uv", "pip")) else "@"
-    written = f'"{package}"'
+    written = f'"{draft.pin}"'
     if text.count(written) != 1:
         raise ConfigInvalid(
-            f"has the argument `{package}` {text.count(written)} times",
+            f"has the argument `{draft.pin}` {text.count(written)} times",
             file=file,
             remediation="write the version by hand",
         )
-    return text.replace(written, f'"{package}{mark}{version}"')
+    return text.replace(written, f'"{draft.pinned}{version}"')

@@ -66,6 +66,16 @@ def read_file(path: Path) -> bytes:
         return opened.read(MOST_BYTES)
 
 
+def replace_below(root: Path, path: Path, content: bytes) -> None:
+    """Replace a file below a folder, completely or not at all; a link that took its place is not followed."""
+    from remit.cli.wrap.backup import write_private
+
+    place_below(root, path.relative_to(root.resolve()).as_posix())
+    mode = path.lstat().st_mode & 0o7777
+    write_private(path, content)
+    path.chmod(mode, follow_symlinks=False) if os.chmod in os.supports_follow_symlinks else path.chmod(mode)
+
+
 def _absent(path: Path, why: str) -> NotFound:
     return NotFound(
         f"`{path}` cannot be read: {why}",

@@ -28,7 +28,8 @@ NAME_CHARS: Final = 300
 MOST_VALUES: Final = 200
 MOST_DEPTH: Final = 6
 MOST_EVIDENCE: Final = 8_000
-_SUBJECT: Final = re.compile(r"[a-z][a-z0-9-]{0,30}:\S.{0,298}", re.DOTALL)
+SUBJECT_CHARS: Final = 300
+_SUBJECT: Final = re.compile(r"[a-z][a-z0-9-]{0,30}:\S.*", re.DOTALL)
 _SCOPE: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,79}")
 _SCAN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,79}")
 
@@ -50,21 +51,22 @@ def check_scan(scope: str, scan: str) -> None:
 
 
 def check_discovered(found: Discovered) -> None:
-    """Raise `Malformed` for what no scan may report: a kind that remit observes itself, a strange subject."""
+    """Raise `Malformed` for a kind that remit observes itself."""
     if found.kind not in DISCOVERED:
         raise Malformed(
             f"`{found.kind.value}` is what remit observes itself",
             code="kind",
             remediation=f"deliver kinds such as `{next(iter(DISCOVERED)).value}`",
         )
-    if not _SUBJECT.fullmatch(found.about) or found.about != plain(found.about):
-        raise Malformed(
-            f"`{plain(found.about)[:80]}` is not a subject",
-            code="about",
-            remediation="write it as `kind:name`, such as `server:files`",
-        )
-    if len(found.which) > 2_000:
-        raise Malformed("`which` has more than 2000 characters", remediation="use a digest")
+
+
+def subject_of(found: Discovered) -> str:
+    """Return the subject of a finding as it is kept and shown.
+
+    A name in a scanned file may hold anything: it must not keep a whole scan from being delivered.
+    """
+    text = plain(found.about[:2_000])[:SUBJECT_CHARS]
+    return text if _SUBJECT.fullmatch(text) else f"other:{text[: SUBJECT_CHARS - len('other:')] or 'unnamed'}"
 
 
 def facts_of(found: Discovered) -> dict[str, Json]:

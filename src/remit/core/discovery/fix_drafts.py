@@ -31,6 +31,8 @@ CREDENTIALS: Final = frozenset(
 )
 _PLAIN_NAME: Final = re.compile(r"[^a-z0-9-]+")
 _TABLE: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?")
+#: Texts that are compared with a fingerprint before the search gives up: some seconds.
+MOST_CANDIDATES: Final = 1_000_000
 IsSecret = Callable[[str], bool]
 _DATABASES: Final = frozenset({"postgresql", "postgres", "password"})
 
@@ -55,8 +57,9 @@ class FixChoices(msgspec.Struct, frozen=True, kw_only=True):
 class FixDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A draft. `upstream` and `section` go into `remit.yaml`, `files` are new files beside it.
 
-    `wrap` is the server of a client's file that `remit wrap` puts behind remit; `pin` is the package that
-    wants a version. `notes` are what a person does besides, in order.
+    `wrap` is the server of a client's file that `remit wrap` puts behind remit. `pin` is the argument that
+    wants a version, and `pinned` what it becomes before the version itself. `notes` are what a person does
+    besides, in order.
     """
 
     says: str
@@ -65,6 +68,7 @@ class FixDraft(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     wrap: str = ""
     pin: str = ""
+    pinned: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -87,12 +91,7 @@ def drafted(finding: Finding, choices: FixChoices, taken: frozenset[str] = froze
             notes=("work as usual, then run `remit suggest` and change `mode` to `enforce`",),
         )
     if finding.kind is FindingKind.UNPINNED_COMMAND:
-        package = evidence_of(finding, "package")
-        return FixDraft(
-            says="writes the version that you have checked into the client's file",
-            pin=package,
-            notes=() if package else ("write the version into the command by hand",),
-        )
+        return _pinned(finding)
     if finding.kind is FindingKind.ESCALATION_PATH:
         steps = finding.facts.get("steps")
         lines = [str(one) for one in steps] if isinstance(steps, list) else []
@@ -101,6 +100,20 @@ def drafted(finding: Finding, choices: FixChoices, taken: frozenset[str] = froze
         notes.append(advice if isinstance(advice, str) and advice else _REMOVE)
         return FixDraft(says="removes the first step of the path at the provider", notes=tuple(notes))
     return FixDraft(says="there is no draft for this kind", notes=(_remediation(finding),))
+
+
+def _pinned(finding: Finding) -> FixDraft:
+    package, version = evidence_of(finding, "package"), evidence_of(finding, "version")
+    said = finding.facts.get("advice")
+    advice = said if isinstance(said, str) else ""
+    mark = "==" if f"{package}==" in advice else "@"
+    by_hand = not package or "@sha256:" in advice or "@COMMIT" in advice
+    return FixDraft(
+        says="writes the version that you have checked into the client's file",
+        pin="" if by_hand else f"{package}{mark}{version}" if version else package,
+        pinned="" if by_hand else f"{package}{mark}",
+        notes=(advice or "write the version into the command by hand",) if by_hand else (),
+    )
 
 
 _REMOVE: Final = "remove the permission that the first step needs, or limit it to fixed resources"
@@ -361,10 +374,14 @@ def secret_in(text: str, tail: str, is_it: IsSecret, *, most: int = 8_192) -> tu
     """
     if len(tail) < 2:
         return None
+    left = MOST_CANDIDATES
     at = text.find(tail)
     while at >= 0:
         end = at + len(tail)
         for start in range(at, max(-1, end - most), -1):
+            left -= 1
+            if left < 0:
+                return None
             if is_it(text[start:end]):
                 return start, end
         at = text.find(tail, at + 1)

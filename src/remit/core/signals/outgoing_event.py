@@ -27,6 +27,7 @@ TOLD_KINDS: Final = (EventKind.TASK_ENDED, EventKind.AGENT_CHANGED, EventKind.PE
 USUAL_KINDS: Final = (
     EventKind.LEASE_OPEN,
     EventKind.FINDING_SEEN,
+    EventKind.SCAN_DELIVERED,
     EventKind.FENCE_LOCKED,
     EventKind.FENCE_UNLOCKED,
 )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deliveries of scans: what was discovered elsewhere becomes findings.
 
-1. A scan has a scope: the name of what was scanned. An agent delivers only into the scopes that the
-   configuration gives it, a person into scopes that no other one has begun. Administrators deliver into all.
+1. A scan has a scope: the name of what was scanned. An agent delivers into the scopes that the configuration
+   gives it, a person into scopes that no agent is given and no other person has begun. Administrators deliver
+   into all.
 2. The parts of a scan arrive in order. The same part again, and a scan that began before the last one, change
    nothing.
 3. The end of a complete scan closes what its scope no longer sees. Other scopes still hold their findings.
@@ -17,12 +18,12 @@ from typing import Final
 
 import msgspec
 
-from remit.core.discovery.delivery import check_discovered, check_scan, facts_of, safe_line
+from remit.core.discovery.delivery import check_discovered, check_scan, facts_of, safe_line, subject_of
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingResolved, ScanDelivered
-from remit.core.findings.finding import FindingState, ScopeSighting, answered
+from remit.core.findings.finding import DISCOVERED, FindingState, ScopeSighting, answered
 from remit.core.findings.scan_scopes import found_in, not_seen
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue
@@ -31,10 +32,12 @@ from remit.ports.store.units import Unit
 from remit.services.findings.findings import TRIES, Findings, Sighting, replaced
 
 PREFIX: Final = "scan-scope:"
-#: Most findings of one part, and of one scan; most scopes, and most scans that a scope remembers.
+#: Most findings of one part, of one scan, and twice that of one scope; most scopes of all, and of one
+#: deliverer; most scans that a scope remembers.
 MOST_OF_PART: Final = 500
 MOST_OF_SCAN: Final = 10_000
 MOST_SCOPES: Final = 1_000
+MOST_OF_ONE: Final = 100
 MOST_SCANS: Final = 16
 #: Findings that one commit holds, and that the end of a scan looks at.
 TOGETHER: Final = 50
@@ -73,11 +76,12 @@ class _Scan(msgspec.Struct, frozen=True):
 
 
 class ScanScope(msgspec.Struct, frozen=True, kw_only=True):
-    """A scope: who delivers into it, and its last scans by id."""
+    """A scope: who delivers into it, its last scans by id, and about how many of its findings stand."""
 
     name: str
     by: str
     scans: dict[str, _Scan] = {}
+    standing: int = 0
 
     @property
     def newest(self) -> int:
@@ -109,8 +113,7 @@ class ScanDeliveries:
 
     def admit(self, agent: str, scope: str) -> None:
         """Do step 1 for an agent; raises `Forbidden`."""
-        given = self._scanners.get(agent, ())
-        if not any(scope == one or (one.endswith("*") and scope.startswith(one[:-1])) for one in given):
+        if not any(_covers(one, scope) for one in self._scanners.get(agent, ())):
             raise Forbidden(
                 f"agent `{agent}` does not deliver scans of `{scope[:80]}`",
                 code="scope",
@@ -135,22 +138,32 @@ class ScanDeliveries:
         async with self._one:
             scope = await self._scope(part.scope, by, every_scope=every_scope)
             scan, again = _next(scope, part)
+            if part.found and not again and scope.standing > 2 * MOST_OF_SCAN and not part.complete:
+                raise _too_many("a scope", 2 * MOST_OF_SCAN)
             if again and scan.number < scope.newest:
                 return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=0, fixed=0)
             opened = await self._see(part, scan.number, by)
-            fixed = 0
+            fixed, standing = 0, scope.standing + opened
             if part.last and part.complete:
-                fixed = await self._close(part, scan.number, by)
+                fixed, standing = await self._close(part, scan.number, by)
             if not again:
+                scope = msgspec.structs.replace(scope, standing=standing)
                 await self._keep(scope, part, scan, opened, fixed, by)
             return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=opened, fixed=fixed)
 
     async def _scope(self, name: str, by: str, *, every_scope: bool) -> ScanScope:
+        if not every_scope and any(_covers(one, name) for some in self._scanners.values() for one in some):
+            raise Forbidden(
+                f"the configuration gives scope `{name}` to an agent",
+                code="scope-of-another",
+                remediation="use another scope, or deliver as an administrator",
+            )
         kept = await self._store.value(self._tenant, PREFIX + name)
         if kept is None:
-            if len(await self._store.values(self._tenant, PREFIX)) >= MOST_SCOPES:
+            known = await self._store.values(self._tenant, PREFIX)
+            if len(known) >= MOST_SCOPES or sum(one["by"] == by for one in known) >= MOST_OF_ONE:
                 raise Conflict(
-                    f"there are {MOST_SCOPES} scopes already",
+                    f"there are {MOST_SCOPES} scopes already, or {MOST_OF_ONE} of this deliverer",
                     code="too-many-scopes",
                     remediation="use a scope for each tree, and not for each scan",
                 )
@@ -202,20 +215,24 @@ class ScanDeliveries:
             facts=facts_of(one),
         )
         found = found_in(
-            known, part.scope, seen, tenant=self._tenant, name=one.id, kind=one.kind, about=one.about
+            known, part.scope, seen, tenant=self._tenant, name=one.id, kind=one.kind, about=subject_of(one)
         )
         return None if found is known else self._findings.changed(known, found)
 
-    async def _close(self, part: ScanPart, number: int, by: str) -> int:
-        """Do step 3; return how many findings are fixed with it."""
-        fixed = 0
+    async def _close(self, part: ScanPart, number: int, by: str) -> tuple[int, int]:
+        """Do step 3; return how many findings are fixed with it, and how many of the scope stand."""
+        fixed = standing = 0
         for state in (FindingState.OPEN, FindingState.ACCEPTED):
-            held = await self._findings.about(state=state, limit=MOST_LOOKED_AT)
+            held = await self._findings.about(state=state, kinds=tuple(DISCOVERED), limit=MOST_LOOKED_AT)
             for one in held:
                 sighting = one.scopes.get(part.scope)
-                if sighting is not None and sighting.number < number:
+                if sighting is None:
+                    continue
+                if sighting.number < number:
                     fixed += await self._unseen(one.id, part, number, by)
-        return fixed
+                else:
+                    standing += 1
+        return fixed, standing
 
     async def _unseen(self, name: str, part: ScanPart, number: int, by: str) -> bool:
         for left in reversed(range(TRIES)):
@@ -282,9 +299,17 @@ def _next(scope: ScanScope, part: ScanPart) -> tuple[_Scan, bool]:
             remediation="send the parts in order, or begin another scan",
         )
     if scan.found + len(part.found) > MOST_OF_SCAN:
-        raise Conflict(
-            f"a scan has more than {MOST_OF_SCAN} findings",
-            code="too-many",
-            remediation="scan smaller trees, each with its own scope, or use a baseline",
-        )
+        raise _too_many("a scan", MOST_OF_SCAN)
     return scan, False
+
+
+def _too_many(what: str, most: int) -> Conflict:
+    return Conflict(
+        f"{what} has more than {most} findings",
+        code="too-many",
+        remediation="scan smaller trees completely, each with its own scope, or use a baseline",
+    )
+
+
+def _covers(given: str, scope: str) -> bool:
+    return scope == given or (given.endswith("*") and scope.startswith(given[:-1]))

@@ -32,7 +32,7 @@ from remit.services.findings.findings import Findings, replaced
 
 #: Attempts within an hour: about one finding, and of one person.
 OF_FINDING: Final = 5
-OF_PERSON: Final = 30
+OF_PERSON: Final = 12
 HOUR_S: Final = 3600.0
 LONGEST_SECRET: Final = 16_384
 _FOLLOWED: Final = 10_000

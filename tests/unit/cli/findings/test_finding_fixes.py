@@ -16,7 +16,7 @@ from remit.config import examine_config, load_bundle, load_config
 from remit.config.scaffold import scaffold
 from remit.core.discovery.delivery import facts_of
 from remit.core.discovery.discovered import Discovered
-from remit.core.discovery.fix_drafts import FixChoices, drafted
+from remit.core.discovery.fix_drafts import FixChoices, FixDraft, drafted
 from remit.core.errors import ConfigInvalid, Conflict, Malformed, NotFound, RemitError
 from remit.core.findings.finding import Finding, FindingKind
 from tests.samples.discovered import KEY, a_server, an_exposed
@@ -155,16 +155,31 @@ def test_the_secret_is_found_again_by_its_fingerprint(tmp_path: Path, text: str,
         find_secret(finding, tmp_path, b"another key")
 
 
+def unpinned(package: str, advice: str = "", version: str = "") -> FixDraft:
+    """Return the draft for a command without a fixed version."""
+    one = msgspec.structs.replace(
+        a_server(),
+        kind=FindingKind.UNPINNED_COMMAND,
+        evidence={"package": package, "version": version},
+        remediation=advice,
+    )
+    return drafted(a_finding(one), FixChoices())
+
+
 def test_a_version_is_written_only_where_it_is_clear() -> None:
     """One whole argument, a fixed version; else a person does it."""
     text = '{"command": "npx", "args": ["-y", "@acme/files", "/srv/@acme/files"]}'
-    assert '"@acme/files@1.2.3"' in fix.pinned(text, "@acme/files", "1.2.3", "npx", "x.json")
-    assert '"files==1.2.3"' in fix.pinned('["files"]', "files", "1.2.3", "uvx", "x.json")
+    assert '"@acme/files@1.2.3"' in fix.pinned(text, unpinned("@acme/files"), "1.2.3", "x.json")
+    moving = unpinned("@acme/files", version="latest")
+    assert fix.pinned('["@acme/files@latest"]', moving, "1.2.3", "x") == '["@acme/files@1.2.3"]'
+    python = unpinned("files", "write it, such as `files==1.2.3`")
+    assert fix.pinned('["files"]', python, "1.2.3", "x.json") == '["files==1.2.3"]'
     for package, version in (("@acme/files", "latest"), ("@acme/files", '1"'), ('x", "evil', "1.2.3")):
         with pytest.raises(Malformed):
-            fix.pinned(text, package, version, "npx", "x.json")
+            fix.pinned(text, unpinned(package), version, "x.json")
     with pytest.raises(ConfigInvalid, match="2 times"):
-        fix.pinned('["files", "files"]', "files", "1.2.3", "npx", "x.json")
+        fix.pinned('["files", "files"]', python, "1.2.3", "x.json")
+    assert unpinned("image", "such as `image@sha256:DIGEST`").pin == ""
 
 
 def test_an_escalation_path_and_other_kinds_have_words() -> None:
