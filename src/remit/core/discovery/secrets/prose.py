@@ -45,6 +45,7 @@ NOUNS_ALONE: Final = frozenset(
 )
 _LOGINS: Final = re.compile(rb"(?i)log|sign|cred|zugang|konto|compte|cuenta|acceso|account")
 _INSIDE: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_./$@-")
+_BREAKS: Final = (b"\\n", b"\\r", b"\\t")
 _ONWARD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRTUVWXYZabcdefghijklmnopqrtuvwxyz_/([=-")
 _SIGNED: Final = compiled(
     rb"[A-Za-z!#$%&*+?^~@][\w!#$%&*+?^~@.-]*[0-9]|[0-9][\w.-]*[A-Za-z!#$%&*+?^~@]|"
@@ -140,7 +141,8 @@ _ROWS: Final = 200
 
 def secret_in_sentence(data: bytes, start: int, end: int, *, log: bool = False) -> Candidate | None:
     """Return the secret that the noun at a position gives away, or nothing."""
-    if (start and data[start - 1] in _INSIDE) or (end < len(data) and data[end] in _ONWARD):
+    inside = start and data[start - 1] in _INSIDE and data[start - 2 : start] not in _BREAKS
+    if inside or (end < len(data) and data[end] in _ONWARD):
         return None
     noun = data[start:end]
     # Only near a word with digits or signs does a sentence hold a secret.

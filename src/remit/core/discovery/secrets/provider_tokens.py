@@ -171,7 +171,9 @@ _OPTIONS: Final = re2.Options()
 _OPTIONS.encoding = re2.Options.Encoding.LATIN1
 _OPTIONS.max_mem = 64 << 20
 _ALL: Final = re2.compile(
-    rb"(?:^|[^0-9A-Za-z_/+=-]|[=/-])(?:" + b"|".join(b"(%s)" % shape.pattern for shape in SHAPES) + rb")",
+    rb"(?:^|[^0-9A-Za-z_/+=-]|[=/-]|\\[nrt])(?:"
+    + b"|".join(b"(%s)" % shape.pattern for shape in SHAPES)
+    + rb")",
     _OPTIONS,
 )
 #: What each shape has near its beginning, so that one fast search finds the places to look at.
@@ -198,7 +200,9 @@ _WORD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 _PEM: Final = re2.compile(rb"-----BEGIN ([A-Z0-9 ]{0,20})PRIVATE KEY(?: BLOCK)?-----", _OPTIONS)
 #: A key's text is at most so long, escapes included.
 _PEM_BYTES: Final = 20_000
-_AWS_SECRET: Final = re2.compile(rb"(?:^|[^0-9A-Za-z/+=])([0-9A-Za-z/+]{40})(?:[^0-9A-Za-z/+=]|$)", _OPTIONS)
+_AWS_SECRET: Final = re2.compile(
+    rb"(?:^|[^0-9A-Za-z/+=]|[=]|\\[nrt])([0-9A-Za-z/+]{40})(?:[^0-9A-Za-z/+=]|$)", _OPTIONS
+)
 #: How far from an access key its secret stands.
 _PAIR_BYTES: Final = 400
 
@@ -238,7 +242,7 @@ def provider_tokens(data: bytes, anchors: list[tuple[int, int]] | None = None) -
             continue
         if (
             len(set(value)) < _CHARACTERS
-            or placeholder(value)
+            or placeholder(value.rpartition(b"/")[2] if value.startswith(b"http") else value)
             or (shape.check is not None and not shape.check(value))
         ):
             continue

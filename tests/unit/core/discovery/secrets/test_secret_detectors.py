@@ -59,6 +59,17 @@ def test_a_token_of_a_provider_is_found_by_its_shape_alone(slot: str) -> None:
     assert (one.start, one.end, one.fingerprint) == (4, 4 + len(value), named(value))
 
 
+@pytest.mark.parametrize(
+    "around", ["x={}", '"{}"', "run -p {} now", "https://{}@h.io/", "?k={}&x", "{}", "a\\n{}\\nb", "/{}/"]
+)
+@pytest.mark.parametrize("slot", ["ghp", "slack_hook", "pypi", "openai", "azure_storage", "jwt", "telegram"])
+def test_a_token_is_found_in_any_place(slot: str, around: str) -> None:
+    """In an assignment, a string, a command, an address, a query, alone, and between escapes of JSON."""
+    value = SECRETS[slot](Random(slot))
+    text = around.format(value)
+    assert any(value[:20] in text[one.start : one.end] for one in found(text, SourceKind.CODE))
+
+
 def test_a_token_with_a_wrong_checksum_is_no_token() -> None:
     """Random letters in the form of a GitHub token are not reported."""
     assert not found("ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5", SourceKind.CODE)
