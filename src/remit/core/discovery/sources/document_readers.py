@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -54,6 +55,8 @@ _YAML_HIDING: Final = re2.compile(
 )  # fmt: skip
 #: Largest JSON text that is read as a tree only for what it hides.
 _MAX_TREE: Final = 1_000_000
+#: Files of package managers: large, in every repository, and the same for all who install.
+_LOCK: Final = re.compile(r"(?:-lock|\.lock|-shrinkwrap)\.json$")
 
 
 class JsonReader:
@@ -76,7 +79,7 @@ class JsonReader:
         elif b'"nbformat"' in content and is_notebook(tree := json_tree(text)):
             yield from notebook_reads(tree, chunk)
             yield from pieces_apart(text, cell_places(tree), chunk, SourceKind.CONFIG)
-        elif len(text) <= _MAX_TREE and _HIDING.search(content):
+        elif len(text) <= _MAX_TREE and not _LOCK.search(chunk.file) and _HIDING.search(content):
             yield from pieces_apart(
                 text, taken_values(json_tree(text), escapes=True), chunk, SourceKind.CONFIG
             )

@@ -29,6 +29,8 @@ _DOCUMENT: Final = re.compile(r'\bdata\s+"aws_iam_policy_document"\s+"([\w-]{1,1
 _RESOURCE: Final = re.compile(r'^\s*(?:resource|data)\s+"([\w-]{1,128})"\s+"([\w-]{1,128})"', re.MULTILINE)
 _HCL: Final = re.compile(r'"(?:[^"\\\n]++|\\.)*+"|#[^\n]*+|//[^\n]*+|[{}\[\](),=:]|[^\s"{}\[\](),=:#]++')
 _MOST_POLICY: Final = 100_000
+#: Characters that are read for policies of one file.
+_MOST_READ: Final = 5_000_000
 _MOST_DEPTH: Final = 40
 _FIELDS: Final = {
     "actions": "Action", "not_actions": "NotAction", "resources": "Resource", "not_resources": "NotResource",
@@ -59,23 +61,26 @@ class TerraformReader:
 
 
 def _policies(text: str) -> Iterator[tuple[int, Json]]:
+    left = _MOST_READ
     for one in _HEREDOC.finditer(text):
-        end = text.find(f"{one[1]}", one.end(), one.end() + _MOST_POLICY)
-        body = text[one.end() : end if end >= 0 else one.end()]
+        end = text.find(one[1], one.end(), one.end() + _MOST_POLICY)
+        left -= (end if end >= 0 else one.end() + _MOST_POLICY) - one.end()
+        body = text[one.end() : end] if end >= 0 and left > 0 else ""
         if "Statement" in body and is_policy(document := plain(json_tree(body))):
             yield one.start(), document
-    for one in _ENCODED.finditer(text):
-        document = _hcl_value(text[one.end() : one.end() + _MOST_POLICY])
-        if is_policy(document):
-            yield one.start(), document
-    for one in _DOCUMENT.finditer(text):
-        block = _hcl_value(text[one.end() - 1 : one.end() + _MOST_POLICY])
-        statements = block.get("statement") if isinstance(block, dict) else None
-        if isinstance(statements, list):
-            yield (
-                one.start(),
-                {"Version": "2012-10-17", "Statement": [_statement(each) for each in statements]},
-            )
+    for pattern in (_ENCODED, _DOCUMENT):
+        for one in pattern.finditer(text):
+            begin = one.end() - (pattern is _DOCUMENT)
+            value, size = _hcl_value(text[begin : begin + _MOST_POLICY])
+            left -= size
+            if left < 0:
+                return
+            statements = value.get("statement") if isinstance(value, dict) else None
+            if pattern is _DOCUMENT and isinstance(statements, list):
+                made = [_statement(each) for each in statements]
+                yield one.start(), {"Version": "2012-10-17", "Statement": made}
+            elif pattern is _ENCODED and is_policy(value):
+                yield one.start(), value
 
 
 def _statement(block: Json) -> Json:
@@ -100,25 +105,31 @@ def _statement(block: Json) -> Json:
     return made
 
 
-def _hcl_value(text: str) -> Json:
-    """Return the first object or list in HCL: blocks become lists of objects, references stay as `${...}`."""
-    tokens = [one[0] for one in _HCL.finditer(text) if one[0][0] != "#" and not one[0].startswith("//")]
-    return _Hcl(tokens).value(0)
+def _hcl_value(text: str) -> tuple[Json, int]:
+    """Return the first object or list in HCL, and its length.
+
+    Blocks become lists of objects, references stay as `${...}`.
+    """
+    reader = _Hcl(text)
+    return reader.value(0), reader.read
 
 
 class _Hcl:
     """Reads values from tokens; what it does not know becomes a text, so that a policy is never narrowed."""
 
-    def __init__(self, tokens: list[str]) -> None:
-        self._tokens = tokens
-        self._at = 0
+    def __init__(self, text: str) -> None:
+        self.read = 0
+        self._tokens = (one for one in _HCL.finditer(text) if not one[0].startswith(("#", "//")))
+        self._ahead = ""
 
     def _next(self) -> str:
-        self._at += 1
-        return self._tokens[self._at - 1] if self._at <= len(self._tokens) else ""
+        token, self._ahead = self._peek(), ""
+        return token
 
     def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        if not self._ahead and (found := next(self._tokens, None)) is not None:
+            self._ahead, self.read = found[0], found.end()
+        return self._ahead
 
     def value(self, depth: int) -> Json:
         token = self._next()

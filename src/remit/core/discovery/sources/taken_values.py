@@ -105,7 +105,10 @@ def _secret_data(secret: dict[str, Json], names: tuple[str, ...]) -> Iterator[Ta
 
 def escaped_values(text: str) -> Iterator[Taken]:
     """Yield the texts with escapes of a JSON text, without reading it as a tree."""
-    for found in _ESCAPED.finditer(text):
+    at = 0
+    # Anchored: where nothing follows, no later position is tried.
+    while (found := _ESCAPED.match(text, at)) is not None:
+        at = found.end()
         start, end = found.span(1)
         field = _FIELD.search(text, max(start - 160, 0), start)
         value = unescaped(found[1])

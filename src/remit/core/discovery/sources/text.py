@@ -160,17 +160,23 @@ class Taken(NamedTuple):
 def pieces_apart(text: str, taken: Iterable[Taken], chunk: FileChunk, kind: SourceKind) -> Iterator[Piece]:
     """Yield each taken value as a piece, then the text around them, with blanks in their places."""
     rest: list[str] = []
-    at = counted = 0
+    at = counted = begun = 0
     line = chunk.line
     for one in sorted(taken, key=lambda found: found.start):
         if one.start < at:
             continue  # inside another value
-        line += text.count("\n", counted, one.start)
+        if newlines := text.count("\n", counted, one.start):
+            line += newlines
+            begun = text.rfind("\n", counted, one.start) + 1
         counted = one.start
+        if not one.text:
+            rest += (text[at : one.start], _blank(text[one.start : one.end]))
+            at = one.end
+            continue
         place = FilePlace(
             file=chunk.file,
             line=line,
-            column=one.start - text.rfind("\n", 0, one.start),
+            column=one.start - begun + 1,
             inside=one.inside or ".".join(one.names),
             commit=chunk.commit,
         )
