@@ -278,6 +278,24 @@ PATHS: Final = [
         acting("Microsoft.Web/sites"),
         assigned("Website Contributor"),
     ),
+    _case(
+        "a denial of a group that it may belong to",
+        "role-assignment",
+        assigned("User Access Administrator", SUB),
+        denied("*", principals=[{"id": "g", "type": "Group"}]),
+    ),
+    _case(
+        "a denial that excepts a group",
+        "role-assignment",
+        assigned("User Access Administrator", SUB),
+        denied("*", excludePrincipals=[{"id": "g", "type": "Group"}]),
+    ),
+    _case(
+        "keys by Cognitive Services User",
+        "ai-keys",
+        resource("Microsoft.CognitiveServices/accounts", "a"),
+        assigned("Cognitive Services User"),
+    ),
 ]
 
 NEAR_MISSES: Final = [
@@ -395,5 +413,13 @@ NEAR_MISSES: Final = [
         assigned("Website Contributor", GROUP, BOSS),
         acting("Microsoft.Web/sites"),
         assigned("Website Contributor"),
+    ),
+    _case("a vault that it owns", "", POLICIES, assigned("Owner")),
+    _case(
+        "a denial that children inherit",
+        "",
+        POLICIES,
+        assigned("Key Vault Contributor"),
+        denied("Microsoft.KeyVault/*", scope=GROUP),
     ),
 ]

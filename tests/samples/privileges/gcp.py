@@ -207,6 +207,13 @@ PATHS: Final = [
             )
         },
     ),
+    Case(
+        name="a policy alone, in a file that says nothing",
+        provider=PermissionSource.GCP,
+        documents={"iam/policy.json": policy(OWNER, given(TOKENS))},
+        paths=frozenset({"bot@example.com access-token"}),
+        source="Google Cloud documentation",
+    ),
 ]
 
 NEAR_MISSES: Final = [
@@ -278,5 +285,11 @@ NEAR_MISSES: Final = [
     _case("an owner is no path", "", given("roles/owner")),
     _case(
         "a token of a writer of logs", "", given(TOKENS), given("roles/logging.logWriter", BOSS), owner=False
+    ),
+    _case(
+        "a token of a disabled account",
+        "",
+        given(TOKENS),
+        more={"accounts.json": [{**ACCOUNTS[0], "disabled": True}]},
     ),
 ]

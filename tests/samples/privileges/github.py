@@ -69,6 +69,7 @@ def _case(name: str, paths: str, document: Json, **more: Json) -> Case:
 
 _WORKFLOW: Final = ".github/workflows/w.yml"
 _DEFAULT: Final = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}
+_MEMBER: Final = "github.event.pull_request.author_association == 'MEMBER'"
 _PUBLIC: Final = [{"full_name": "acme/web", "private": False}]
 _PRIVATE: Final = [{"full_name": "acme/web", "private": True}]
 _DEPLOY: Final = workflow("push", CHECKOUT, BUILD)
@@ -162,6 +163,47 @@ PATHS: Final = [
         "a provider without a condition",
         "p open-trust",
         {"name": "p", "oidc": {"issuerUri": "https://token.actions.githubusercontent.com"}},
+    ),
+    _case(
+        "only forks",
+        f"{_WORKFLOW} pull-request-code",
+        workflow(
+            "pull_request_target",
+            CHECKOUT,
+            BUILD,
+            job={"if": "github.event.pull_request.head.repo.full_name != github.repository"},
+        ),
+    ),
+    _case(
+        "members or anyone",
+        f"{_WORKFLOW} pull-request-code",
+        workflow(
+            "pull_request_target",
+            CHECKOUT,
+            BUILD,
+            job={"if": "github.event.pull_request.author_association == 'MEMBER' || always()"},
+        ),
+    ),
+    _case(
+        "a pull request's code by a comment",
+        f"{_WORKFLOW} pull-request-code",
+        workflow(
+            "issue_comment",
+            {
+                "uses": "actions/checkout@v4",
+                "with": {"ref": "refs/pull/${{ github.event.issue.number }}/head"},
+            },
+            BUILD,
+        ),
+    ),
+    _case(
+        "an image built of a pull request",
+        f"{_WORKFLOW} pull-request-code",
+        workflow(
+            "pull_request_target",
+            CHECKOUT,
+            {"uses": f"docker/build-push-action@{SHA}", "with": {"secrets": "${{ secrets.T }}"}},
+        ),
     ),
 ]
 
@@ -260,5 +302,24 @@ NEAR_MISSES: Final = [
             "attributeCondition": "assertion.repository_owner=='acme'",
             "oidc": {"issuerUri": "https://token.actions.githubusercontent.com"},
         },
+    ),
+    _case(
+        "members or owners",
+        "",
+        workflow(
+            "pull_request_target",
+            CHECKOUT,
+            BUILD,
+            job={"if": f"{_MEMBER} || {_MEMBER}"},
+        ),
+    ),
+    _case(
+        "text tools run nothing",
+        "",
+        workflow(
+            "pull_request_target",
+            CHECKOUT,
+            {"run": "sed -n 1p README.md | tee out", "env": {"T": "${{ secrets.T }}"}},
+        ),
     ),
 ]

@@ -326,6 +326,19 @@ PATHS: Final = [
         wide(rule("*", "pods")),
         source=KUBISCAN,
     ),
+    _case(
+        "exec where the pods of the namespace were not exported",
+        "pod-exec",
+        BOSS,
+        pod("x", "x", "ops"),
+        local(rule("create", "pods/exec")),
+    ),
+    _case(
+        "every verb on every ClusterRole", "escalate", wide(rule("*", "clusterroles", RBAC)), source=KUBISCAN
+    ),
+    _case(
+        "read everything", "read-secrets node-proxy", wide(rule("get list watch", "*", "*")), source=KUBISCAN
+    ),
 ]
 
 _OWN_TOKEN = thing("Secret", "bot-token", "dev", type="kubernetes.io/service-account-token")
@@ -457,4 +470,12 @@ NEAR_MISSES: Final = [
             roleRef={"kind": "ClusterRole", "name": "edit"},
         ),
     ),
+    _case(
+        "exec where no pod of the namespace runs",
+        "",
+        BOSS,
+        pod("dns", "dns", "kube-system"),
+        local(rule("create", "pods/exec")),
+    ),
+    _case("exec by another path of the wrong verb", "", BOSS_POD, local(rule("list", "pods/exec"))),
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -126,7 +127,7 @@ class StepSearch:
     def _members(self, step: PathStep) -> list[tuple[PathStep, ...]]:
         if step.target in self._weights:
             return []
-        chosen = [s for s in self._steps.get(step.target, ()) if s.choice][:MOST_MEMBERS]
+        chosen = list(islice((s for s in self._steps.get(step.target, ()) if s.choice), MOST_MEMBERS))
         return [(step, member) for member in chosen] or [(step,)]
 
     def _followed(self, start: str, step: PathStep, level: Severity) -> tuple[PathStep, ...] | None:

@@ -203,3 +203,10 @@ def test_names_cannot_break_the_sentences() -> None:
     evil = bound("a`b\u202e", account("bot"), rule("list", "secrets"))
     [found] = _of(FindingKind.ESCALATION_PATH, _found(evil))
     assert "a'b\\u{202e}" in found.steps[0]
+
+
+def test_drawing_pods_to_a_node_is_a_low_path() -> None:
+    """Autoscalers may evict pods and change nodes: without a node of one's own that leads nowhere."""
+    evicting = wide(rule("create", "pods/eviction"), rule("patch", "nodes"))
+    [found] = _of(FindingKind.ESCALATION_PATH, _found(BOSS_POD, evicting))
+    assert found.weight is Severity.LOW

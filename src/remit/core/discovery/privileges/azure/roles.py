@@ -118,6 +118,14 @@ BUILTIN: Final[dict[str, tuple[RolePermissions, ...]]] = {
     "storage blob data contributor": _role(
         "", data="Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"
     ),
+    "storage blob data reader": _role(
+        "", data="Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+    ),
+    "virtual machine user login": _role("", data="Microsoft.Compute/virtualMachines/login/action"),
+    "cognitive services user": _role("Microsoft.CognitiveServices/accounts/listkeys/action"),
+    "azure kubernetes service rbac cluster admin": _role(
+        "", data="Microsoft.ContainerService/managedClusters/*"
+    ),
     "documentdb account contributor": _role("Microsoft.DocumentDb/databaseAccounts/*"),
     "cognitive services contributor": _role("Microsoft.CognitiveServices/*"),
     "search service contributor": _role("Microsoft.Search/searchServices/*"),

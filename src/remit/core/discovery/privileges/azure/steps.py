@@ -78,6 +78,8 @@ class TenantSteps:
         if kind == "owner":
             return any(self.tenant.covers(a.scope, rest) for a in self.owned.get(mine, ()))
         resource = self.tenant.resources.get(rest)
+        if any(self.tenant.covers(a.scope, rest) for a in self.owned.get(mine, ())):
+            return True
         reading = next((o.reading for o in OPENINGS if resource and o.type == resource.type), "")
         if resource is not None and mine in resource.readers:
             return True

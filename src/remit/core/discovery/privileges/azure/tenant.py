@@ -54,6 +54,8 @@ class DenyAssignment(msgspec.Struct, frozen=True, kw_only=True):
     permissions: tuple[RolePermissions, ...]
     principals: frozenset[str]
     excluded: frozenset[str]
+    groups: bool
+    excluded_groups: bool
     inherited: bool
     conditional: bool
 
@@ -101,8 +103,7 @@ class Tenant:
             self._read_definition(item)
         for item, place in items:
             self._read(item, place)
-        for found in self.assignments.values():
-            found.sort()
+        self.assignments = {p: sorted(set(found)) for p, found in self.assignments.items()}
         self._by_type: dict[str, list[str]] = {}
         for resource in sorted(self.resources.values()):
             self._by_type.setdefault(resource.type, []).append(resource.id)
@@ -173,11 +174,15 @@ class Tenant:
         for denial in self._denials:
             self._questions += 1
             here = denial.scope == at or (denial.inherited and self.covers(denial.scope, at))
-            included = bool(denial.principals & {principal, _EVERYONE}) and principal not in denial.excluded
-            if here and included and any(p.permits(operation, data=data) for p in denial.permissions):
-                if not denial.conditional:
-                    return None
-                unknown = "the condition of a deny assignment is not met"
+            if not here or not any(p.permits(operation, data=data) for p in denial.permissions):
+                continue
+            included = bool(denial.principals & {principal, _EVERYONE})
+            if principal in denial.excluded or not (included or denial.groups):
+                continue
+            if included and not denial.conditional and not denial.excluded_groups:
+                return None
+            # The members of groups and the values of conditions are not exported.
+            unknown = "a deny assignment does not apply to it"
         return unknown
 
     def environment(self, scope: str) -> str:
@@ -229,8 +234,7 @@ class Tenant:
             custom=custom,
             place=msgspec.structs.replace(place, inside=f"role assignment {text(flat, 'name')}".strip()),
         )
-        if assignment not in self.assignments.setdefault(principal, []):
-            self.assignments[principal].append(assignment)
+        self.assignments.setdefault(principal, []).append(assignment)
 
     def _read_group(self, item: dict[str, Json], id_: str, depth: int) -> None:
         parent = text(item, "parent", "id") or text(item, "properties", "parent", "id")
@@ -295,6 +299,8 @@ def _denial(flat: dict[str, Json]) -> DenyAssignment:
         permissions=permissions_of(flat),
         principals=frozenset(text(p, "id").lower() for p in objects(flat, "principals")),
         excluded=frozenset(text(p, "id").lower() for p in objects(flat, "excludePrincipals")),
+        groups=any(text(p, "type") == "Group" for p in objects(flat, "principals")),
+        excluded_groups=any(text(p, "type") == "Group" for p in objects(flat, "excludePrincipals")),
         inherited=flat.get("doNotApplyToChildScopes") is not True,
         conditional=bool(flat.get("condition")),
     )

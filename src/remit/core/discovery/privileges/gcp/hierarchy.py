@@ -7,6 +7,7 @@ Source: Google, "Policy evaluation", "Deny policies", "Cloud Asset Inventory".
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -34,6 +35,12 @@ _PROJECT_OF: Final = re.compile(
 )
 #: What Google's own agents are called; their rights are the platform's.
 _AGENTS: Final = re.compile(r"^service-\d+@|@cloudservices\.gserviceaccount\.com$|@gcp-sa-")
+#: Roles that are given at an organization alone.
+_OF_ORGANIZATIONS: Final = (
+    "roles/resourcemanager.organizationAdmin",
+    "roles/resourcemanager.projectCreator",
+    "roles/billing.creator",
+)
 _KEYS_DISABLED: Final = "iam.disableServiceAccountKeyCreation"
 
 
@@ -81,6 +88,8 @@ class Hierarchy:
         self.users: dict[str, dict[str, FilePlace]] = {}
         self.custom: dict[str, frozenset[str]] = {}
         self.keyless: set[str] = set()
+        self.disabled: set[str] = set()
+        self._files: dict[str, str] = {}
         self._now = now
         self._parents: dict[str, str] = {}
         self._numbers: dict[str, str] = {}
@@ -91,8 +100,7 @@ class Hierarchy:
             self._learn(item, place)
         for item, place in items:
             self._read(item, place)
-        for bindings in self.bindings.values():
-            bindings.sort(key=msgspec.json.encode)
+        self.bindings = {m: sorted(set(b), key=_ordered) for m, b in self.bindings.items()}
         for member in self.bindings:
             if member.startswith(ACCOUNT) and member not in self.accounts:
                 self.accounts[member] = self.project_of(member)
@@ -192,6 +200,8 @@ class Hierarchy:
                 self._numbers[number] = f"projects/{project}"
         email = text(item, "email")
         if email.endswith("gserviceaccount.com"):
+            if item.get("disabled") is True:
+                self.disabled.add(ACCOUNT + email)
             self.accounts[ACCOUNT + email] = (
                 f"projects/{project}" if project else self.project_of(ACCOUNT + email)
             )
@@ -210,7 +220,7 @@ class Hierarchy:
 
     def _read(self, item: dict[str, Json], place: FilePlace) -> None:
         if isinstance(item.get("bindings"), list):
-            self._bind(item, self._named(place), place)
+            self._bind(item, self._named(item, place), place)
         elif policy := mapping(item, "policy") or mapping(item, "iamPolicy") or mapping(item, "iam_policy"):
             kind = text(item, "type")
             name = f"{kind}s/{text(item, 'id')}" if kind else text(item, "resource") or text(item, "name")
@@ -251,28 +261,45 @@ class Hierarchy:
                     condition=(text(condition, "title") or text(condition, "expression"))[:80],
                     place=msgspec.structs.replace(place, inside=f"{resource} {role}"),
                 )
-                known = self.bindings.setdefault(member, [])
-                if found not in known[:500]:
-                    known.append(found)
+                self.bindings.setdefault(member, []).append(found)
 
-    def _named(self, place: FilePlace) -> str:
-        """Return the resource of a policy that does not name it, by the name of its file."""
-        name = place.file.lower()
-        for email in sorted({m.removeprefix(ACCOUNT) for m in self.accounts}, key=lambda e: (-len(e), e)):
-            if email.lower() in name:
-                return f"serviceAccounts/{email}"
+    def _named(self, policy: dict[str, Json], place: FilePlace) -> str:
+        """Return the resource of a policy that does not name it: by its file's name, else by its content."""
+        if place.file not in self._files:
+            self._files[place.file] = self._by_file(place.file.lower())
+        if self._files[place.file]:
+            return self._files[place.file]
+        roles = [text(binding, "role") for binding in objects(policy, "bindings")]
+        if set(roles) & set(_OF_ORGANIZATIONS):
+            return "organizations/unnamed"
+        own = Counter(role.partition("/roles/")[0] for role in roles if role.startswith("projects/"))
+        members = (m for b in objects(policy, "bindings") for m in texts(b, "members"))
+        emails = Counter(
+            self.project_of(m) for m in members if m.startswith(ACCOUNT) and not self.is_agent(m)
+        )
+        emails.pop("", None)
+        for counted in (own, emails):
+            if counted:
+                return min(counted, key=lambda project: (-counted[project], project))
+        projects = {p for p in (*self.accounts.values(), *self._numbers.values()) if p}
+        stem = place.file.lower().rpartition("/")[2].partition(".")[0]
+        return next(iter(projects)) if len(projects) == 1 else f"projects/{stem}"
+
+    def _by_file(self, name: str) -> str:
+        """Return the resource that a file's name names; empty where it names none."""
+        emails = [m.removeprefix(ACCOUNT) for m in self.accounts]
+        inside = [email for email in emails if email.lower() in name]
+        if inside:
+            return f"serviceAccounts/{max(sorted(inside), key=len)}"
         found = re.search(r"(organizations?|folders?|projects?)[-_/ ]?([0-9]{4,20})", name)
         if found:
             return self._numbers.get(found[2], f"{found[1].rstrip('s')}s/{found[2]}")
-        projects = {p for p in (*self.accounts.values(), *self._parents, *self._numbers.values()) if p}
-        projects = {p for p in projects if p.startswith("projects/")}
-        inside = [p for p in projects if p.partition("/")[2] in name]
-        if inside:
-            return max(sorted(inside), key=len)
+        projects = {*self.accounts.values(), *self._parents, *self._numbers.values()}
+        named = [p for p in projects if p.startswith("projects/") and p.partition("/")[2] in name]
+        if named:
+            return max(sorted(named), key=len)
         stem = name.rpartition("/")[2].partition(".")[0]
-        if re.match(r"(org|organization)\b", stem):
-            return "organizations/unnamed"
-        return next(iter(projects)) if len(projects) == 1 else f"projects/{stem}"
+        return "organizations/unnamed" if re.match(r"(org|organization)(?![a-z])", stem) else ""
 
     def _read_denials(self, item: dict[str, Json]) -> Iterator[_Denial]:
         name = unquote(text(item, "name")).partition("/denypolicies/")[0]
@@ -288,6 +315,11 @@ class Hierarchy:
                 spared=frozenset(map(_permission, texts(rule, "exceptionPermissions"))),
                 conditional=bool(mapping(rule, "denialCondition")),
             )
+
+
+def _ordered(binding: PolicyBinding) -> tuple[str, ...]:
+    place = binding.place
+    return binding.resource, binding.role, binding.condition, place.file, place.inside, str(place.line)
 
 
 def _listed(document: Json, depth: int = 0) -> Iterator[dict[str, Json]]:

@@ -115,6 +115,12 @@ class HierarchySteps:
             managed = not hierarchy.is_agent(account) and not account.endswith(_AGENT_ENDS)
             for ancestor in hierarchy.ancestors(project) if managed and project else ():
                 self._accounts.setdefault(ancestor, []).append(account)
+        self._pools = {
+            member: hierarchy.project_named(member.partition("/projects/")[2].partition("/")[0])
+            for member in sorted(hierarchy.bindings)
+            if "://iam.googleapis.com/projects/" in member and "/workloadIdentityPools/" in member
+        }
+        self._pools = {member: project for member, project in self._pools.items() if project}
         self._agents = sorted(
             m for m in hierarchy.bindings if m.startswith(ACCOUNT) and m.endswith(_AGENT_ENDS)
         )
@@ -164,7 +170,8 @@ class HierarchySteps:
                     else None
                 )
                 if held:
-                    says = f"make itself owner by the policy of {quoted(resource)}"
+                    below = "" if wanted == permission else "each project in "
+                    says = f"make itself owner of {below}{quoted(resource)} in its policy"
                     yield _step("set-policy", f"owner:{resource}", says, [held])
                     break
             # A custom role can be changed where it was made.
@@ -177,7 +184,7 @@ class HierarchySteps:
 
     def _on_accounts(self, member: str) -> Iterator[PathStep]:
         hierarchy = self.hierarchy
-        for account in self._reached(member):
+        for account in (a for a in self._reached(member) if a not in hierarchy.disabled):
             at = f"serviceAccounts/{account.removeprefix(ACCOUNT)}"
             token = ""
             for technique, (permission, says) in _ON_ACCOUNTS.items():
@@ -237,16 +244,13 @@ class HierarchySteps:
 
     def _providers(self, member: str) -> Iterator[PathStep]:
         """Yield the steps to members of a workload identity pool, whose providers say who they are."""
-        for other in sorted(self.hierarchy.bindings):
-            if "://iam.googleapis.com/projects/" in other and "/workloadIdentityPools/" in other:
-                number = other.partition("/projects/")[2].partition("/")[0]
-                project = self.hierarchy.project_named(number)
-                held = [self.hierarchy.permitted(member, p, project) for p in _PROVIDERS if project]
-                found = next((h for h in held if h is not None), None)
-                if found:
-                    yield _step(
-                        "identity-provider", other, f"have its own provider vouch for it as {CHOSEN}", [found]
-                    )
+        for other, project in self._pools.items():
+            held = [self.hierarchy.permitted(member, p, project) for p in _PROVIDERS]
+            found = next((h for h in held if h is not None), None)
+            if found:
+                yield _step(
+                    "identity-provider", other, f"have its own provider vouch for it as {CHOSEN}", [found]
+                )
 
     def _keyless(self, at: str) -> bool:
         return "" in self.hierarchy.keyless or any(

@@ -89,10 +89,12 @@ def _workflow(workflow: Workflow, settings: _Settings) -> Iterator[Discovered]:
     for job in workflow.jobs:
         if is_guarded(job):
             continue
-        if "pull_request_target" in outside and (step := runs_head(job)):
+        if {"pull_request_target", "issue_comment"} & set(outside) and (step := runs_head(job)):
             ran = (step.run.strip().splitlines() or [step.uses])[0][:80] or step.uses
             does = f"have job {quoted(job.name)} check out the pull request and run {quoted(ran)}"
             who = "a person who opens a pull request"
+            if "pull_request_target" not in outside:
+                who += " and comments on it"
             yield from _outsider(workflow, job, settings, "pull-request-code", who, does)
         elif "workflow_run" in workflow.events and (step := runs_head(job)):
             does = f"have job {quoted(job.name)} check out the head of the run before it and execute it"
@@ -159,6 +161,7 @@ def _actions(workflows: Iterable[Workflow]) -> Iterator[Discovered]:
     """Yield each action of others that may change under its name, once."""
     places: dict[str, list[FilePlace]] = {}
     secrets: dict[str, set[str]] = {}
+    strong: set[str] = set()
     for workflow in workflows:
         for job in workflow.jobs:
             uses = [(step.uses, step.holds) for step in job.steps]
@@ -167,6 +170,8 @@ def _actions(workflows: Iterable[Workflow]) -> Iterator[Discovered]:
                 if third_party(used) and not is_pinned(used):
                     places.setdefault(used, []).append(workflow.place)
                     secrets.setdefault(used, set()).update(holds)
+                    if job.writes or job.secrets:
+                        strong.add(used)
     for used, where in sorted(places.items()):
         name = used.partition("@")[0]
         given = sorted(secrets[used])
@@ -181,7 +186,7 @@ def _actions(workflows: Iterable[Workflow]) -> Iterator[Discovered]:
             which=used.partition("@")[2],
             says=f"Action {quoted(used)} can change under its name{what}.",
             places=tuple(dict.fromkeys(where))[:MOST_PLACES],
-            severity=Severity.HIGH if given else Severity.MEDIUM,
+            severity=Severity.HIGH if given else Severity.MEDIUM if used in strong else Severity.LOW,
             evidence={"secrets": [*given]},
             remediation=_ACTIONS,
         )

@@ -34,19 +34,32 @@ _WRITTEN: Final = re.compile(
 )
 _HEAD: Final = re.compile(
     r"github\.event\.pull_request\.head|github\.head_ref|refs/pull/|github\.event\.workflow_run\.head"
-    r"|gh pr checkout|pull/\$\{\{"
+    r"|gh pr checkout|pull/\$\{\{|steps\.[\w-]{1,50}\.outputs\.head"
 )
 _SECRET: Final = re.compile(
     r"\bsecrets\s{0,5}(?:\.\s{0,5}([A-Za-z0-9_]{1,100})|\[)|toJSON\(\s{0,5}secrets\s{0,5}\)", re.IGNORECASE
 )
 _SAME: Final = re.compile(
-    r"head\.repo\.(?:full_name|fork)|author_association|github\.actor\s{0,5}==|\.merged\b|user\.login\s{0,5}=="
+    r"head\.repo\.full_name\s{0,5}==|==\s{0,5}github\.event\.pull_request\.head\.repo\.full_name"
+    r"|head\.repo\.fork\s{0,5}==\s{0,5}false|!\s{0,5}github\.event\.pull_request\.head\.repo\.fork"
+    r"|author_association|github\.actor\s{0,5}==|\.merged\b|user\.login\s{0,5}=="
+)
+#: Actions that run or build what is checked out.
+_BUILDING: Final = (
+    "./",
+    "docker/build-push-action",
+    "gradle/",
+    "pre-commit/action",
+    "golangci/golangci-lint-action",
+    "goreleaser/goreleaser-action",
+    "cypress-io/github-action",
 )
 _PINNED: Final = re.compile(r"@[0-9a-f]{40}$|@sha256:[0-9a-f]{64}$")
 #: Commands that run nothing of a checked out tree.
 _INERT: Final = (
     " echo printf git gh cat ls grep diff jq test [ [[ exit if fi then else elif for do done while cd wc "
     "sort head tail mkdir cp mv rm export set true false sha256sum curl "
+    "sed awk tee sleep date chmod unzip tar zip base64 tr cut "
 )
 _MOST_NODES: Final = 20_000
 
@@ -127,14 +140,14 @@ def runs_head(job: Job) -> JobStep | None:
     """Return the step by which a job runs the code of a pull request that it checked out."""
     out = False
     for step in job.steps:
-        if out and (step.uses.startswith("./") or _executes(step.run)):
+        if out and (step.uses.startswith(_BUILDING) or _executes(step.run)):
             return step
         checkout = step.uses.startswith("actions/checkout") and any(_HEAD.search(i) for i in step.inputs)
         fetched = re.search(r"gh pr checkout|git (?:fetch|checkout|pull)", step.run) and _HEAD.search(
             step.run
         )
         if checkout or fetched:
-            out = not _SAME.search(step.condition)
+            out = not _guards(step.condition)
             if fetched and _executes(step.run):
                 return step
     return None
@@ -144,14 +157,19 @@ def runs_text(job: Job) -> JobStep | None:
     """Return the step that puts a text of outsiders into a script."""
     for step in job.steps:
         scripts = [step.run, *(step.inputs if step.uses.startswith("actions/github-script") else ())]
-        if any(_WRITTEN.search(script) for script in scripts) and not _SAME.search(step.condition):
+        if any(_WRITTEN.search(script) for script in scripts) and not _guards(step.condition):
             return step
     return None
 
 
 def is_guarded(job: Job) -> bool:
     """Return whether a job runs only for known people or branches of the repository itself."""
-    return bool(_SAME.search(job.condition))
+    return _guards(job.condition)
+
+
+def _guards(condition: str) -> bool:
+    """Return whether each alternative of a condition asks for known people or the repository's branches."""
+    return bool(condition) and all(_SAME.search(part) for part in condition.split("||"))
 
 
 def _job(name: str, job: dict[str, Json], outer: frozenset[str] | None, secrets: frozenset[str]) -> Job:

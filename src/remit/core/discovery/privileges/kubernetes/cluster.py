@@ -133,8 +133,10 @@ class Cluster:
         self.bindings_in: dict[str, list[RoleBinding]] = {}
         self.grants: dict[str, list[RuleGrant]] = {}
         self._grant()
-        self.workloads_in = _by_namespace(self.workloads, lambda workload: workload.namespace)
-        self.accounts_in = _by_namespace(sorted(self.accounts), lambda account: place_of(account)[0])
+        self.workloads_in = _grouped(self.workloads, lambda workload: workload.namespace)
+        self.accounts_in = _grouped(sorted(self.accounts), lambda account: place_of(account)[0])
+        self.accounts_named = _grouped(sorted(self.accounts), lambda account: place_of(account)[1])
+        self.tokens_named = _grouped(sorted(self.tokens), lambda token: token[1])
 
     def _grant(self) -> None:
         total = 0
@@ -234,10 +236,10 @@ class Cluster:
             self.policies = True
 
 
-def _by_namespace(items: Iterable[_Item], namespace_of: Callable[[_Item], str]) -> dict[str, list[_Item]]:
+def _grouped(items: Iterable[_Item], key_of: Callable[[_Item], str]) -> dict[str, list[_Item]]:
     found: dict[str, list[_Item]] = {}
     for item in items:
-        found.setdefault(namespace_of(item), []).append(item)
+        found.setdefault(key_of(item), []).append(item)
     return found
 
 

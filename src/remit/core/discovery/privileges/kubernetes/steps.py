@@ -46,6 +46,7 @@ NODES: Final = "goal:nodes"
 SECRETS: Final = "goal:secrets"
 SYSTEM_SECRETS: Final = "goal:kube-system-secrets"
 OBJECTS: Final = "goal:objects"
+MOVED: Final = "goal:moved-pods"
 SYSTEM: Final = "kube-system"
 #: A service account of every cluster that may change each ClusterRole.
 CONTROLLER: Final = f"{ACCOUNT}{SYSTEM}:clusterrole-aggregation-controller"
@@ -61,6 +62,7 @@ GOALS: Final[dict[str, Severity]] = {
     SECRETS: Severity.HIGH,
     SYSTEM_SECRETS: Severity.HIGH,
     OBJECTS: Severity.HIGH,
+    MOVED: Severity.MEDIUM,
 }
 NAMES: Final = {
     ADMIN: "administrator of the cluster",
@@ -68,6 +70,7 @@ NAMES: Final = {
     SECRETS: "every secret of the cluster",
     SYSTEM_SECRETS: "every secret of kube-system",
     OBJECTS: "every object that is written to the cluster",
+    MOVED: "pods that it draws to itself",
 }
 #: Most namespaces that one subject's rights are looked at in.
 _MOST_SCOPES: Final = 500
@@ -179,13 +182,16 @@ class ClusterSteps:
                 if cluster.accounts[node].secrets:
                     yield _chosen(node)
             return
-        if kind == "pods" and cluster.workloads:
+        known: set[str] = set()
+        if kind == "pods":
+            # An export of all namespaces has the pods of `kube-system`; another one says nothing of the rest.
+            known = set(cluster.accounts_in) if SYSTEM in cluster.workloads_in else set(cluster.workloads_in)
             for account in sorted({w.account for w in cluster.running(namespace)}):
                 yield _chosen(account)
-            return
         unknown = "a pod runs as it" if kind == "pods" else ""
         for account in self._accounts(namespace):
-            yield _chosen(account, unknown)
+            if place_of(account)[0] not in known:
+                yield _chosen(account, unknown)
         if kind == "accounts" and namespace in ("", SYSTEM):
             yield _chosen(CONTROLLER)
 
@@ -236,7 +242,7 @@ class ClusterSteps:
     def _accounts_named(self, name: str, scope: str) -> list[str]:
         if scope:
             return [f"{ACCOUNT}{scope}:{name}"]
-        return sorted(account for account in self.cluster.accounts if place_of(account)[1] == name)
+        return self.cluster.accounts_named.get(name, [])
 
     def _read_secrets(self, rights: _Rights) -> Iterator[PathStep]:
         listing = rights.all_of((ClusterNeed((("list watch", "", "secrets"),)),))
@@ -252,9 +258,9 @@ class ClusterSteps:
         if names is None:
             # Names of token secrets stand in the service accounts that own them.
             yield rights.step("read-secrets", f"tokens:{scope}", says, used)
-        for (where, name), account in sorted(self.cluster.tokens.items()):
-            if names is not None and name in names and scope in ("", where):
-                yield rights.step("read-secrets", account, says, used)
+        for token in (t for name in sorted(names or ()) for t in self.cluster.tokens_named.get(name, ())):
+            if scope in ("", token[0]):
+                yield rights.step("read-secrets", self.cluster.tokens[token], says, used)
 
     def _on_nodes(self, rights: _Rights) -> Iterator[PathStep]:
         scope = rights.scope
@@ -326,7 +332,8 @@ class ClusterSteps:
                 yield self._bound(rights, used, kind, name, scope, "create a binding that gives itself")
             return
         used = rights.all_of((bind, ClusterNeed((("update patch", RBAC, resource),))))
-        for binding in bindings if used is not None else ():
+        self._compared += len(bindings)
+        for binding in bindings if used is not None and self._compared < _MOST_COMPARISONS else ():
             if used and _named(used[0], binding.role) and _named(used[1], binding.name):
                 says = f"add itself to binding {quoted(binding.name)} of"
                 yield self._bound(rights, used, kind, binding.role, scope, says)
@@ -461,8 +468,8 @@ def _cluster_wide(rights: _Rights) -> Iterator[PathStep]:
         )
     )
     if moved is not None:
-        says = f"drive a pod of {CHOSEN} onto a node that it controls"
-        yield rights.step("move-pods", "pods:", says, moved, "it controls a node")
+        says = "drive pods from other nodes onto one that it controls"
+        yield rights.step("move-pods", MOVED, says, moved, "it controls a node")
 
 
 def _names_cover(mine: RuleGrant, other: RuleGrant) -> bool:
