@@ -34,26 +34,27 @@ WORDS = {
         representation strict suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
-        abandoned activity address administrator announcement app archive array attempt background backup base behind
+        abandoned activity address administrator announcement app array attempt background backup base behind
         blocker body bound bridge browser build building catalogue change chart check checker cli cloud
         combined command commit completion compose composed config confirmation connect connection
         connector consistency cooperative core database deadline decoding delivery demo dependency
-        deployment destination disconnect doctor document dump duration dynamic engine error exit expansion expression
+        deployment destination disconnect doctor document duration dynamic engine error exit expression
         fast fetch fetching file flat flight flood folder follower form format forwarding free gc global graph
         group guard
-        head header health heartbeat hint hook host idle ids in infrastructure init injection input insert inspection
+        head header health heartbeat hint hook host idle ids in init injection input insert inspection
         introspection known last layer limit line list listen listener listening listing live load local loop
         loopback main manifest mapping mediation mediator memory message method mode model narrowing node
-        normal notebook notify now offer opening operation option os other outgoing output overlap own ownership page
+        normal notify now offer opening operation option os other outgoing output overlap own ownership page
         parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem
-        process program prompt propagation push pushed query rate read reader refreshed registry relational remote
+        process program prompt propagation push pushed query rate read refreshed registry relational remote
         rendering renewal report request response result resumption retry rollout rotating rotation round
         routing row rule run running runtime safe scaffold schema screen scripted sdk search second section
         server service setting shell silence simplify slice socket source ssrf stand state static status
-        stdio step store structure subscription subset supervisor survey system table taken target template
+        stdio step store structure subscription subset supervisor survey system table target template
         terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
+        archive dump expansion infrastructure notebook reader taken
     """,
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
