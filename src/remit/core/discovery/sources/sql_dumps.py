@@ -42,7 +42,6 @@ _DUMP: Final = re.compile(
     rb"(?mi)^(?:-- (?:PostgreSQL database dump|MySQL dump|MariaDB dump|Dump completed)"
     rb"|PRAGMA foreign_keys=OFF;|COPY [^\n]{1,20000} FROM stdin;|INSERT INTO )"
 )
-_MOST_LINES: Final = 20_000
 #: Tables of a chunk whose columns are kept, and characters of one that are looked at.
 _MOST_TABLES: Final = 2_000
 _MOST_CREATE: Final = 20_000
