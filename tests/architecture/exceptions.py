@@ -49,6 +49,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/replicas.py": "the driver of PostgreSQL, as in `store`",
     "src/remit/compose/build.py": "a policy server loads the same HTTP client",
     "src/remit/adapters/policy/rego/machine.py": "`wasmtime` is an extra, for Rego in process",
+    "src/remit/adapters/discovery/databases.py": "`duckdb` is an extra, for Parquet: 70 MB to load",
     "src/remit/adapters/policy/cedar/proof/solver.py": "`cvc5` is an extra, for proofs",
     "src/remit/compose/store.py": "the driver of PostgreSQL loads `libpq`: 9 MB that a file does not need",
     "src/remit/services/people/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",

@@ -37,24 +37,24 @@ WORDS = {
     "terms of computing that every developer knows": """
         abandoned activity address administrator announcement app archive array attempt background backup
         base behind blocker body bound bridge browser build building catalogue change chart check checker
-        cli cloud combined command commit completion compose composed config confirmation connect
-        connection connector consistency cooperative core database deadline decoding delivery demo
-        dependency deployment destination disconnect doctor document dump duration dynamic engine error
-        exit expansion expression fast fetch fetching file flat flight flood folder follower form format
-        forwarding free gc global graph group guard head header health heartbeat hint hook host idle ids
-        in infrastructure init injection input insert inspection introspection known last layer limit line
-        list listen listener listening listing live load local loop loopback main manifest mapping
-        mediation mediator memory message method mode model narrowing node normal notebook notify now
-        offer opening operation option os other outgoing output overlap own ownership page parser parsing
-        patch peer pinned placeholder polling pool prefix priority private probe problem process program
-        prompt propagation push pushed query rate read reader refreshed registry relational remote
-        rendering renewal report request response result resumption retry rollout rotating rotation round
-        routing row rule run running runtime safe scaffold schema screen scripted sdk search second
-        section server service setting shell silence simplify slice socket source ssrf stand state static
-        status stdio step store structure subscription subset supervisor survey system table taken target
-        template terminal time timeline timestamp tracing transport tree under unit up upkeep user
-        validator walk web wire write framework instruction python script builtin cache compiler
-        counterexample evaluated machine prover solver symbolic syntax cluster hierarchy tenant workflow
+        cli cloud combined command commit completion compose composed config confirmation connect connection
+        connector consistency cooperative core database deadline decoding delivery demo dependency
+        deployment destination disconnect doctor document dump duration dynamic engine error exit expansion
+        expression fast fetch fetching file flat flight flood folder follower form format forwarding free gc
+        global graph group guard head header health heartbeat hint hook host idle ids in infrastructure init
+        injection input insert inspection introspection known last layer limit line list listen listener
+        listening listing live load local loop loopback main manifest mapping mediation mediator memory
+        message method mode model narrowing node normal notebook notify now offer opening operation option
+        os other outgoing output overlap own ownership page parser parsing patch peer pinned placeholder
+        polling pool prefix priority private probe problem process program prompt propagation push pushed
+        query rate read reader refreshed registry relational remote rendering renewal report request
+        response result resumption retry rollout rotating rotation round routing row rule run running
+        runtime safe scaffold schema screen scripted sdk search second section server service setting shell
+        silence simplify slice socket source ssrf stand state static status stdio step store structure
+        subscription subset supervisor survey system table taken target template terminal time timeline
+        timestamp tracing transport tree under unit up upkeep user validator walk web wire write framework
+        instruction python script builtin cache compiler counterexample evaluated machine prover solver
+        symbolic syntax cluster hierarchy tenant workflow
     """,
     "what a scan does, and the forms of its reports": """
         content discover examiner ignore judging markdown ocsf sarif staged

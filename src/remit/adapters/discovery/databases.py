@@ -12,7 +12,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import quote
@@ -131,7 +130,7 @@ _NUMBERS: Final = (
     "BOOL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
     "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL", "DATE", "TIME", "INTERVAL",
 )  # fmt: skip
-_PARQUET: Final = {
+_PARQUET: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": "1",
     "memory_limit": "400MB",
     "max_temp_directory_size": "0KB",
@@ -144,7 +143,8 @@ _PARQUET: Final = {
 
 def parquet_chunks(path: str, file: str) -> Iterator[FileChunk]:
     """Yield the rows of a Parquet file. Needs DuckDB, which reads this one file and nothing else."""
-    duckdb: Any = import_module("duckdb")
+    import duckdb
+
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -152,14 +152,16 @@ def parquet_chunks(path: str, file: str) -> Iterator[FileChunk]:
     # A path of ours: any other may hold signs of a pattern, which DuckDB would look up.
     place = f"/dev/fd/{descriptor}"
     try:
-        yield from _parquet(duckdb, place, file)
+        yield from _parquet(place, file)
     except duckdb.Error:
         return  # broken: what was read before counts
     finally:
         os.close(descriptor)
 
 
-def _parquet(duckdb: Any, place: str, file: str) -> Iterator[FileChunk]:
+def _parquet(place: str, file: str) -> Iterator[FileChunk]:
+    import duckdb
+
     with duckdb.connect(config=_PARQUET) as connection:
         connection.execute(f"SET allowed_paths = ['{place}']")
         connection.execute("SET enable_external_access = false")

@@ -223,3 +223,26 @@ def test_what_is_taken_out_is_not_looked_at_twice() -> None:
     assert joined.count(SECRET) == 2  # the login and the key
     assert joined.count("kept-as-it-is") == 1
     assert LOGIN not in joined
+
+
+@pytest.mark.parametrize(
+    ("file", "begin", "end"),
+    [
+        ("deep.json", '{"role":' * 200_000, ""),
+        ("deep.jsonl", '{"messages":' * 2_000, "}" * 2_000),
+        ("deep.json", '{"role": "user", "content":' + '{"a":' * 600, "}" * 601),
+        ("deep.yaml", "prompt: " + "[" * 100_000, ""),
+        ("deep.yaml", "prompt:\n" + "- " * 100_000, ""),
+        ("deep.tf", "Statement = jsonencode(" + "{ a = [ " * 20_000, ""),
+    ],
+)
+def test_what_is_nested_too_deeply_is_read_as_text(file: str, begin: str, end: str) -> None:
+    """Nothing recurses as deep as a file wants, and nothing in it is lost."""
+    assert any(SECRET in one.text for one in pieces_of(file, f'{begin}"{SECRET}"{end}'))
+
+
+def test_a_notebook_of_many_cells_in_one_line_is_read() -> None:
+    """Work grows with the size, not with its square."""
+    cell = {"cell_type": "code", "source": ["x = 1\n"], "outputs": []}
+    notebook = {"nbformat": 4, "cells": [cell] * 20_000 + [{**cell, "source": [f"k = '{SECRET}'"]}]}
+    assert piece_with(SECRET, pieces_of("a.ipynb", notebook)).place.inside == "cell 20001"

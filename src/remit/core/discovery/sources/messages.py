@@ -364,6 +364,6 @@ def _inner_json(text: str) -> Json:
 
 def _json_text(value: Json) -> str:
     try:
-        return msgspec.json.encode(value).decode("utf-8", "replace")
+        return msgspec.json.encode(value, enc_hook=str).decode("utf-8", "replace")
     except (RecursionError, UnicodeError, ValueError, TypeError):
         return ""

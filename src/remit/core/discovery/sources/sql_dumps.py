@@ -42,8 +42,9 @@ _DUMP: Final = re.compile(
     rb"(?mi)^(?:-- (?:PostgreSQL database dump|MySQL dump|MariaDB dump|Dump completed)"
     rb"|PRAGMA foreign_keys=OFF;|COPY [^\n]{1,20000} FROM stdin;|INSERT INTO )"
 )
-_MOST_LINES: Final = 20_000
-_MOST_TABLES: Final = 10_000
+#: Tables of a chunk whose columns are kept, and characters of one that are looked at.
+_MOST_TABLES: Final = 2_000
+_MOST_CREATE: Final = 20_000
 
 
 class SqlReader:
@@ -70,6 +71,7 @@ class _Dump:
     def __init__(self, chunk: FileChunk, text: str) -> None:
         self._chunk, self._text = chunk, text
         self._columns: dict[str, list[str]] = {}
+        self._tables = 0
         self._at, self._line = 0, chunk.line
         # Where the text that is no row began.
         self._since, self._since_line = 0, chunk.line
@@ -107,11 +109,13 @@ class _Dump:
 
     def _created(self, create: re.Match[str]) -> None:
         """Keep the columns of a table, for rows that do not name them."""
-        body = self._text[create.end() : create.end() + 50_000].partition(");")[0]
-        lines = body.split("\n")[:2_000] if "\n" in body else body.split(",")
+        self._tables += 1
+        if self._tables > _MOST_TABLES:
+            return
+        body = self._text[create.end() : create.end() + _MOST_CREATE].partition(");")[0]
+        lines = body.split("\n")[:400] if "\n" in body else body.split(",")
         found = [match[2] for line in lines if (match := _COLUMN.match(f" {line.strip()} x"))]
-        if len(self._columns) < _MOST_TABLES:
-            self._columns[_bare(create[1])] = [one for one in found if one.lower() not in _NOT_COLUMNS]
+        self._columns[_bare(create[1])] = [one for one in found if one.lower() not in _NOT_COLUMNS]
 
     def _copied(self, copy: re.Match[str]) -> Iterator[Read]:
         table = _bare(copy[1])

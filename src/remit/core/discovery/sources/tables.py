@@ -106,8 +106,11 @@ class DelimitedReader:
         sign = max(",\t;|", key=first.count)
         lines = text.split("\n")
         # Tabs separate what databases write, with escapes; the others what spreadsheets write, with quotes.
-        quoting = csv.QUOTE_NONE if sign == "\t" else csv.QUOTE_MINIMAL
-        rows = csv.reader((f"{line}\n" for line in lines), delimiter=sign, quoting=quoting)
+        feed = (f"{line}\n" for line in lines)
+        if sign == "\t":
+            rows = csv.reader(feed, delimiter=sign, quoting=csv.QUOTE_NONE)
+        else:
+            rows = csv.reader(feed, delimiter=sign)
         reads, at = RowReads(chunk), 0
         try:
             for number, cells in enumerate(rows):
