@@ -79,7 +79,9 @@ def _few(names: Sequence[str]) -> str:
 
 def capabilities(named: Iterable[tuple[str, str]]) -> Capabilities:
     """Return what things can do by the words of their names: pairs of a shown name and the words."""
-    untrusted, private, sends = [], [], []
+    untrusted: list[str] = []
+    private: list[str] = []
+    sends: list[str] = []
     for name, words in named:
         said = frozenset(vocabulary.tokens(re.sub(r"[^A-Za-z0-9]+", "_", words)))
         for meaning, those in ((_UNTRUSTED, untrusted), (_PRIVATE, private), (_SENDS, sends)):

@@ -6,44 +6,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import re2
+
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.declared import Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
+from remit.core.discovery.sources.frameworks.framework_forms import PYTHON_IMPORT
 from remit.core.discovery.sources.frameworks.python_code import MAX_SOURCE, python_declarations
 from remit.core.discovery.sources.frameworks.script_code import script_declarations
 from remit.core.discovery.sources.structure import MAX_PIECE
 
 _SCRIPTS: Final = (".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".mts", ".cts")
 _PYTHON: Final = (".py", ".pyw")
-#: What code of an agent imports.
-_SIGNS: Final = (
-    b"agents",
-    b"pydantic_ai",
-    b"crewai",
-    b"google.adk",
-    b"strands",
-    b"autogen",
-    b"llama_index",
-    b"smolagents",
-    b"langgraph",
-    b"langchain",
-    b"claude_agent_sdk",
-    b"claude_code_sdk",
-    b"agno",
-    b"semantic_kernel",
-    b"mcp",
-    b"@mastra/",
-    b"@ai-sdk/",
-    b"'ai'",
-    b'"ai"',
-    b"claude-agent-sdk",
-    b"llamaindex",
-    b"genkit",
-    b"@voltagent/",
-    b"agent_framework",
-    b"haystack",
-    b"@google/adk",
-    b"modelcontextprotocol",
+#: What code of an agent imports, in Python and in JavaScript.
+_PYTHON_SIGN: Final = PYTHON_IMPORT
+_SCRIPT_SIGN: Final = re2.compile(
+    rb"""["'](?:ai|agents|genkit|langchain|llamaindex|@(?:mastra|langchain|openai/agents|anthropic-ai/claude|ai-sdk|google/adk|"""
+    rb"""llamaindex|strands-agents|modelcontextprotocol|voltagent))["'/-]"""
 )
 
 
@@ -55,7 +34,8 @@ class AgentCode:
         name = chunk.file.lower()
         if not chunk.whole or len(chunk.content) > MAX_SOURCE or not name.endswith((*_PYTHON, *_SCRIPTS)):
             return False
-        return any(sign in chunk.content for sign in _SIGNS)
+        sign = _PYTHON_SIGN if name.endswith(_PYTHON) else _SCRIPT_SIGN
+        return sign.search(chunk.content) is not None
 
     def read(self, chunk: FileChunk) -> Iterator[Read]:
         """Yield the code as text, and then its agents, tools and servers."""

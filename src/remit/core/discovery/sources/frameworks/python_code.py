@@ -18,6 +18,7 @@ from remit.core.discovery.sources.frameworks.framework_forms import (
     AGENT_MAKERS,
     CREDENTIAL_NAME,
     PROMPTS,
+    PYTHON_IMPORT,
     SERVER_MAKERS,
     SERVER_MAPPINGS,
     TOOL_MARKS,
@@ -26,24 +27,8 @@ from remit.core.discovery.sources.frameworks.framework_forms import (
 )
 from remit.core.json_value import Json
 
-MAX_SOURCE: Final = 2 * 1024 * 1024
+MAX_SOURCE: Final = 1024 * 1024
 MAX_NAMES: Final = 200
-_SIGNS: Final = (
-    "agent",
-    "crewai",
-    "langgraph",
-    "langchain",
-    "smolagents",
-    "strands",
-    "autogen",
-    "llama_index",
-    "mcp",
-    "claude_",
-    "google.adk",
-    "haystack",
-    "semantic_kernel",
-    "agno",
-)
 _TYPES: Final = {
     "str": "string",
     "int": "integer",
@@ -62,8 +47,7 @@ def python_declarations(source: str, place: FilePlace) -> Iterator[Read]:
     `place` is that of the source's first line: a file, or a cell of a notebook (its `inside` is kept). Source
     that is no Python yields nothing.
     """
-    lowered = source.lower() if len(source) <= MAX_SOURCE else ""
-    if not any(sign in lowered for sign in _SIGNS):
+    if len(source) > MAX_SOURCE or PYTHON_IMPORT.search(source) is None:
         return
     try:
         with warnings.catch_warnings():  # the warnings about a stranger's code are not ours to show
