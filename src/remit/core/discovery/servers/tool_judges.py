@@ -220,12 +220,14 @@ def unbounded(tools: Sequence[DeclaredTool]) -> Iterator[Discovered]:
     for about, those in found.items():
         code = [one for one in those if one[2] == "code"]
         shown = [f"{tool.name}({part.path})" for tool, part, _ in (code or those)]
-        what = "code or commands" if code else "any path or address"
+        what = "code or commands" if code else "paths or addresses"
         yield Discovered(
             kind=FindingKind.UNBOUNDED_ARGUMENTS,
             about=about,
             which="arguments",
-            says=plain(f"{len(shown)} arguments take {what}: {', '.join(shown[:5])}"),
+            says=plain(
+                f"any caller chooses {what} in {', '.join(shown[:5])}{' ...' if len(shown) > 5 else ''}"
+            ),
             places=tuple(dict.fromkeys(tool.place for tool, _, _ in those))[:MOST_PLACES],
             severity=Severity.MEDIUM if code else Severity.LOW,
             evidence={"arguments": [plain(one) for one in shown[:50]]},
