@@ -111,7 +111,7 @@ def test_any_structure_is_read_and_judged_without_a_fault(servers: object, more:
 
 @settings(max_examples=80, deadline=None)
 @given(
-    place=st.sampled_from(("args", "env", "headers", "url", "option", "header", "query")),
+    place=st.sampled_from(("args", "env", "headers", "url", "option", "header", "query", "line")),
     file=st.sampled_from((".mcp.json", ".claude.json", "opencode.json")),
     name=st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8),
 )
@@ -124,6 +124,8 @@ def test_no_secret_stands_in_a_declaration_or_a_finding(place: str, file: str, n
         entry["args"] = [f"--api-key={SECRET}", "--token", SECRET]
     elif place == "header":
         entry["args"] = ["--header", f"Authorization: Bearer {SECRET}"]
+    elif place == "line":
+        entry = {"command": f"npx -y {name} --token {SECRET}"}
     elif place in ("env", "headers"):
         entry[place] = {name: SECRET}
     else:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from remit.core.canonical import digest
+from remit.core.credentials.known_secrets import without_secrets
 from remit.core.discovery.declared import DeclaredTool
 from remit.core.discovery.discovered import MOST_PLACES, Discovered
 from remit.core.discovery.servers.instruction_words import SignKind
@@ -75,7 +76,7 @@ def poisoned(tool: DeclaredTool) -> Discovered | None:
         places=(tool.place,),
         evidence={
             "where": plain(where),
-            "signs": [plain(f"{one.kind.value}: {one.excerpt}") for one in signs[:8]],
+            "signs": [plain(f"{one.kind.value}: {without_secrets(one.excerpt)}") for one in signs[:8]],
         },
         steps=("the client gives the text to its model as it stands", "the model follows it in any task"),
         remediation=f"disconnect `{plain(tool.server or tool.name)}` until its publisher has "
@@ -199,7 +200,7 @@ def _spoken_of(
                         f"of `{other.server}`"
                     ),
                     places=(tool.place, other.place),
-                    evidence={"words": plain(near)},
+                    evidence={"words": plain(without_secrets(near))},
                     remediation=f"remove `{plain(tool.server)}`, or have its publisher explain the text",
                 )
                 break

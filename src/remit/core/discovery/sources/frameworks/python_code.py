@@ -13,7 +13,7 @@ import msgspec
 from remit.core.coding.client_servers import loose
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool, Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
-from remit.core.discovery.sources.clients.safe_words import shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import shown_address, shown_command, shown_words
 from remit.core.discovery.sources.frameworks.framework_forms import (
     AGENT_MAKERS,
     CREDENTIAL_NAME,
@@ -281,7 +281,7 @@ class _Module:
             name=name[:120],
             place=self._at(call),
             client=framework,
-            command=command[:1000] if isinstance(command, str) else "",
+            command=shown_command(command),
             arguments=shown_words(entry.get("args")),
             url=shown_address(url) if isinstance(url, str) else "",
             environment=tuple(str(one)[:120] for one in env) if isinstance(env, dict) else (),

@@ -15,7 +15,7 @@ import msgspec
 from remit.core.coding.client_servers import loose
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool, Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
-from remit.core.discovery.sources.clients.safe_words import shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import shown_address, shown_command, shown_words
 from remit.core.discovery.sources.frameworks.framework_forms import CREDENTIAL_NAME, PROMPTS, WIDE
 from remit.core.json_value import Json
 
@@ -190,7 +190,7 @@ def _servers(value: dict[str, Json], at: FilePlace, framework: str, bound: str) 
                 name=str(name)[:120],
                 place=at,
                 client=framework,
-                command=command[:1000],
+                command=shown_command(command),
                 arguments=shown_words([_text(word) for word in args] if isinstance(args, list) else None),
                 url=shown_address(url) if url else "",
                 environment=tuple(str(key)[:120] for key in env) if isinstance(env, dict) else (),
