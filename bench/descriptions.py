@@ -10,8 +10,8 @@ RECALL = "poisoned descriptions, recall (untouched)"
 _PARTS = {
     "visible": "templates that were looked at while the judges were made",
     "untouched": "templates that were not looked at",
-    "reworded": "attacks of two rounds against the judges, which they were then made to find",
-    "adaptive": "attacks of a third round, by an author who knows the judges; not looked at since",
+    "reworded": "attacks of three rounds against the judges, which they were then made to find",
+    "adaptive": "attacks of a fourth round, by an author who knows the judges; not looked at since",
 }
 
 

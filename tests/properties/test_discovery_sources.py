@@ -111,9 +111,9 @@ def test_any_structure_is_read_and_judged_without_a_fault(servers: object, more:
 
 @settings(max_examples=80, deadline=None)
 @given(
-    place=st.sampled_from(("args", "env", "headers", "url", "option", "header", "query")),
+    place=st.sampled_from(("args", "env", "headers", "url", "option", "header", "query", "line")),
     file=st.sampled_from((".mcp.json", ".claude.json", "opencode.json")),
-    name=st.text(st.characters(codec="ascii", categories=("Ll",)), min_size=1, max_size=8),
+    name=st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8),
 )
 def test_no_secret_stands_in_a_declaration_or_a_finding(place: str, file: str, name: str) -> None:
     """A secret of a known form is yielded as text to look at, and nowhere else."""
@@ -124,6 +124,8 @@ def test_no_secret_stands_in_a_declaration_or_a_finding(place: str, file: str, n
         entry["args"] = [f"--api-key={SECRET}", "--token", SECRET]
     elif place == "header":
         entry["args"] = ["--header", f"Authorization: Bearer {SECRET}"]
+    elif place == "line":
+        entry = {"command": f"npx -y {name} --token {SECRET}"}
     elif place in ("env", "headers"):
         entry[place] = {name: SECRET}
     else:
@@ -155,8 +157,8 @@ def test_any_text_is_judged_and_folding_is_stable(text: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    before=st.text(st.characters(codec="ascii", categories=("Ll", "Zs")), max_size=300),
-    after=st.text(st.characters(codec="ascii", categories=("Ll", "Zs")), max_size=300),
+    before=st.text("abcdefghijklmnopqrstuvwxyz ", max_size=300),
+    after=st.text("abcdefghijklmnopqrstuvwxyz ", max_size=300),
 )
 def test_words_around_an_instruction_do_not_hide_it(before: str, after: str) -> None:
     """Poison stays poison in any surroundings of plain words."""

@@ -232,6 +232,11 @@ def test_subagents_and_skills_have_their_tools_and_prompt() -> None:
     assert not agents("AGENTS.md", "Run the tests.")
 
 
+def test_a_request_to_a_model_is_left_to_the_readers_of_transcripts() -> None:
+    """Its tools do not make it a manifest."""
+    assert not read("log.json", '{"messages": [{"role": "assistant"}], "tools": [{"input_schema": {}}]}')
+
+
 def test_a_list_of_tools_as_mcp_gives_it_is_read() -> None:
     """A saved answer of `tools/list` declares the tools of the file's server."""
     text = json.dumps(

@@ -29,6 +29,18 @@ def test_poison_is_found_and_ordinary_words_are_not_accused(
     assert right / sum(one.poisoned for one, _ in found) >= recall
 
 
+@pytest.mark.parametrize("text", ["\n" * 40_000, "<!--" * 9_000, "a b " * 9_000, "&#97;" * 8_000])
+def test_long_runs_of_one_thing_are_judged_at_once(text: str) -> None:
+    """A search that begins again at each character would take minutes here."""
+    assert not is_poisoned(signs_in(f"Adds.{text}"))
+
+
+def test_runs_of_characters_without_a_shape_can_carry_data() -> None:
+    """Zero-width characters in a row are no text of any language; one between two letters may be."""
+    assert is_poisoned(signs_in("Adds." + "\u200b\u200c" * 8))
+    assert not is_poisoned(signs_in("\u0646\u06cc\u0645\u200c\u0641\u0627\u0635\u0644\u0647"))
+
+
 def tool(
     name: str, description: str = "", schema: object = None, server: str = "one", file: str = "f"
 ) -> DeclaredTool:

@@ -143,7 +143,7 @@ def test_servers_that_come_to_the_three_together_are_a_toxic_combination() -> No
     )
     (found,) = [one for one in server_findings(made) if one.kind is FindingKind.TOXIC_COMBINATION]
     assert found.says == (
-        "for agent `cursor`, `fetch` reads untrusted content, `db` private data, "
+        "for agent `cursor`, untrusted content comes by `fetch`, private data by `db`, "
         "and `fetch` can send it outside"
     )
     assert len(found.steps) == 3
@@ -194,3 +194,6 @@ def test_an_agent_in_code_with_all_three_is_a_toxic_combination() -> None:
     found = server_findings([], [agent("bot", tools=("WebSearchTool", "read_file", "send_email"))])
     assert "toxic-combination" in kinds(found)
     assert "toxic-combination" not in kinds(server_findings([], [agent("bot", tools=("get_weather", "add"))]))
+    assert "toxic-combination" not in kinds(
+        server_findings([], [agent("bot", tools=("search", "send_email"))])
+    )

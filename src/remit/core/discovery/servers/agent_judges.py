@@ -50,6 +50,10 @@ _SENDS: Final = _words(
 )
 
 
+#: First words of tools that send, and read nothing.
+_ONLY_SEND: Final = _words("send post publish reply forward tweet notify upload")
+
+
 class Capabilities(msgspec.Struct, frozen=True):
     """The servers or tools that read untrusted content, read private data, and send to the outside."""
 
@@ -68,7 +72,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     def says(self) -> str:
         """The three in words."""
         return (
-            f"{_few(self.untrusted)} reads untrusted content, {_few(self.private)} private data, "
+            f"untrusted content comes by {_few(self.untrusted)}, private data by {_few(self.private)}, "
             f"and {_few(self.sends)} can send it outside"
         )
 
@@ -79,9 +83,15 @@ def _few(names: Sequence[str]) -> str:
 
 def capabilities(named: Iterable[tuple[str, str]]) -> Capabilities:
     """Return what things can do by the words of their names: pairs of a shown name and the words."""
-    untrusted, private, sends = [], [], []
+    untrusted: list[str] = []
+    private: list[str] = []
+    sends: list[str] = []
     for name, words in named:
-        said = frozenset(vocabulary.tokens(re.sub(r"[^A-Za-z0-9]+", "_", words)))
+        tokens = vocabulary.tokens(re.sub(r"[^A-Za-z0-9]+", "_", words))
+        said = frozenset(tokens)
+        if tokens and tokens[0] in _ONLY_SEND:
+            sends.append(name)
+            continue
         for meaning, those in ((_UNTRUSTED, untrusted), (_PRIVATE, private), (_SENDS, sends)):
             if said & meaning:
                 those.append(name)

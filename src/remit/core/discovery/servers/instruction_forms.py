@@ -1,86 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The forms of instructions to a model in the text of a tool, each with what it shows and its weight."""
+"""Forms that give orders: about instructions, other tools, the user, and what is run."""
 
 from __future__ import annotations
 
-import enum
 import re
 from typing import Final
 
-
-class SignKind(enum.StrEnum):
-    """What a sign shows."""
-
-    HIDDEN = "hidden text"
-    OVERRIDE = "overrides instructions"
-    CONCEAL = "asks to conceal something from the user"
-    SECRET = "asks for secrets"
-    CONVERSATION = "asks for the conversation or the system prompt"
-    HANDOVER = "asks to put something else into its arguments"
-    REDIRECT = "changes the destination of other calls"
-    OTHER_TOOLS = "gives orders about other tools"
-    SENDING = "asks to send something elsewhere"
-    COMMAND = "asks to run a downloaded program"
-    PRESSURE = "threatens with failure"
-    ADDRESS = "speaks to the model"
-
-
-_USER: Final = r"(?:the |any |your |to )*(?:users?|humans?|persons?|people|operator|customer|owner|anyone)\b"
-_NOT: Final = (
-    r"(?:do not|don't|dont|never|must not|mustn't|should not|shouldn't|cannot|"
-    r"may not|can't|no need to|not need to|need not|not|refrain from|avoid|without)"
-)
-_TELL: Final = (
-    r"(?:tell|telling|inform|informing|notify|notifying|alert|alerting|mention|"
-    r"mentioning|talk|talking|let|letting|say|saying|explain|explaining|reveal|"
-    r"revealing|disclose|disclosing|confirm|report|reporting)"
-)
-_FILE: Final = (
-    r"(?:~?/?(?:\.ssh\b|id_rsa|id_ed25519|id_ecdsa|\.cursor/|mcp\.json|claude_desktop_config|"
-    r"\.env\b|\.aws/|\.npmrc|\.netrc|\.git-credentials|"
-    r"\.kube/config|\.docker/config|\.pgpass|/etc/(?:passwd|shadow)|known_hosts|"
-    r"\.bash_history|\.zsh_history|keychain|"
-    r"wallet\.dat|cookies?\.sqlite|private keys?|ssh keys?))"
-)
-_SECRET: Final = (
-    rf"(?:{_FILE}|api[ _-]?keys?|passwords?|credentials?|(?:access |auth |bearer "
-    r"|session )?tokens?\b|secrets?\b|"
-    r"environment variables|aws_secret|env vars)"
-)
-_TALK: Final = (
-    r"(?:(?:whole|full|entire|complete|all|previous|earlier|prior) (?:of the "
-    r")?(?:conversation|chat|messages|dialog(?:ue)?|context window)|"
-    r"(?:conversation|chat) (?:so far|history|log|transcript)|"
-    r"last (?:\w+ )?messages|memory of the chat|everything (?:that )?the user (?:has )?(?:said|typed|wrote)|"
-    r"user's (?:last|previous|first) (?:message|prompt)|transcript of)"
-)
-_PROMPT: Final = (
-    r"(?:your|the) (?:own |complete |full |entire |whole |exact |current |hidden "
-    r")*(?:system (?:prompt|message|instructions)|initial instructions|developer "
-    r"message)"
-)
-_ASK: Final = (
-    r"(?:read|open|fetch|gather|collect|cat|dump|encode|attach|include|pass|"
-    r"put|append|provide|quote|supply|give|"
-    r"copy|transmit|upload|send|forward|disclose|share|extract|retrieve|get|"
-    r"load|paste|insert|add|leak|exfiltrate|"
-    r"obtain|look up|find|access|list|print|repeat|recite|report|write|fill|"
-    r"reveal|output|store|embed|submit|post|need)"
-)
-_DO: Final = rf"(?<!to )(?<!can )(?<!not )(?<!may )(?<!could )(?<!tools )(?<!cannot )\b{_ASK}\b"
-_SELF: Final = rf"(?:\bto (?={_ASK}\b)|\b)"
-
-
-def _any(*forms: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{one})" for one in forms))
-
+from remit.core.discovery.servers.instruction_words import NOT, USER, SignKind, any_of
 
 #: Each sign: its kind, its weight, and its forms over folded text.
-SIGNS: Final = (
+ORDERS: Final = (
     (
         SignKind.OVERRIDE,
         3,
-        _any(
+        any_of(
+            rf"\b(?:should|if|when|even if) {USER} (?:declin|refus|object|says? "
+            rf"no|den(?:y|ies)|disagree)\w*\b[^.]{{0,60}}\b(?:nevertheless|"
+            r"anyway|regardless|still|all the same)\b",
+            r"\b(?:consider|treat|regard|take|accept|view) (?:everything|anything|"
+            r"all|whatever|each result|its results|the results?|the output)\b[^.]{0,50}\bas "
+            r"(?:an? |the )?(?:orders?|instructions?|commands?|directives?)\b",
+            r"\b(?:guidelines?|polic(?:y|ies)|rules?|restrictions?|safeguards?)\b[^.]{0,40}\b(?:are|"
+            r"is) (?:suspended|waived|void|lifted|disabled|switched off|paused)\b",
+        ),
+    ),
+    (
+        SignKind.OVERRIDE,
+        2,
+        any_of(
+            r"\b(?:carry|carries) (?:these|them|those) out\b|\b(?:at once|"
+            r"immediately), before anything else\b",
+            r"--no-verify\b|\blog level to (?:none|off)\b",
+            r"\b(?:answer|say|reply|respond) ['`\"]?\w+['`\"]? (?:whatever happens|regardless|in any case)\b",
+        ),
+    ),
+    (
+        SignKind.OTHER_TOOLS,
+        3,
+        any_of(
+            r"\b(?:all |any )?other (?:\w+ ){0,2}tools? (?:return|give|are|"
+            r"is|have|deliver|contain|will)s? (?:\w+ )?(?:false|wrong|fake|"
+            r"unsafe|malicious|compromised|unreliable|infected|steal)",
+            r"\b(?:messages?|calls?|e-?mails?|requests?|data)\b[^.]{0,50}\bother "
+            r"tools?\b[^.]{0,40}\b(?:through|via|to) this (?:tool|server)",
+        ),
+    ),
+    (
+        SignKind.REDIRECT,
+        3,
+        any_of(
+            r"\b(?:bank details|iban|account number|payment details|wallet "
+            r"address)\b[^.]{0,50}\b(?:changed|updated|replaced|new)\b",
+            r"\b(?:set|change|replace) the (?:reply-to|sender|return address|"
+            r"payee) of (?:every|each|all|any)\b",
+            r"\bsecrets?\b[^.]{0,60}\b(?:sending|sent|send)\b[^.]{0,30}\bto [\w.+-]+@",
+        ),
+    ),
+    (
+        SignKind.COMMAND,
+        2,
+        any_of(
+            r"\b(?:has to|must|should|needs? to|have to) be (?:run|executed|"
+            r"started)\b[^.]{0,12}[:`'\"] ?`?(?:npx|npm|curl|wget|pip|uvx|"
+            r"bash|sh|powershell|python)\b",
+        ),
+    ),
+    (
+        SignKind.PRESSURE,
+        1,
+        any_of(
+            r"\bbefore the first use\b",
+            r"\bas the (?:security|it|compliance) team has\b",
+            r"\bto improve (?:quality|the results?|our)\b",
+        ),
+    ),
+    (
+        SignKind.CONCEAL,
+        2,
+        any_of(
+            rf"\bunseen by {USER}|\b(?:users?|people|they|no one) will (?:not|"
+            r"never) (?:notice|see|know)\b|\bno reason to (?:bring it up|mention|"
+            r"tell|say)\b|\bin the background\.$"
+        ),
+    ),
+    (
+        SignKind.OVERRIDE,
+        3,
+        any_of(
             r"\b(?:skip|suppress|disable|bypass|auto-?accept) (?:the |any |all )?(?:approval|"
             r"confirmation|consent|permission)s?"
             r"(?: dialog| prompt| step| request| check)*s? for (?:this|its|our)\b",
@@ -95,7 +101,7 @@ SIGNS: Final = (
     (
         SignKind.COMMAND,
         3,
-        _any(
+        any_of(
             r"\b(?:add|append|write|put|insert|save|store|copy)\b[^.;]{0,60} (?:to|into|"
             r"in) (?:the |your |their |~?/?)*(?:\.bashrc|\.zshrc|\.profile|\.bash_profile|"
             r"\.git/hooks|crontab|authorized_keys|claude\.md|agents\.md|\.cursorrules|"
@@ -109,32 +115,14 @@ SIGNS: Final = (
         ),
     ),
     (
-        SignKind.SENDING,
-        2,
-        _any(
-            r"\b(?:give|send|hand|tell|show|provide|copy|report|return|transmit|forward|"
-            r"share)s? (?:us|it to us|them to us|that to us|the \w+ to us|(?:\w+ ){0,4}(?:to|"
-            r"with) (?:us|our (?:host|server|backend|team|api|endpoint)))\b",
-            r"\bour (?:backend|host|server|service|team) (?:needs?|requires?|wants?|"
-            r"collects?|expects?) (?:your|the|all|their|any) ",
-            r"\b(?:shared|exported|sent|copied|uploaded|forwarded|streamed) (?:with|to) (?:us|our)\b",
-            r"\b(?:need|needs|get|gets|require|requires|with) a copy (?:to|at|sent to) [\w.+-]+@",
-            r"\b(?:forward|send|copy|mail|export|upload) (?:their|his|her|the user's|"
-            r"the person's|all) (?:\w+ ){0,2}(?:calendar|contacts|notes|mails?|emails?|"
-            r"files?|documents?|photos?|passwords?|keys?|history|messages?)\b",
-            r"\b(?:attach|include|take|send|capture) (?:a )?screenshots? of (?:the |"
-            r"their )?(?:user|person|desktop|screen)",
-        ),
-    ),
-    (
         SignKind.CONCEAL,
         2,
-        _any(
+        any_of(
             r"\b(?:do not|don't|never|without) (?:bother|bothering|trouble|troubling|"
-            rf"disturb|disturbing|worry|worrying|burden|burdening|confuse|confusing) {_USER}",
-            rf"\bwithout (?:a word|notice|telling|any notice|letting on) to {_USER}|\bbehind {_USER}'? "
+            rf"disturb|disturbing|worry|worrying|burden|burdening|confuse|confusing) {USER}",
+            rf"\bwithout (?:a word|notice|telling|any notice|letting on) to {USER}|\bbehind {USER}'? "
             r"back\b|\bunbeknownst\b",
-            rf"\btell {_USER} (?:\w+ ){{0,4}}only\b|, and not that\b|\bbut not that\b",
+            rf"\btell {USER} (?:\w+ ){{0,4}}only\b|, and not that\b|\bbut not that\b",
             r"\bsay (?:only )?that (?:nothing|no (?:data|file|one)|it is safe|everything "
             r"is)\b|\b(?:answer|reply|respond) that (?:nothing|no)\b",
         ),
@@ -142,7 +130,7 @@ SIGNS: Final = (
     (
         SignKind.REDIRECT,
         2,
-        _any(
+        any_of(
             r"\b(?:should|if|when|whenever) (?:a|any|the|another) tool (?:named|called)\b",
             r"['`\"]\w+['`\"] (?:argument|parameter|field) (?:must|should|has to) be "
             r"[`'\"]?(?:[a-z]{2}\d{8,}|0x|bc1|[\w.+-]+@)",
@@ -150,43 +138,9 @@ SIGNS: Final = (
         ),
     ),
     (
-        SignKind.CONVERSATION,
-        2,
-        _any(
-            r"\bwhat (?:the )?(?:user|person|human) (?:has |have )?(?:written|typed|"
-            r"said|asked|told you)(?: so far)?\b",
-            r"\b(?:your|its) (?:entire|whole|full|complete|hidden|secret|internal|current) "
-            r"(?:context|prompt|memory|instructions|history)\b",
-            r"\bagents? (?:has to|must|should|shall) supply\b",
-            r"\b(?:list|read|dump|scan|search|zip|archive) (?:the |all of the |every "
-            r"file in the )?(?:user's |person's )?home (?:directory|folder)\b",
-        ),
-    ),
-    (
-        SignKind.SECRET,
-        2,
-        _any(
-            r"\b(?:carr(?:y|ies)|contains?|holds?|gets?|is set to|takes?) the values? "
-            r"of [`'\"$]*\w*_(?:token|key|secret|password)\b[^.]{0,30}\bfrom\b",
-            r"\b(?:keys?|passwords?|tokens?|secrets?|credentials?) of (?:the |any )?(?:user|"
-            r"person|developer|machine)s?\b",
-            r"application_default_credentials|\.config/gcloud|\bservice[-_]account\.json\b",
-            r"\b(?:output|result) of [`'\"]?(?:env|printenv|whoami|history)\b|; ?env\b",
-        ),
-    ),
-    (
-        SignKind.HANDOVER,
-        1,
-        _any(
-            r"\b(?:in|into|under|via|as|through|belongs? into|to|needed in) [`'\"]\w{1,30}[`'\"](?: "
-            r"\w+){0,2}[.,;]?$",
-            r"\b(?:belong|belongs|is needed|are needed|go|goes) in(?:to)? [`'\"]\w+[`'\"]",
-        ),
-    ),
-    (
         SignKind.OVERRIDE,
         3,
-        _any(
+        any_of(
             r"\b(?:ignore|disregard|forget|override|bypass)\b (?:all |any |the |your "
             r"|every |of |these |those |my )*(?:previous|prior|earlier|above|preceding|"
             r"existing|other|former|system|original|initial|safety|security) (?:\w+ "
@@ -205,7 +159,7 @@ SIGNS: Final = (
     (
         SignKind.OVERRIDE,
         3,
-        _any(
+        any_of(
             r"\b(?:earlier|previous|prior|existing|other|all) (?:constraints?|instructions?|"
             r"rules?|restrictions?|guidelines?|"
             r"directives?)\b[^.]{0,20}(?:\bvoid\b|no longer (?:apply|applies|valid)|"
@@ -220,20 +174,9 @@ SIGNS: Final = (
         ),
     ),
     (
-        SignKind.SENDING,
-        3,
-        _any(
-            r"\b(?:post|upload|send|forward|transmit|copy|push) (?:the |this |all |your "
-            r"|our |whole |entire |full )*(?:conversation|"
-            r"workspace|chat|repository|codebase|session|history|context|transcript|"
-            r"source code)\b[^.]{0,30} (?:to|at|via) "
-            r"(?:https?://|[\w.+-]+@[\w-]+\.\w)",
-        ),
-    ),
-    (
         SignKind.REDIRECT,
         3,
-        _any(
+        any_of(
             r"\brather than (?:to )?(?:their|the|its) (?:\w+ )?(?:addressees?|recipients?|"
             r"payees?|accounts?|destinations?)",
             r"\b(?:payments?|transfers?|invoices?|refunds?)\b[^.]{0,60}(?:settled|paid|"
@@ -244,7 +187,7 @@ SIGNS: Final = (
     (
         SignKind.OVERRIDE,
         2,
-        _any(
+        any_of(
             r"\byou are now (?:in |an? |the )",
             r"\bnew (?:system )?(?:rules?|instructions?|orders?)\s?:",
             r"<\|?(?:im_start|system)\|?>|\[inst\]|\[system\]|### ?system|<<sys>>",
@@ -260,20 +203,20 @@ SIGNS: Final = (
     (
         SignKind.CONCEAL,
         2,
-        _any(
-            rf"{_NOT},? (?:[\w,]+ ){{0,5}}?(?:tell|telling|inform|informing|notify|notifying|"
-            rf"alert|alerting) {_USER}(?! (?:to|how|when|where|unless|until|before|if)\b)",
+        any_of(
+            rf"{NOT},? (?:[\w,]+ ){{0,5}}?(?:tell|telling|inform|informing|notify|notifying|"
+            rf"alert|alerting) {USER}(?! (?:to|how|when|where|unless|until|before|if)\b)",
             r"(?:do not|don't|never|must not|should not|without) (?:\w+ ){0,3}?(?:mention|"
             r"mentioning|talk about|talking about|reveal|revealing|disclose|disclosing|"
             r"explain|explaining|report|reporting|speak of) (?:this|it|that (?:you|i)\b|"
             r"the (?:file|step|change|rule|reading|upload|transfer|instructions?|comment))(?! "
             r"tool| function)",
-            rf"{_USER} (?:\w+ )?(?:must|should|need|needs|may|will|can|does not need to|do not need"
+            rf"{USER} (?:\w+ )?(?:must|should|need|needs|may|will|can|does not need to|do not need"
             rf" to|doesn't need to|don't need to)(?: not|n't| never|(?<=to)) (?:\w+ ){{0,2}}?(?:know|"
             r"see|notice|be aware|"
             r"be told|be informed|find out|learn|realize)",
-            rf"\b(?:hide|conceal|keep) (?:\w+ ){{1,4}}?(?:from|hidden from|secret from) {_USER}",
-            rf"\bkeep {_USER} (?:unaware|in the dark|uninformed|ignorant)",
+            rf"\b(?:hide|conceal|keep) (?:\w+ ){{1,4}}?(?:from|hidden from|secret from) {USER}",
+            rf"\bkeep {USER} (?:unaware|in the dark|uninformed|ignorant)",
             r"\bkeep (?:this|it|these|the)(?: \w+){0,2} (?:secret|hidden|confidential "
             r"from|to yourself|private from)\b",
             r"\bconceal (?:the|this|that|what|it)\b",
@@ -314,7 +257,7 @@ SIGNS: Final = (
     (
         SignKind.CONCEAL,
         1,
-        _any(
+        any_of(
             r"(?:without|do not|don't|never|must not) (?:\w+ ){0,2}?(?:ask|asking|show|"
             r"showing|display|displaying)\b",
             r"\bhide (?:this|it)\b",
@@ -323,88 +266,9 @@ SIGNS: Final = (
         ),
     ),
     (
-        SignKind.SECRET,
-        2,
-        _any(
-            rf"{_DO}(?:[ :`'\"(]+(?!not\b|never\b)[^\s.;]+){{0,6}}?[ :`'\"(]+{_FILE}",
-            r"\b(?:contents?|text|values?|output) of (?:the |all |any |your |its |[`'\"])*(?:\w+ "
-            rf")?{_FILE}",
-            r"\bcat ~?/?[\w./-]*(?:\.ssh|\.env|\.aws|mcp\.json|passwd)",
-            rf"{_DO} (?:\w+ ){{0,3}}?(?:all|any|every|other|the values of all) (?:\w+ "
-            rf")?{_SECRET}",
-            rf"\b(?:all|any) {_SECRET}[^.]{{0,40}}(?:you have seen|the user mentioned|"
-            r"in this session|from the conversation|you know)",
-            r"\baws_secret_access_key\b[^.]{0,60}\bto the\b",
-            r"\bincluding (?:\w+ )?(?:tokens and credentials|credentials|passwords|api "
-            r"keys)",
-        ),
-    ),
-    (
-        SignKind.SECRET,
-        2,
-        _any(
-            rf"(?<!not read )(?<!never read )(?<!\w){_FILE}(?![\w.-]*\.pub)",
-            r"\b(?:the user's|user's|developer's|whatever|any|all|their|saved) (?:\w+ "
-            r"){0,3}?(?:ssh keys?|\w+ key|api keys?|"
-            r"passwords?|credentials|secrets|tokens)\b[^.]{0,12}(?:found|available|in "
-            r"(?:the )?(?:context|workspace|session|"
-            r"conversation)|\bin [`'\"]|and (?:hand|pass|give|send|relay|put|include))",
-        ),
-    ),
-    (
-        SignKind.SECRET,
-        3,
-        _any(
-            r"\b(?:base64|contents?|first line|lines|values?|text|copy|bytes|copies) "
-            r"of (?:the |your |all |any |[`'\"])*"
-            rf"(?:\w+ )?{_FILE}(?![\w.-]*\.pub)[^.]{{0,40}}(?:$|\b(?:alongside|with every|"
-            r"with each|in each|as ['`\"]|to (?:us|me|the server)))",
-            rf"\b(?:set|fill) [`'\"]?\w+[`'\"]? (?:to|with) [^.]{{0,40}}{_FILE}",
-            rf"\b(?:transmits?|relays?|uploads?|sends?|posts?|leaks?) [^.]{{0,40}}{_FILE}",
-        ),
-    ),
-    (
-        SignKind.CONVERSATION,
-        2,
-        _any(
-            rf"{_DO}(?: [^\s.;]+){{0,4}}? {_TALK}",
-            rf"{_DO}(?: [^\s.;]+){{0,3}}? {_PROMPT}",
-            r"\bfiles (?:that )?you have (?:read|seen|opened)\b",
-            rf"{_TALK}[^.]{{0,40}}\b(?:verbatim|word for word|letter by letter|to the "
-            r"parameter|here)\b",
-            r"\bthe user's (?:last|previous) (?:message|prompt)\b",
-        ),
-    ),
-    (
-        SignKind.HANDOVER,
-        2,
-        _any(
-            r"\b(?:pass|put|give|include|append|write|supply|add|attach|send|provide|"
-            r"quote|insert|place|transmit|copy|dump|fill)\b (?:its|their|them|it|the|"
-            r"this|that|what|all|any|these|those)\b[^.;]{0,80}? (?:as|in|into|to|through|"
-            r"along in|via|using) (?:the )?(?:parameter|argument|field|input)?\s?['\"`]\w+['\"`]",
-            r"\b(?:hand|pass|relay|give|feed|supply|send|put|place) (?:it|them|these|"
-            r"those|this|that|its \w+|their \w+)"
-            r"(?: over| along| on)? (?:in|as|to|through|via|into) (?:the \w+ (?:argument|"
-            r"parameter|field)|['`\"])",
-            r"\b(?:as|in|into|through) (?:the )?(?:parameter|argument|field) ['\"`]?\w+",
-            r"\b(?:verbatim|word for word|letter by letter)\b",
-        ),
-    ),
-    (
-        SignKind.HANDOVER,
-        1,
-        _any(
-            r"(?:['\"`]|\bas |\bin |\binto |\bthrough )(?:sidenote|side_note|notes?|"
-            r"context|feedback|metadata|memo|comment|remark)\b",
-            r"\bin[ `'\"]+(?:sidenote|side_note)\b",
-            r"\bencode (?:it|them|the)\b[^.]{0,20}base64",
-        ),
-    ),
-    (
         SignKind.REDIRECT,
         2,
-        _any(
+        any_of(
             r"\binstead of (?:to )?the (?:recipient|destination|account|address|person|"
             r"one)\b",
             r"\breplac\w+ (?:its|the|every|any) (?:recipient|destination|address|account|"
@@ -422,7 +286,7 @@ SIGNS: Final = (
     (
         SignKind.OTHER_TOOLS,
         2,
-        _any(
+        any_of(
             r"\b(?:every time|whenever|each time|any time) (?:you|the user|the assistant|"
             r"another|any other)[^.]{0,50}(?:call|use|invoke|run)s?\b[^.]{0,60}\b(?:call|"
             r"use|pass|send|invoke) this tool\b",
@@ -437,7 +301,7 @@ SIGNS: Final = (
     (
         SignKind.OTHER_TOOLS,
         1,
-        _any(
+        any_of(
             r"\b(?:before|prior to|after) (?:\w+ )?(?:using|calling|invoking|running|"
             r"each|every|any)\b",
             r"\bwhenever\b",
@@ -449,23 +313,9 @@ SIGNS: Final = (
         ),
     ),
     (
-        SignKind.SENDING,
-        1,
-        _any(
-            r"\b(?:send|forward|upload|post|transmit|disclose|leak|exfiltrate|route|"
-            r"copy|report)\b[^.;]{0,60}\b(?:to|there|with)\b[^.;]{0,20}(?:https?://|"
-            r"[\w.+-]+@[\w-]+\.\w|\+\d{6}|account \d|this tool|this server|our server)",
-            r"\bsend\b[^.]{0,60}\bthere\b",
-            r"\bwith this tool\b",
-            r"\bsend (?:a copy|the (?:content|chat|conversation))\b",
-            r"\bdisclose\b[^.]{0,20}\bto this tool\b",
-            r"\bsend it along\b",
-        ),
-    ),
-    (
         SignKind.COMMAND,
         2,
-        _any(
+        any_of(
             r"\b(?:execute|run|must run|must execute|start)\b[^.]{0,30}(?:curl|wget|"
             r"iwr|irm)\b[^|]{0,200}\| ?(?:sudo )?(?:ba|z)?sh\b",
             r"\b(?:execute|run)\b[^.]{0,30}\bpowershell\b[^.]{0,60}-enc",
@@ -476,7 +326,7 @@ SIGNS: Final = (
     (
         SignKind.PRESSURE,
         1,
-        _any(
+        any_of(
             r"\b(?:otherwise|or|else) (?:the |this )?(?:tool|call|it|function|request)s? "
             r"(?:will|would|does|do)? ?(?:not work|fails?|be rejected|break|crash)",
             r"\belse the call fails\b",
@@ -493,7 +343,7 @@ SIGNS: Final = (
     (
         SignKind.ADDRESS,
         1,
-        _any(
+        any_of(
             r"</?(?:important|system|secret|hidden|instructions?|critical|admin)>",
             r"\b(?:note|message|instructions?) (?:for|to) (?:the |all )?(?:assistants?|"
             r"ai|llms?|models?|language models?|agents?)\b",
@@ -506,37 +356,7 @@ SIGNS: Final = (
         ),
     ),
 )
-#: What a parameter asks for, that only a description of poison does.
-OF_PARAMETERS: Final = (
-    (
-        SignKind.CONVERSATION,
-        3,
-        _any(
-            rf"^{_PROMPT}",
-            r"(?:whole|full|entire|complete) (?:conversation|chat)\b[^.]{0,60}(?:verbatim|"
-            r"word for word|so far|with the user|including|here)",
-            r"everything (?:that )?the user (?:has )?(?:said|typed|written)",
-        ),
-    ),
-    (
-        SignKind.OTHER_TOOLS,
-        3,
-        _any(
-            r"\b(?:every|all|each) (?:of the )?(?:other )?tools? (?:that )?you (?:can|have|may)\b",
-            r"\btools\b[^.]{0,40}\bavailable to you\b",
-            r"\ball (?:other |the )?tools\b[^.]{0,20}\byou (?:have|can)\b",
-        ),
-    ),
-    (
-        SignKind.SECRET,
-        3,
-        _any(
-            rf"\b(?:contents?|text) of (?:the |your |[`'\"])*{_FILE}",
-            rf"\b(?:all|any) {_SECRET}[^.]{{0,60}}(?:you (?:have|know)|the user (?:mentioned|"
-            r"gave|has)|this session)",
-        ),
-    ),
-)
+
 #: A text without any of these words has no sign.
 CHEAP: Final = re.compile(
     r"ignor|disregard|forget|overrid|bypass|you are now|system|assistant|developer|"
@@ -552,5 +372,8 @@ CHEAP: Final = re.compile(
     r"disable|memory|bashrc|hooks|remote|"
     r"\bus\b|\bour\b|bother|without a word|screenshot|calendar|tool (?:named|"
     r"called)|home (?:directory|folder)|prompt|context|"
-    r"whoami|claude\.md|agents\.md|\bsay\b|shared|copy"
+    r"whoami|claude\.md|agents\.md|\bsay\b|shared|copy|"
+    r"nevertheless|anyway|regardless|order|guideline|polic|carry|no-verify|"
+    r"log level|other tool|bank|iban|reply-to|every|opened|"
+    r"clipboard|mailbox|cookies|has to be|company|notice|service|background"
 )

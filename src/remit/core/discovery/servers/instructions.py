@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from remit.core.discovery.servers.instruction_forms import CHEAP, OF_PARAMETERS, SIGNS, SignKind
+from remit.core.discovery.servers.instruction_forms import CHEAP, ORDERS
+from remit.core.discovery.servers.instruction_words import SignKind
+from remit.core.discovery.servers.request_forms import OF_PARAMETERS, REQUESTS
 from remit.core.discovery.servers.tool_text import (
     MAX_TEXT,
     comments_in,
@@ -67,7 +69,7 @@ def _inner(text: str, what: str, parameter: bool, depth: int) -> Iterator[Sign]:
 
 
 def _plain_signs(plain: str, parameter: bool) -> Iterator[Sign]:
-    for kind, weight, form in (*SIGNS, *OF_PARAMETERS) if parameter else SIGNS:
+    for kind, weight, form in (*ORDERS, *REQUESTS, *(OF_PARAMETERS if parameter else ())):
         if found := form.search(plain):
             start = max(0, found.start() - 20)
             yield Sign(kind, weight, plain[start : found.end() + 40][:_EXCERPT])

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from remit.core.canonical import digest
+from remit.core.credentials.known_secrets import without_secrets
 from remit.core.discovery.declared import DeclaredTool
 from remit.core.discovery.discovered import MOST_PLACES, Discovered
-from remit.core.discovery.servers.instruction_forms import SignKind
+from remit.core.discovery.servers.instruction_words import SignKind
 from remit.core.discovery.servers.instructions import Sign, is_poisoned, signs_in, weight_of
 from remit.core.discovery.servers.tool_text import folded
 from remit.core.errors import RemitError
@@ -75,7 +76,7 @@ def poisoned(tool: DeclaredTool) -> Discovered | None:
         places=(tool.place,),
         evidence={
             "where": plain(where),
-            "signs": [plain(f"{one.kind.value}: {one.excerpt}") for one in signs[:8]],
+            "signs": [plain(f"{one.kind.value}: {without_secrets(one.excerpt)}") for one in signs[:8]],
         },
         steps=("the client gives the text to its model as it stands", "the model follows it in any task"),
         remediation=f"disconnect `{plain(tool.server or tool.name)}` until its publisher has "
@@ -199,7 +200,7 @@ def _spoken_of(
                         f"of `{other.server}`"
                     ),
                     places=(tool.place, other.place),
-                    evidence={"words": plain(near)},
+                    evidence={"words": plain(without_secrets(near))},
                     remediation=f"remove `{plain(tool.server)}`, or have its publisher explain the text",
                 )
                 break
@@ -220,12 +221,14 @@ def unbounded(tools: Sequence[DeclaredTool]) -> Iterator[Discovered]:
     for about, those in found.items():
         code = [one for one in those if one[2] == "code"]
         shown = [f"{tool.name}({part.path})" for tool, part, _ in (code or those)]
-        what = "code or commands" if code else "any path or address"
+        what = "code or commands" if code else "paths or addresses"
         yield Discovered(
             kind=FindingKind.UNBOUNDED_ARGUMENTS,
             about=about,
             which="arguments",
-            says=plain(f"{len(shown)} arguments take {what}: {', '.join(shown[:5])}"),
+            says=plain(
+                f"any caller chooses {what} in {', '.join(shown[:5])}{' ...' if len(shown) > 5 else ''}"
+            ),
             places=tuple(dict.fromkeys(tool.place for tool, _, _ in those))[:MOST_PLACES],
             severity=Severity.MEDIUM if code else Severity.LOW,
             evidence={"arguments": [plain(one) for one in shown[:50]]},

@@ -23,9 +23,11 @@ _IGNORED: Final = re.compile(
 _OVERRIDES: Final = re.compile("[\u202a-\u202e]")
 _ISOLATES: Final = re.compile("[\u2066-\u2069]")
 _BLANKS: Final = re.compile("[\u2800\u3164\uffa0\u115f\u1160]{2,}")
+_CARRIERS: Final = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{8,}")
 _SELECTORS: Final = re.compile("[\U000e0100-\U000e01ef]{4,}|[\ufe00-\ufe0d]{4,}")
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f]")
-_PADDING: Final = re.compile(r"(?:[ \t]*\n){40,}(?=\s*\S)|[ \t\u00a0]{300,}(?=\S)")
+_BLANK_RUN: Final = re.compile("[ \\t\u00a0]{300}")
+_BLANK_LINES: Final = re.compile(r"\n(?:[ \t]{0,300}+\n){39}")
 _COMMENTS: Final = (("<!--", "-->"), ("[//]: # (", ")"))
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,8000}={0,2}(?![A-Za-z0-9+/])")
 _HEX: Final = re.compile(r"(?<![A-Za-z0-9])(?:[0-9a-fA-F]{2}){16,4000}(?![A-Za-z0-9])")
@@ -74,7 +76,7 @@ def hidden_in(text: str) -> Iterator[Hidden]:
         yield Hidden("invisible characters inside words or between them", _IGNORED.sub("", text)[:200])
     if _OVERRIDES.search(text) or (_ISOLATES.search(text) and not _has_rtl(text)):
         yield Hidden("characters that change the direction of the line")
-    if _BLANKS.search(text) or _SELECTORS.search(text):
+    if _BLANKS.search(text) or _SELECTORS.search(text) or _CARRIERS.search(text):
         yield Hidden("characters without a shape that can carry data")
     mixed = [one for one in _WORD.findall(text) if _is_mixed(one)]
     if len(mixed) >= 2:
@@ -87,7 +89,8 @@ def _hidden_in_ascii(text: str) -> Iterator[Hidden]:
         yield Hidden("escape sequences of terminals", _CONTROLS.sub(" ", text)[:200])
     elif _CONTROLS.search(text):
         yield Hidden("control characters")
-    if found := _PADDING.search(text):
+    text = text.rstrip()  # what follows a run is text, so that no search fails at its end
+    if found := _BLANK_RUN.search(text) or _BLANK_LINES.search(text):
         yield Hidden("empty lines or blanks that move text out of view", text[found.end() :].strip()[:400])
 
 

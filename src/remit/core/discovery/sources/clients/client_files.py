@@ -17,7 +17,12 @@ from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, Declare
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
 from remit.core.discovery.sources.clients.client_authority import authority_of, is_guarded
 from remit.core.discovery.sources.clients.client_forms import ANYWHERE, EACH, ClientForm, form_of, has_servers
-from remit.core.discovery.sources.clients.safe_words import MAX_WORDS, shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import (
+    MAX_WORDS,
+    shown_address,
+    shown_command,
+    shown_words,
+)
 from remit.core.discovery.sources.structure import MAX_BYTES, MAX_PIECE, Structure, structure
 from remit.core.json_value import Json
 from remit.core.jsonc import Span
@@ -105,7 +110,7 @@ def _server(
         name=shown,
         place=at,
         client=client,
-        command=command[:1000] if isinstance(command, str) else "",
+        command=shown_command(command),
         arguments=shown_words(entry.get("args")),
         url=shown_address(url) if isinstance(url, str) else "",
         environment=_names(entry.get("env")),

@@ -29,6 +29,13 @@ def shown_words(words: Json) -> tuple[str, ...]:
     return tuple(out)
 
 
+def shown_command(command: Json) -> str:
+    """Return a command without its secrets: some clients write a whole line there."""
+    if not isinstance(command, str):
+        return ""
+    return " ".join(shown_words(list(command[:1000].split(" "))))
+
+
 def shown_address(url: str) -> str:
     """Return an address without its login, the values of its query, and secrets in its path."""
     url = url[:2000]

@@ -11,18 +11,18 @@ import re2
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.declared import Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
+from remit.core.discovery.sources.frameworks.framework_forms import PYTHON_IMPORT
 from remit.core.discovery.sources.frameworks.python_code import MAX_SOURCE, python_declarations
 from remit.core.discovery.sources.frameworks.script_code import script_declarations
 from remit.core.discovery.sources.structure import MAX_PIECE
 
 _SCRIPTS: Final = (".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".mts", ".cts")
 _PYTHON: Final = (".py", ".pyw")
-#: What code of an agent imports.
-_SIGNS: Final = re2.compile(
-    rb"agents|pydantic_ai|crewai|google\.adk|strands|autogen|llama_index|langgraph|langchain"
-    rb'''|claude_agent_sdk|claude_code_sdk|agno|semantic_kernel|mcp|@mastra/|@ai-sdk/|'ai'|"ai"'''
-    rb"|claude-agent-sdk|llamaindex|genkit|@voltagent/|agent_framework|haystack|@google/adk"
-    rb"|modelcontextprotocol"
+#: What code of an agent imports, in Python and in JavaScript.
+_PYTHON_SIGN: Final = PYTHON_IMPORT
+_SCRIPT_SIGN: Final = re2.compile(
+    rb"""["'](?:ai|agents|genkit|langchain|llamaindex|@(?:mastra|langchain|openai/agents|anthropic-ai/claude|ai-sdk|google/adk|"""
+    rb"""llamaindex|strands-agents|modelcontextprotocol|voltagent))["'/-]"""
 )
 
 
@@ -34,7 +34,8 @@ class AgentCode:
         name = chunk.file.lower()
         if not chunk.whole or len(chunk.content) > MAX_SOURCE or not name.endswith((*_PYTHON, *_SCRIPTS)):
             return False
-        return _SIGNS.search(chunk.content) is not None
+        sign = _PYTHON_SIGN if name.endswith(_PYTHON) else _SCRIPT_SIGN
+        return sign.search(chunk.content) is not None
 
     def read(self, chunk: FileChunk) -> Iterator[Read]:
         """Yield the code as text, and then its agents, tools and servers."""

@@ -28,7 +28,8 @@ _NAMED: Final = re.compile(
     r"agent(?:-card|_card)?\.json|"
     r"assistants?\.json|.*/agents?/[^/]*\.ya?ml)\Z"
 )
-_JSON_SIGNS: Final = (b'"inputSchema"', b'"input_schema"', b'"assistant"')
+_JSON_SIGNS: Final = (b'"inputSchema"', b'"input_schema"')
+_ASSISTANT: Final = re.compile(rb'"object"\s{0,9}:\s{0,9}"assistant"')
 _CARD: Final = frozenset({"skills", "capabilities"})
 _FRONT: Final = re.compile(r"\A---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _PROMPTS: Final = (
@@ -54,7 +55,11 @@ class AgentManifests:
         file = chunk.file.replace("\\", "/")[-500:]
         if _MARKDOWN.match(file) or _NAMED.match(file):
             return True
-        return file.endswith(".json") and any(sign in chunk.content for sign in _JSON_SIGNS)
+        if not file.endswith(".json") or b'"messages"' in chunk.content:
+            return False  # a request to a model is a transcript, whatever tools it offers
+        return (
+            any(sign in chunk.content for sign in _JSON_SIGNS) or _ASSISTANT.search(chunk.content) is not None
+        )
 
     def read(self, chunk: FileChunk) -> Iterator[Read]:
         """Yield agents, tools and every text of the file."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import re2
+
 #: Module of Python, and its framework; the longest prefix counts.
 PYTHON_MODULES: Final = {
     "agents": "openai-agents",
@@ -129,6 +131,16 @@ WIDE: Final[dict[str, tuple[object, ...]]] = {
     "approval_policy": ("never",),
     "approvalPolicy": ("never",),
 }
+
+
+#: An import of a framework, or of MCP, in Python; a longer name with the same beginning counts, too.
+PYTHON_IMPORT: Final = re2.compile(
+    r"(?m)^[ \t]*(?:from|import)[ \t]+(?:agents|pydantic_ai|crewai|"
+    r"google\.adk|strands|autogen|ag2|llama_index|"
+    r"smolagents|langchain|langgraph|deepagents|claude_agent_sdk|claude_code_sdk|"
+    r"agno|semantic_kernel|agent_framework|haystack|"
+    r"mcp|fastmcp)"
+)
 
 
 def framework_of(module: str) -> str:

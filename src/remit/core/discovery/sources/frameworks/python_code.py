@@ -13,11 +13,12 @@ import msgspec
 from remit.core.coding.client_servers import loose
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool, Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
-from remit.core.discovery.sources.clients.safe_words import shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import shown_address, shown_command, shown_words
 from remit.core.discovery.sources.frameworks.framework_forms import (
     AGENT_MAKERS,
     CREDENTIAL_NAME,
     PROMPTS,
+    PYTHON_IMPORT,
     SERVER_MAKERS,
     SERVER_MAPPINGS,
     TOOL_MARKS,
@@ -26,24 +27,8 @@ from remit.core.discovery.sources.frameworks.framework_forms import (
 )
 from remit.core.json_value import Json
 
-MAX_SOURCE: Final = 2 * 1024 * 1024
+MAX_SOURCE: Final = 1024 * 1024
 MAX_NAMES: Final = 200
-_SIGNS: Final = (
-    "agent",
-    "crewai",
-    "langgraph",
-    "langchain",
-    "smolagents",
-    "strands",
-    "autogen",
-    "llama_index",
-    "mcp",
-    "claude_",
-    "google.adk",
-    "haystack",
-    "semantic_kernel",
-    "agno",
-)
 _TYPES: Final = {
     "str": "string",
     "int": "integer",
@@ -62,8 +47,7 @@ def python_declarations(source: str, place: FilePlace) -> Iterator[Read]:
     `place` is that of the source's first line: a file, or a cell of a notebook (its `inside` is kept). Source
     that is no Python yields nothing.
     """
-    lowered = source.lower() if len(source) <= MAX_SOURCE else ""
-    if not any(sign in lowered for sign in _SIGNS):
+    if len(source) > MAX_SOURCE or PYTHON_IMPORT.search(source) is None:
         return
     try:
         with warnings.catch_warnings():  # the warnings about a stranger's code are not ours to show
@@ -297,7 +281,7 @@ class _Module:
             name=name[:120],
             place=self._at(call),
             client=framework,
-            command=command[:1000] if isinstance(command, str) else "",
+            command=shown_command(command),
             arguments=shown_words(entry.get("args")),
             url=shown_address(url) if isinstance(url, str) else "",
             environment=tuple(str(one)[:120] for one in env) if isinstance(env, dict) else (),

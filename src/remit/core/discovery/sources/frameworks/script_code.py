@@ -15,7 +15,7 @@ import msgspec
 from remit.core.coding.client_servers import loose
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool, Read
 from remit.core.discovery.discovered import FilePlace, Piece, SourceKind
-from remit.core.discovery.sources.clients.safe_words import shown_address, shown_words
+from remit.core.discovery.sources.clients.safe_words import shown_address, shown_command, shown_words
 from remit.core.discovery.sources.frameworks.framework_forms import CREDENTIAL_NAME, PROMPTS, WIDE
 from remit.core.json_value import Json
 
@@ -76,17 +76,19 @@ _ENVIRONMENT: Final = re.compile(
     r"(?:process\.env|import\.meta\.env|Bun\.env|\benv)(?:\.|\[\s{0,9}[\"'])([A-Z][A-Z0-9_]{1,80})|"
     r"Deno\.env\.get\(\s{0,9}[\"']([A-Z][A-Z0-9_]{1,80})"
 )
-_TOKEN: Final = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`|\.\.\.|[A-Za-z_$][\w$]*|[0-9][\w.]*|=>|\S""",
-    re.DOTALL,
+#: A comment or a string; one that does not end goes up to the end of its line, or of the source.
+_UNREAD: Final = (
+    r"//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?|`(?:[^`\\]|\\.)*+`?"
+    r"""|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?"""
 )
+_COMMENT: Final = re.compile(_UNREAD, re.DOTALL)
+_TOKEN: Final = re.compile(rf"{_UNREAD}|\.\.\.|[A-Za-z_$][\w$]*+|[0-9][\w.]*+|=>|\S", re.DOTALL)
 _OPENS: Final = {"{": "}", "[": "]", "(": ")"}
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _PLAIN: Final = {"n": "\n", "t": "\t", "r": "\r"}
+#: Tokens of one literal, and of all literals of a source.
 MAX_TOKENS: Final = 20_000
-_COMMENT: Final = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`""", re.DOTALL
-)
+MAX_ALL: Final = 200_000
 
 
 def script_declarations(source: str, place: FilePlace) -> Iterator[Read]:
@@ -102,10 +104,12 @@ def script_declarations(source: str, place: FilePlace) -> Iterator[Read]:
     source = _COMMENT.sub(_blanked, source)
     names = (found[1] or found[2] for found in _ENVIRONMENT.finditer(source))
     held = tuple(dict.fromkeys(one for one in names if CREDENTIAL_NAME.fullmatch(one)))[:200]
+    left = MAX_ALL
     for number, found in enumerate(_MAKES.finditer(source)):
-        if number >= MAX_FOUND:
+        if number >= MAX_FOUND or left <= 0:
             return
-        value = _value(source, found.end())
+        value, read = _value(source, found.end())
+        left -= read
         if not isinstance(value, dict):
             continue
         at = msgspec.structs.replace(
@@ -186,7 +190,7 @@ def _servers(value: dict[str, Json], at: FilePlace, framework: str, bound: str) 
                 name=str(name)[:120],
                 place=at,
                 client=framework,
-                command=command[:1000],
+                command=shown_command(command),
                 arguments=shown_words([_text(word) for word in args] if isinstance(args, list) else None),
                 url=shown_address(url) if url else "",
                 environment=tuple(str(key)[:120] for key in env) if isinstance(env, dict) else (),
@@ -240,9 +244,9 @@ def _names(value: Json) -> tuple[str, ...]:
     return (value.partition("\0")[0][:120],) if isinstance(value, _Name) else ()
 
 
-def _value(source: str, start: int) -> Json:
-    """Return the literal that begins at a position; None if it does not end."""
-    tokens = []
+def _value(source: str, start: int) -> tuple[Json, int]:
+    """Return the literal that begins at a position, and its tokens; None if it does not end."""
+    tokens: list[str] = []
     depth = 0
     for found in _TOKEN.finditer(source, start):
         token = found[0]
@@ -251,10 +255,10 @@ def _value(source: str, start: int) -> Json:
         tokens.append(token)
         depth += (token in _OPENS) - (token in _OPENS.values())
         if depth <= 0:
-            return _Literal(tokens).value(0)
+            return _Literal(tokens).value(0), len(tokens)
         if len(tokens) > MAX_TOKENS:
-            return None
-    return None
+            break
+    return None, len(tokens)
 
 
 class _Literal:
@@ -327,7 +331,7 @@ class _Literal:
 
 def _unquoted(token: str) -> str:
     """Return the text of a string; the values in a template are left out."""
-    text = token[1:-1] if len(token) >= 2 else ""
+    text = token[1:-1] if len(token) >= 2 and token[-1] == token[0] else token[1:]
     if token[:1] == "`":
         text = re.sub(r"\$\{[^}]{0,500}\}", "{…}", text)
 
