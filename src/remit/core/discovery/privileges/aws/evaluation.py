@@ -155,7 +155,8 @@ class Evaluator:
 
     def mentions(self, principal: AwsPrincipal, action: str) -> bool:
         """Return whether an identity policy of a principal permits an action on anything."""
-        return bool(self._layered(principal, action.lower(), principal.account).identity)
+        wanted = action.lower()
+        return any(policy.document.permits(wanted) for policy in principal.policies)
 
     def alone(self, principal: AwsPrincipal, action: str, resource: str) -> Truth:
         """Return whether a principal's policies and its limits permit, whatever the organization says."""

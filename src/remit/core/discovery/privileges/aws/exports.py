@@ -113,6 +113,9 @@ class _Reading:
 
     def __init__(self) -> None:
         self.identities: dict[str, _Identity] = {}
+        self.named: dict[tuple[str, str], _Identity] = {}
+        self.inline: set[str] = set()
+        self.only = ""
         self.policies: dict[str, AwsPolicy] = {
             ADMINISTRATOR: AwsPolicy(
                 name="AdministratorAccess", arn=ADMINISTRATOR, document=EVERYTHING, place=FilePlace(file="")
@@ -216,11 +219,13 @@ class _Reading:
             account = account_of(arn) or NO_ACCOUNT
             found = _Identity(arn=arn, kind=kind, name=name, account=account, place=place)
             self.identities[arn] = found
+            self.named.setdefault((kind, name), found)
         return found
 
     def _inline(self, identity: _Identity, name: str, document: Json, place: FilePlace) -> None:
         where = msgspec.structs.replace(place, inside=f"{identity.place.inside or identity.name}.{name}")
         identity.inline[name] = AwsPolicy(name=name, document=policy_document(document), place=where)
+        self.inline.add(name)
 
     def _named(self, value: dict[str, Json], place: FilePlace) -> None:
         """Read policies of identities that are only named, such as `get-role-policy`."""
@@ -256,16 +261,16 @@ class _Reading:
         yield from (each for each in self.identities.values() if best and each.name == best)
 
     def _by_name(self, kind: str, name: str, place: FilePlace) -> _Identity:
-        for each in self.identities.values():
-            if (each.kind, each.name) == (kind, name):
-                return each
-        return self._found(f"arn:aws:iam::{self._account()}:{kind}/{name}", kind, name, place)
+        return self.named.get((kind, name)) or self._found(
+            f"arn:aws:iam::{self._account()}:{kind}/{name}", kind, name, place
+        )
 
     def _account(self) -> str:
         """Return the account of documents that do not name theirs: the only one, if there is one."""
-        known = {each.account for each in self.identities.values()} | {
-            account_of(arn) for arn in self.policies
-        }
+        if self.only:
+            return self.only
+        known = {each.account for each in self.identities.values()}
+        known |= {account_of(arn) for arn in self.policies}
         known -= {"", NO_ACCOUNT}
         return min(known) if len(known) == 1 else NO_ACCOUNT
 
@@ -289,8 +294,7 @@ class _Reading:
 
     def _unattached(self, name: str, document: PolicyDocument, place: FilePlace) -> None:
         """Take a policy that no identity is known to have for one that some identity has."""
-        known = [one for each in self.identities.values() for one in each.inline]
-        if name in known or any(each.name == name for each in self.policies.values()):
+        if name in self.inline or any(each.name == name for each in self.policies.values()):
             return
         account = self._account()
         if account == NO_ACCOUNT:
@@ -447,10 +451,11 @@ class _Reading:
 
     def done(self) -> AwsExport:
         """Resolve names, and return the whole."""
+        self.only = self._account()
         for each in self.late:
             each()
         self.usage.later(
-            lambda name: next((each.account for each in self._users(name)), self._account()),
+            lambda name: user.account if (user := self.named.get(("user", name))) else self._account(),
             lambda arn, place: [arn] if arn in self.identities else [one.arn for one in self._in_path(place)],
         )
         self._suppose()
@@ -488,9 +493,6 @@ class _Reading:
             accessed=tuple(self.usage.accessed),
             console=self.usage.console,
         )
-
-    def _users(self, name: str) -> Iterator[_Identity]:
-        return (each for each in self.identities.values() if (each.kind, each.name) == ("user", name))
 
     def _suppose(self) -> None:
         """Give accounts of which only policies are known a role and a user that have more rights."""

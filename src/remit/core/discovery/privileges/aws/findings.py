@@ -93,6 +93,9 @@ def _path(path: AwsPath, reach: AwsReach) -> Discovered:
     if path.administrator:
         says = f"{principal.words} becomes an administrator of account {target.account} in {count}"
         severity = Severity.CRITICAL if path.sure else Severity.HIGH
+        if target.name == UNNAMED:
+            # Nothing is known of the account: whether it has such a role or user is open.
+            severity = Severity.MEDIUM
     else:
         says = f"{principal.words} gains the rights of {target.words} in {count}"
         severity = Severity.HIGH if path.sure else Severity.MEDIUM

@@ -162,6 +162,13 @@ class AwsStatement(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
     variables: bool
 
+    def services(self) -> set[str]:
+        """Return the services that its actions name; an empty text stands for any."""
+        if self.not_actions:
+            return {""}
+        named = {each.partition(":")[0] for each in self.actions}
+        return {""} if any("*" in each or "?" in each for each in named) else named
+
     def covers(self, action: str) -> bool:
         """Return whether an action, in lower case, is one of the statement's."""
         if self.not_actions:
@@ -172,17 +179,30 @@ class AwsStatement(msgspec.Struct, frozen=True):
 class PolicyDocument:
     """The statements of a policy, with an index by action."""
 
-    __slots__ = ("_by_action", "statements")
+    __slots__ = ("_by_action", "_by_service", "_permits", "statements")
 
     def __init__(self, statements: tuple[AwsStatement, ...]) -> None:
         self.statements = statements
         self._by_action: dict[str, tuple[AwsStatement, ...]] = {}
+        self._permits: dict[str, bool] = {}
+        self._by_service: dict[str, list[AwsStatement]] = {}
+        for each in statements:
+            for service in each.services():
+                self._by_service.setdefault(service, []).append(each)
+
+    def permits(self, action: str) -> bool:
+        """Return whether some statement permits an action, in lower case, on anything."""
+        found = self._permits.get(action)
+        if found is None:
+            found = self._permits[action] = any(not each.denies for each in self.on(action))
+        return found
 
     def on(self, action: str) -> tuple[AwsStatement, ...]:
         """Return the statements about an action, in lower case."""
         found = self._by_action.get(action)
         if found is None:
-            found = tuple(each for each in self.statements if each.covers(action))
+            among = (*self._by_service.get(action.partition(":")[0], ()), *self._by_service.get("", ()))
+            found = tuple(each for each in among if each.covers(action))
             self._by_action[action] = found
         return found
 

@@ -86,7 +86,7 @@ def _of_account(
     export: AwsExport, role: AwsPrincipal, statement: AwsStatement, name: str, where: str
 ) -> Iterator[OpenTrust]:
     account = name if name.isdigit() else (name.split(":") + [""] * 5)[4]
-    known = export.accounts | {role.account}
+    known = export.accounts | {role.account, export.management}
     whole = name.isdigit() or name.endswith(":root")
     if not whole or account in known or role.account == NO_ACCOUNT or _narrowed(statement.conditions):
         return

@@ -506,7 +506,7 @@ def test_names_are_safe_to_show() -> None:
 
 def test_policies_of_aws_are_known_without_their_documents() -> None:
     """`list-attached-user-policies` names them only."""
-    attached = {"UserName": "agent", "AttachedPolicies": []}
+    attached: dict[str, Any] = {"UserName": "agent", "AttachedPolicies": []}
     for name, paths in (("IAMFullAccess", 1), ("ReadOnlyAccess", 0)):
         attached["AttachedPolicies"] = [{"PolicyName": name, "PolicyArn": f"arn:aws:iam::aws:policy/{name}"}]
         document = export({"Users": [{"UserName": "agent", "Arn": f"{IAM}user/agent"}]}, "users.json")

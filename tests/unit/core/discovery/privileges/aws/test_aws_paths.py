@@ -446,3 +446,19 @@ def test_scenarios_that_other_tools_get_wrong(name: str) -> None:
     agent = user("agent", attached=(f"{IAM}policy/tools-1",))
     document = details(users=[agent, BOSS], roles=[machine()], policies=[tools])
     assert bool(paths_of([export(document)])) is found
+
+
+def test_managing_oneself_is_no_path() -> None:
+    """The usual rights on the user's own keys and password reach no other user."""
+    own = statement(
+        ["iam:*AccessKey*", "iam:*LoginProfile", "iam:*MFADevice"], "arn:aws:iam::*:user/${aws:username}"
+    )
+    assert agent_paths(own) == []
+
+
+def test_a_policy_alone_weighs_less_than_an_account() -> None:
+    """What would have to exist is open."""
+    [found] = paths_of([export(policy(statement(DEPLOY)), "deploy.json")], "deploy")
+    assert found.weight is Severity.MEDIUM
+    [own] = paths_of([export(policy(statement("iam:PutRolePolicy")), "own.json")], "own")
+    assert own.weight is Severity.HIGH
