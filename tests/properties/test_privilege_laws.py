@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.discovered import Discovered, FilePlace
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.finding import FindingKind, Severity
 from remit.core.json_value import Json
 from tests.samples.privileges import azure, gcp, github, kubernetes
 from tests.samples.privileges.case import ANALYSES, Case, exports_of, findings_of
@@ -46,7 +46,7 @@ def _endangered(found: Sequence[Discovered]) -> dict[str, int]:
     for finding in found:
         if finding.kind in (FindingKind.ESCALATION_PATH, FindingKind.WIDE_AUTHORITY):
             # An administrator is as far as a path can lead.
-            admin = finding.kind is FindingKind.WIDE_AUTHORITY
+            admin = finding.kind is FindingKind.WIDE_AUTHORITY and finding.weight is not Severity.MEDIUM
             worst[finding.about] = min(worst.get(finding.about, 9), 0 if admin else finding.weight.rank)
     return worst
 

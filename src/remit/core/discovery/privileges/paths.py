@@ -21,6 +21,7 @@ from remit.core.findings.finding import FindingKind, Severity
 #: Most nodes and steps that one search looks at; a larger export is searched in part, in a fixed order.
 MOST_NODES: Final = 20_000
 MOST_STEPS: Final = 200_000
+MOST_OF_NODE: Final = 500
 #: Most members of a choice that are compared with the identity that chooses.
 MOST_MEMBERS: Final = 200
 #: In a sentence, the place of the name of what the next step chooses.
@@ -91,7 +92,7 @@ class StepSearch:
     ) -> None:
         self._starts = sorted(set(starts))
         self._weights, self._gains, self._holds = weights, gains, holds
-        self._steps = _explored(self._starts, steps_of)
+        self._steps = _explored(self._starts, steps_of, weights)
         self._ways = {level: self._toward(level) for level in _LEVELS}
 
     def paths(self) -> list[StepPath]:
@@ -174,13 +175,23 @@ def _worth_saying(paths: list[StepPath]) -> list[StepPath]:
     return [path for path in paths if not path.unknown or path.target not in certain]
 
 
-def _explored(starts: list[str], steps_of: Callable[[str], Sequence[PathStep]]) -> dict[str, list[PathStep]]:
+def _kept(steps: list[PathStep], weights: Mapping[str, Severity]) -> list[PathStep]:
+    """Return the steps of a node to what is worth reaching, and at most `MOST_OF_NODE` others."""
+    if len(steps) <= MOST_OF_NODE or any(step.choice for step in steps):
+        return steps
+    others = [step for step in steps if step.target not in weights]
+    return sorted([step for step in steps if step.target in weights] + others[:MOST_OF_NODE])
+
+
+def _explored(
+    starts: list[str], steps_of: Callable[[str], Sequence[PathStep]], weights: Mapping[str, Severity]
+) -> dict[str, list[PathStep]]:
     steps: dict[str, list[PathStep]] = {}
     waiting, total = list(reversed(starts)), 0
     seen = set(starts)
     while waiting and len(steps) < MOST_NODES and total < MOST_STEPS:
         node = waiting.pop()
-        steps[node] = sorted(step for step in set(steps_of(node)) if step.target != node)
+        steps[node] = _kept(sorted(step for step in set(steps_of(node)) if step.target != node), weights)
         total += len(steps[node])
         for step in reversed(steps[node]):
             if step.target not in seen:

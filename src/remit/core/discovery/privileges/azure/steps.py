@@ -30,6 +30,8 @@ _DEFINING: Final = "microsoft.authorization/roledefinitions/write"
 #: An operation that of the built-in roles only Owner and Contributor have at a subscription.
 _WRITING: Final = "microsoft.resources/subscriptions/resourcegroups/write"
 _IDENTITY: Final = "microsoft.managedidentity/userassignedidentities"
+#: Most resources, of those whose identities own nothing, that one technique of a node is looked for on.
+_MOST_OTHERS: Final = 200
 _RANKS: Final = {"vault": Severity.HIGH, "cluster": Severity.HIGH, "keys": Severity.MEDIUM}
 
 
@@ -148,7 +150,12 @@ class TenantSteps:
         self, principal: str, assignments: Sequence[RoleAssignment], takeover: IdentityTakeover
     ) -> Iterator[PathStep]:
         operations = [operation for alternative in takeover.alternatives for operation in alternative]
+        others = 0
         for resource in self._resources(assignments, takeover.type, operations, data=takeover.data):
+            if not any(f"principal:{identity}" in self.weights for identity in resource.identities):
+                others += 1
+                if others > _MOST_OTHERS:
+                    continue
             for alternative in takeover.alternatives if resource.identities else ():
                 held = self._held(principal, assignments, alternative, resource.id, data=takeover.data)
                 if held:
@@ -210,7 +217,7 @@ class TenantSteps:
         """Yield the resources of a type on which an assignment permits one of the operations."""
         able = [a for a in assignments if any(a.permits(operation, data=data) for operation in operations)]
         seen: set[str] = set()
-        for scope in sorted({assignment.scope for assignment in able}):
+        for scope in sorted({assignment.scope for assignment in able}) if not self.tenant.exhausted else ():
             for resource in self.tenant.of_type(type_, scope):
                 if resource.id not in seen:
                     seen.add(resource.id)

@@ -23,7 +23,7 @@ _EVERYONE: Final = "00000000-0000-0000-0000-000000000000"
 _MANAGEMENT: Final = "/providers/microsoft.management/managementgroups/"
 _DEEPEST_LIST: Final = 4
 #: Most questions whether something is permitted; what is not asked is not reported.
-_MOST_QUESTIONS: Final = 3_000_000
+_MOST_QUESTIONS: Final = 2_000_000
 
 
 class RoleAssignment(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -104,6 +104,14 @@ class Tenant:
         for item, place in items:
             self._read(item, place)
         self.assignments = {p: sorted(set(found)) for p, found in self.assignments.items()}
+        self._at: dict[tuple[str, str], list[RoleAssignment]] = {}
+        self._above: dict[str, list[RoleAssignment]] = {}
+        for principal, found in self.assignments.items():
+            for assignment in found:
+                self._at.setdefault((principal, assignment.scope), []).append(assignment)
+                if not assignment.scope.startswith("/subscriptions/"):
+                    self._above.setdefault(principal, []).append(assignment)
+        self._denials_of: dict[str, list[DenyAssignment]] = {}
         self._by_type: dict[str, list[str]] = {}
         for resource in sorted(self.resources.values()):
             self._by_type.setdefault(resource.type, []).append(resource.id)
@@ -121,7 +129,7 @@ class Tenant:
         for position in range(bisect_left(ids, scope), len(ids)):
             if not ids[position].startswith(scope):
                 return
-            if self.covers(scope, ids[position]):
+            if ids[position][len(scope) :][:1] in ("", "/"):
                 yield self.resources[ids[position]]
 
     def covers(self, scope: str, other: str) -> bool:
@@ -154,9 +162,9 @@ class Tenant:
     ) -> HeldRole | None:
         """Return the assignment that permits a principal an operation at a scope, the certain one first."""
         best: HeldRole | None = None
-        for assignment in (*self.assignments.get(principal, ()), *more):
+        for assignment in (*self._around(principal, at), *more):
             self._questions += 1
-            if self._questions > _MOST_QUESTIONS:
+            if self.exhausted:
                 return None
             if self.covers(assignment.scope, at) and assignment.permits(operation, data=data):
                 denied = self._denied(principal, operation, at, data)
@@ -168,10 +176,26 @@ class Tenant:
                 best = best or HeldRole(assignment, unknown)
         return best
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether no further question is answered."""
+        return self._questions > _MOST_QUESTIONS
+
+    def _around(self, principal: str, at: str) -> Iterator[RoleAssignment]:
+        """Yield the assignments of a principal at a scope, at what contains it, and above subscriptions."""
+        yield from self._above.get(principal, ())
+        parts = at.split("/")
+        for length in range(3, len(parts) + 1) if at.startswith("/subscriptions/") else ():
+            yield from self._at.get((principal, "/".join(parts[:length])), ())
+
     def _denied(self, principal: str, operation: str, at: str, data: bool) -> str | None:
         """Return None if a deny assignment applies for certain, else what is unknown."""
         unknown = ""
-        for denial in self._denials:
+        if principal not in self._denials_of:
+            self._denials_of[principal] = [
+                d for d in self._denials if d.groups or d.principals & {principal, _EVERYONE}
+            ]
+        for denial in self._denials_of[principal]:
             self._questions += 1
             here = denial.scope == at or (denial.inherited and self.covers(denial.scope, at))
             if not here or not any(p.permits(operation, data=data) for p in denial.permissions):

@@ -27,7 +27,7 @@ PUBLIC: Final = ("allUsers", "allAuthenticatedUsers")
 _DEEPEST_LIST: Final = 4
 _DEEPEST_TREE: Final = 12
 #: Most questions whether something is permitted; what is not asked is not reported.
-_MOST_QUESTIONS: Final = 3_000_000
+_MOST_QUESTIONS: Final = 2_000_000
 _ENDS: Final = re.compile(r'request\.time\s*<\s*timestamp\("([0-9T:.Z+-]{10,40})"\)')
 _EMAIL: Final = re.compile(r"[\w.-]{1,100}@[\w.-]{1,100}\.gserviceaccount\.com")
 _PROJECT_OF: Final = re.compile(
@@ -131,6 +131,11 @@ class Hierarchy:
         own = {b.resource for b in self.bindings.get(member, ()) if b.resource.startswith("projects/")}
         return own.pop() if len(own) == 1 else ""
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether no further question is answered."""
+        return self._questions > _MOST_QUESTIONS
+
     def project_named(self, number: str) -> str:
         """Return the project of a number or an id; empty where its number is not known."""
         return self._numbers.get(number, "" if number.isdigit() else f"projects/{number}")
@@ -140,11 +145,12 @@ class Hierarchy:
     ) -> HeldBinding | None:
         """Return the binding that permits a member something at a resource, the certain one first."""
         best: HeldBinding | None = None
+        self._questions += 1
+        if self.exhausted:
+            return None
         chain = self.ancestors(at)
         for binding in (*self.bindings.get(member, ()), *more):
             self._questions += 1
-            if self._questions > _MOST_QUESTIONS:
-                return None
             unknown = self._above(binding.resource, chain)
             if unknown is None or not grants(binding.patterns, permission):
                 continue

@@ -185,6 +185,8 @@ class HierarchySteps:
     def _on_accounts(self, member: str) -> Iterator[PathStep]:
         hierarchy = self.hierarchy
         for account in (a for a in self._reached(member) if a not in hierarchy.disabled):
+            if hierarchy.exhausted:
+                return
             at = f"serviceAccounts/{account.removeprefix(ACCOUNT)}"
             token = ""
             for technique, (permission, says) in _ON_ACCOUNTS.items():

@@ -127,6 +127,7 @@ class Cluster:
         self.bindings.sort(key=msgspec.json.encode)
         self.workloads.sort(key=msgspec.json.encode)
         self._compared = 0
+        self._labels = dict(sorted(self._labels.items()))
         for workload in self.workloads:
             self.accounts.setdefault(workload.account, PodAccount(node=workload.account))
         self.bindings_of: dict[str, list[RoleBinding]] = {}
@@ -152,22 +153,24 @@ class Cluster:
                     self.accounts.setdefault(subject, PodAccount(node=subject))
                 grants = self.grants.setdefault(subject, [])
                 if total < _MOST_GRANTS and len(grants) < _MOST_OF_SUBJECT:
-                    grants.extend(_granted(binding, subject, rules[role]))
-                    total += len(rules[role])
+                    room = _MOST_OF_SUBJECT - len(grants)
+                    grants.extend(_granted(binding, subject, rules[role][:room]))
+                    total += len(rules[role][:room])
 
     def rules(self, kind: str, name: str, namespace: str) -> tuple[RoleRule, ...]:
         """Return the rules of a role, with what a ClusterRole aggregates."""
         if kind != "ClusterRole":
             return self._roles.get((namespace, name), ())
         rules = self._roles.get(("", name), DEFAULT_ROLES.get(name, ()))
+        parts: list[RoleRule] = []
         for selector in self._selectors.get(name, ()):
-            for other, labels in sorted(self._labels.items()):
+            for other, labels in self._labels.items():
                 self._compared += 1
-                if self._compared > _MOST_LABELS:
-                    return rules
+                if self._compared > _MOST_LABELS or len(parts) > _MOST_OF_SUBJECT:
+                    return rules + tuple(parts)
                 if other != name and _selected(selector, labels):
-                    rules += self._roles.get(("", other), ())
-        return rules
+                    parts += self._roles.get(("", other), ())
+        return rules + tuple(parts)
 
     def all_grants(self, subject: str) -> list[RuleGrant]:
         """Return the grants of a subject and of its groups."""

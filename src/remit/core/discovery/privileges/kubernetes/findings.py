@@ -88,9 +88,9 @@ def _cluster_findings(cluster: Cluster) -> Iterator[Discovered]:
         if subject not in steps.admins and any(not grant.builtin for grant in grants)
     }
     search = StepSearch(starts, steps.steps_of, steps.weights, steps.gains)
-    pathed: set[str] = set()
+    pathed: set[tuple[str, str]] = set()
     for path in search.paths():
-        pathed.add(path.start)
+        pathed.add((path.start, path.technique))
         reach = (
             [f"administrator of the cluster, as {shown(path.target)}"] if path.target in steps.admins else []
         )
@@ -103,7 +103,7 @@ def _cluster_findings(cluster: Cluster) -> Iterator[Discovered]:
     yield from _crossed(cluster)
 
 
-def _wide(cluster: Cluster, steps: ClusterSteps, pathed: set[str]) -> Iterator[Discovered]:
+def _wide(cluster: Cluster, steps: ClusterSteps, pathed: set[tuple[str, str]]) -> Iterator[Discovered]:
     for subject, grants in sorted(cluster.grants.items()):
         own = [grant for grant in grants if not grant.builtin]
         everything = [grant for grant in own if grant.rule.everything]
@@ -122,9 +122,10 @@ def _wide(cluster: Cluster, steps: ClusterSteps, pathed: set[str]) -> Iterator[D
         if writing:
             says = "may write or read secrets, and every caller belongs to it"
             yield _finding(_WIDE, subject, "public", writing, says, Severity.HIGH)
-        for verb, group, resource in _SUSPENDING if subject not in pathed else ():
+        for verb, group, resource in _SUSPENDING:
             held = [grant for grant in own if grant.rule.permits(verb, group, resource)]
-            if held:
+            # The steps by these rights are named like their verbs.
+            if held and (subject, verb) not in pathed:
                 says = f"holds {quoted(verb)} on {quoted(resource)}, which lifts a limit of RBAC"
                 yield _finding(_WIDE, subject, f"{verb} {resource}", held, says, Severity.MEDIUM)
 
