@@ -64,7 +64,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
     asked = (settings.identity, settings.decisions.unconstrained, policies, tools, credentials)
-    inspection = inspection_services(*at, *asked, replicas, tasks, decisions, endings, identity, evidence)
+    inspection = inspection_services(*(*at, *asked, replicas, tasks, decisions, endings, identity, evidence))
     return Services(
         tenant=deployment.tenant,
         public_url=deployment.public_url,
