@@ -41,7 +41,7 @@ _TAIL: Final = re.compile(
     + rb"\w{1,60}"
     + _QUOTE
     + rb",[ \t]{0,2})?)?"
-    rb"(?:[bfruBFRU]{1,2})?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
+    rb"(?:[bfruBFRU]{1,2}(?=[\"'`]))?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
 )
 _FLAG_TAIL: Final = re.compile(
     rb"([\w-]{0,12}+)(?:=|[ \t]{1,4}|" + _QUOTE + rb"[ \t]{0,2},?\s{0,8})(" + _QUOTE + rb"?)(?=[^\s\"'`\\-])"
