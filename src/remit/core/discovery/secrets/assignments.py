@@ -118,6 +118,8 @@ _PASSWORDS: Final = re.compile(
 )
 _STRONG: Final = re.compile(rb"(?i)pass|pwd|secret|token|key|kennwort|auth|bearer|credential")
 _NESTED: Final = re.compile(rb"(?i)^(?:bearer|basic|token|apikey|key)[ +]")
+#: The next field of a query, a connection string, a list.
+_NEXT: Final = re.compile(rb"(?:&|%26|&amp;)[A-Za-z][\w.-]*=|;[A-Za-z][\w.-]*(?:=|$)|,[A-Za-z][\w.-]*[=:]")
 _BARE: Final = re.compile(rb"[^\s\"'`<>\\]+")
 _KNOWN: Final = re.compile(
     rb"(?i)(openai|anthropic|github|gitlab|slack|stripe|aws|azure|google|gcp|postgres|mysql|mongo|"
@@ -234,9 +236,10 @@ def _value_at(data: bytes, at: int, opened: bytes) -> tuple[bytes, int]:
     value = found.group()
     if value.endswith((b"...", b"\xe2\x80\xa6")):
         return b"", at
-    for stop in (b"&", b"%26", b";"):
-        value = value.partition(stop)[0]
-    return value.rstrip(b",)]}.:|"), at
+    stop = _NEXT.search(value)
+    if stop is not None:
+        value = value[: stop.start()]
+    return value.rstrip(b",;)]}.:|"), at
 
 
 def _judged(name: bytes, value: bytes, start: int, *, quoted: bool, code: bool) -> Iterator[Candidate]:

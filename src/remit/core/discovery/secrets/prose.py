@@ -150,7 +150,7 @@ def secret_in_sentence(
     noun = data[start:end]
     at = bisect_left(signed, end)
     if at < len(signed) and signed[at] < end + _NEAR_BYTES:
-        found = _told(data, noun, end, log=log) or _paired(data, noun, end)
+        found = _paired(data, noun, end) or _told(data, noun, end, log=log)
         if found is not None:
             return found
     if at and signed[at - 1] > start - _REACH_BYTES and _AS_WORD.search(data, max(0, start - 40), start):
@@ -172,6 +172,10 @@ def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
         return None
     value, start = _trimmed(match.group(4), match.start(4))
     user = match.group(2)
+    if term(user) and b":" in value:
+        # The name was a host: `creds for db.corp: ana:...`.
+        user, _, rest = value.partition(b":")
+        value, start = rest, start + len(value) - len(rest)
     if not _plausible(value, b"login", quoted=bool(match.group(3))) or (term(user) and b"@" not in user):
         return None
     return Candidate(
@@ -245,7 +249,8 @@ def _trimmed(value: bytes, start: int) -> tuple[bytes, int]:
         value = value[: stop.start()]
     cut = value.lstrip(b"\"'`*([{<")
     start += len(value) - len(cut)
-    return cut.rstrip(b".,;:)]}>'*?\\"), start
+    end = cut.rstrip(b".,;:)]}>'?\\")
+    return end.removesuffix(b"**"), start
 
 
 def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:
