@@ -35,13 +35,13 @@ WORDS_WIDE: Final = (
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`])"
 _TAIL: Final = re.compile(
     rb"([\w-]{0,30}+)" + _QUOTE + rb"?[\])]{0,2}[ \t]{0,8}"
-    rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=>?|:=|:|->|>|\(|,[ \t]?)[ \t]{0,12}"
+    rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=(?!=)>?|:=|:|->|>|\(|,[ \t]?)[ \t]{0,12}"
     rb"((?:[|>][+-]?[ ]{0,2}\n[ ]{1,16})?(?:&?[\w.]{1,40}\((?:"
     + _QUOTE
     + rb"\w{1,60}"
     + _QUOTE
     + rb",[ \t]{0,2})?)?"
-    rb"(?:[bfruBFRU]{1,2})?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
+    rb"(?:[bfruBFRU]{1,2}(?=[\"'`]))?(?:" + _QUOTE + rb"){0,3})(?=[^\s\"'`\\])"
 )
 _FLAG_TAIL: Final = re.compile(
     rb"([\w-]{0,12}+)(?:=|[ \t]{1,4}|" + _QUOTE + rb"[ \t]{0,2},?\s{0,8})(" + _QUOTE + rb"?)(?=[^\s\"'`\\-])"
@@ -118,6 +118,8 @@ _PASSWORDS: Final = re.compile(
 )
 _STRONG: Final = re.compile(rb"(?i)pass|pwd|secret|token|key|kennwort|auth|bearer|credential")
 _NESTED: Final = re.compile(rb"(?i)^(?:bearer|basic|token|apikey|key)[ +]")
+#: The next field of a query, a connection string, a list.
+_NEXT: Final = re.compile(rb"(?:&|%26|&amp;)[A-Za-z][\w.-]*=|;[A-Za-z][\w.-]*(?:=|$)|,[A-Za-z][\w.-]*[=:]")
 _BARE: Final = re.compile(rb"[^\s\"'`<>\\]+")
 _KNOWN: Final = re.compile(
     rb"(?i)(openai|anthropic|github|gitlab|slack|stripe|aws|azure|google|gcp|postgres|mysql|mongo|"
@@ -234,9 +236,10 @@ def _value_at(data: bytes, at: int, opened: bytes) -> tuple[bytes, int]:
     value = found.group()
     if value.endswith((b"...", b"\xe2\x80\xa6")):
         return b"", at
-    for stop in (b"&", b"%26", b";"):
-        value = value.partition(stop)[0]
-    return value.rstrip(b",)]}.:|"), at
+    stop = _NEXT.search(value)
+    if stop is not None:
+        value = value[: stop.start()]
+    return value.rstrip(b",;)]}.:|"), at
 
 
 def _judged(name: bytes, value: bytes, start: int, *, quoted: bool, code: bool) -> Iterator[Candidate]:
@@ -256,14 +259,19 @@ def _judged(name: bytes, value: bytes, start: int, *, quoted: bool, code: bool) 
     if name.lower().rpartition(b"_")[2] in (b"auth", b"basic"):
         yield from basic(value, start)
         return
-    if not secret_value(name, value, quoted=quoted, code=code):
+    inner = _decoded(name, value)
+    if not secret_value(name, inner, quoted=quoted, code=code):
         return
-    encoded = (
-        decoded_base64(value) if _PASSWORDS.search(name) and len(value) >= 8 and len(value) % 4 == 0 else b""
-    )
-    inner = encoded if _printable(encoded) and password_like(encoded) else value
     confidence = 0.9 if random_like(value) else 0.8
     yield Candidate("assigned-secret", kind_of(name), start, end, inner, confidence)
+
+
+def _decoded(name: bytes, value: bytes) -> bytes:
+    """Return what the base64 of a password says, as Kubernetes stores it; other values as they are."""
+    if len(value) < 8 or len(value) % 4 or not _PASSWORDS.search(name):
+        return value
+    decoded = decoded_base64(value)
+    return decoded if _printable(decoded) and password_like(decoded) else value
 
 
 def secret_value(name: bytes, value: bytes, *, quoted: bool, code: bool) -> bool:

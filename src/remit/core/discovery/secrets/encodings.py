@@ -110,7 +110,7 @@ def _mended(data: bytes, start: int, end: int, seam: re.Pattern[bytes], inner: I
     whole = seam.sub(b"", text)
     for found in inner(whole):
         # Positions move by the seams before them.
-        first = _original(found.start, cuts, before)
+        first = _original(found.start + 1, cuts, before) - 1
         last = _original(found.end, cuts, before)
         if last - first > found.end - found.start:
             yield found.moved(first, last, less=0.02)

@@ -147,7 +147,7 @@ def secret_in_sentence(data: bytes, start: int, end: int, *, log: bool = False) 
     noun = data[start:end]
     # Only near a word with digits or signs does a sentence hold a secret.
     if _SIGNED.search(data, end, end + _NEAR_BYTES) is not None:
-        found = _told(data, noun, end, log=log) or _paired(data, noun, end)
+        found = _paired(data, noun, end) or _told(data, noun, end, log=log)
         if found is not None:
             return found
     if _AS_WORD.search(data, max(0, start - 40), start) and _SIGNED.search(
@@ -166,6 +166,10 @@ def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
         return None
     value, start = _trimmed(match.group(4), match.start(4))
     user = match.group(2)
+    if term(user) and b":" in value:
+        # The name was a host: `creds for db.corp: ana:...`.
+        user, _, rest = value.partition(b":")
+        value, start = rest, start + len(value) - len(rest)
     if not _plausible(value, b"login", quoted=bool(match.group(3))) or (term(user) and b"@" not in user):
         return None
     return Candidate(
@@ -239,7 +243,8 @@ def _trimmed(value: bytes, start: int) -> tuple[bytes, int]:
         value = value[: stop.start()]
     cut = value.lstrip(b"\"'`*([{<")
     start += len(value) - len(cut)
-    return cut.rstrip(b".,;:)]}>'*?\\"), start
+    end = cut.rstrip(b".,;:)]}>'?\\")
+    return end.removesuffix(b"**"), start
 
 
 def _plausible(value: bytes, noun: bytes, *, quoted: bool) -> bool:

@@ -107,6 +107,16 @@ def test_equal_secrets_have_equal_fingerprints_in_any_encoding() -> None:
     ] * 8
 
 
+@pytest.mark.parametrize(
+    "form", ["password={}", "password: {}", 'password = "{}"', "the password is {}.", 'x={{"password":"{}"}}']
+)
+def test_the_digest_is_of_the_whole_value(form: str) -> None:
+    """Whatever its first letter: a value is neither cut nor widened by where it stands."""
+    for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        value = f"{letter}X9kq2vT7mZ4"
+        assert [one.fingerprint for one in found(form.format(value))] == [named(value)]
+
+
 def test_another_key_gives_another_fingerprint() -> None:
     """Without the key a fingerprint tells nothing."""
     assert SecretDetectors(b"a" * 32).fingerprint(b"x") != SecretDetectors(b"b" * 32).fingerprint(b"x")
