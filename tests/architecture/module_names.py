@@ -26,7 +26,7 @@ WORDS = {
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
-        privilege separation shared spent stated takeover unclosed untrusted
+        separation shared spent stated takeover unclosed untrusted
         console exception link watch
     """,
     "terms of language and information flow": """
@@ -61,7 +61,7 @@ WORDS = {
     """,
     "terms of finding secrets in texts": "assignment detector prose randomness string",
     "commands of remit": """
-        approve can data diff explain fix prove rehearse reload serve simulate stop suggest welcome
+        approve can data diff explain prove rehearse reload serve simulate stop suggest welcome
         who whoami wrap
     """,
     "the story that `remit demo` tells": "day narrator stage story thief working",
