@@ -45,8 +45,9 @@ def _endangered(found: Sequence[Discovered]) -> dict[str, int]:
     worst: dict[str, int] = {}
     for finding in found:
         if finding.kind in (FindingKind.ESCALATION_PATH, FindingKind.WIDE_AUTHORITY):
-            # An administrator is as far as a path can lead.
-            admin = finding.kind is FindingKind.WIDE_AUTHORITY and finding.weight is not Severity.MEDIUM
+            # An administrator or owner is as far as a path can lead.
+            owner = finding.weight is not Severity.MEDIUM or finding.which.startswith("owner")
+            admin = finding.kind is FindingKind.WIDE_AUTHORITY and owner
             worst[finding.about] = min(worst.get(finding.about, 9), 0 if admin else finding.weight.rank)
     return worst
 

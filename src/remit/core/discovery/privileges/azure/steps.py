@@ -31,7 +31,7 @@ _DEFINING: Final = "microsoft.authorization/roledefinitions/write"
 _WRITING: Final = "microsoft.resources/subscriptions/resourcegroups/write"
 _IDENTITY: Final = "microsoft.managedidentity/userassignedidentities"
 #: Most resources, of those whose identities own nothing, that one technique of a node is looked for on.
-_MOST_OTHERS: Final = 200
+_MOST_OTHERS: Final = 40
 _RANKS: Final = {"vault": Severity.HIGH, "cluster": Severity.HIGH, "keys": Severity.MEDIUM}
 
 

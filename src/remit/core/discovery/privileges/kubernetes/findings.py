@@ -123,7 +123,7 @@ def _wide(cluster: Cluster, steps: ClusterSteps, pathed: set[tuple[str, str]]) -
             says = "may write or read secrets, and every caller belongs to it"
             yield _finding(_WIDE, subject, "public", writing, says, Severity.HIGH)
         for verb, group, resource in _SUSPENDING:
-            held = [grant for grant in own if grant.rule.permits(verb, group, resource)]
+            held = [g for g in own if g.rule.permits(verb, group, resource) and not g.rule.everything]
             # The steps by these rights are named like their verbs.
             if held and (subject, verb) not in pathed:
                 says = f"holds {quoted(verb)} on {quoted(resource)}, which lifts a limit of RBAC"
