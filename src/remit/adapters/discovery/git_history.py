@@ -86,7 +86,7 @@ class GitHistory:
         with tempfile.TemporaryDirectory(prefix="remit-history-") as folder:
             self._prepare(Path(folder), objects)
             shadow = _Git(Path(folder), objects)
-            yield from self._versions(shadow)
+            yield from self._versions(shadow, objects)
 
     def _objects(self) -> Path:
         """Return the folder of objects; raises `SourceUnavailable` if it leads out of the root."""
@@ -104,6 +104,11 @@ class GitHistory:
                 f"`{self._repository}` has no history of Git", remediation="name the folder that holds `.git`"
             )
         for one in (place, objects, *self._alternates(objects)):
+            if one != place and not _is_plain(one):
+                raise SourceUnavailable(
+                    f"the objects of `{self._repository}` hold a link, a pipe or a device",
+                    remediation="clone the repository, and scan the clone",
+                )
             if not one.resolve().is_relative_to(self._root):
                 raise SourceUnavailable(
                     f"the history of `{self._repository}` leads out of the scanned folder",
@@ -139,8 +144,12 @@ class GitHistory:
         if ends:
             (folder / "shallow").write_text("".join(f"{one}\n" for one in ends), encoding="ascii")
 
-    def _versions(self, git: _Git) -> Iterator[FileChunk]:
+    def _versions(self, git: _Git, objects: Path) -> Iterator[FileChunk]:
         commits, blobs = git.listed()
+        if not commits and not blobs and any(objects.glob("pack/*.pack")):
+            raise SourceUnavailable(
+                f"the history of `{self._repository}` is damaged", remediation="run `git fsck` there"
+            )
         known = [one for one in self._known if one in commits]
         heads, parents = set(known), set[bytes]()
         with git.blobs() as reader:
@@ -343,6 +352,24 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _mark(name: bytes) -> int:
     return int(name[:16], 16)
+
+
+def _is_plain(folder: Path) -> bool:
+    """Return whether objects are files and folders alone: `git` would wait at a pipe."""
+    waiting = [(folder, 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        try:
+            with os.scandir(place) as entries:
+                for one in entries:
+                    if one.is_dir(follow_symlinks=False):
+                        if depth < 3:
+                            waiting.append((Path(one.path), depth + 1))
+                    elif not one.is_file(follow_symlinks=False):
+                        return False
+        except OSError:
+            continue
+    return True
 
 
 def _text(path: Path) -> str:

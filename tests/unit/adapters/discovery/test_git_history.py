@@ -186,6 +186,22 @@ def test_histories_that_lead_out_of_the_root_are_refused(repository: Path, tmp_p
         list(GitHistory(tmp_path, tmp_path).chunks())
 
 
+def test_objects_that_would_hold_git_up_or_are_damaged_are_refused(repository: Path) -> None:
+    """A pipe among them would make `git` wait for ever; a broken pack is not an empty history."""
+    pipe = repository / ".git" / "objects" / "info" / "alternates"
+    os.mkfifo(pipe)
+    with pytest.raises(SourceUnavailable, match="a pipe"):
+        list(GitHistory(repository, repository).chunks())
+    pipe.unlink()
+    _git(repository, "gc", "-q")
+    (pack,) = (repository / ".git" / "objects" / "pack").glob("*.pack")
+    data = pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceUnavailable, match="damaged"):
+        list(GitHistory(repository, repository).chunks())
+
+
 def test_large_and_broken_versions_are_counted(repository: Path) -> None:
     """The others are read."""
     _commit(repository, "large", large=b"a" * (17 << 20))
