@@ -93,6 +93,11 @@ class AwsPrincipal(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Whether a service of AWS owns the role: only that service can use it."""
         return self.kind == "role" and ":role/aws-service-role/" in self.arn
 
+    @property
+    def protected(self) -> bool:
+        """Whether IAM lets no one change the role: AWS, or its sign-in for people, manages it."""
+        return self.linked or (self.kind == "role" and ":role/aws-reserved/" in self.arn)
+
     def changed(self, change: str, **fields: object) -> AwsPrincipal:
         """Return the principal after a change of an attacker."""
         return msgspec.structs.replace(self, changes=self.changes | {change}, **fields)

@@ -174,7 +174,7 @@ class AwsSteps:
         key = principal.account, kind
         found = self._ranked.get(key)
         if found is None:
-            every = (each for each in self._export.of(principal.account, kind) if not each.linked)
+            every = (each for each in self._export.of(principal.account, kind) if not each.protected)
             found = self._ranked[key] = sorted(every, key=self._rank)
         return found
 

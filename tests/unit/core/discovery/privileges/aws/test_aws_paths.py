@@ -262,11 +262,13 @@ def test_a_password_is_of_no_use_against_a_second_factor() -> None:
 
 
 def test_a_role_of_a_service_of_aws_is_no_target() -> None:
-    """Service-linked roles are used by their service alone."""
-    linked = machine()
-    linked["Arn"] = f"{IAM}role/aws-service-role/lambda.amazonaws.com/machine"
+    """Service-linked roles are used by their service alone, and roles of the sign-in cannot be changed."""
     agent = user("agent", policy(statement([*DEPLOY, "iam:UpdateAssumeRolePolicy"])))
+    linked = {**machine(), "Arn": f"{IAM}role/aws-service-role/lambda.amazonaws.com/machine"}
     assert paths_of([export(details(users=[agent], roles=[linked]))]) == []
+    reserved = {**machine(), "Arn": f"{IAM}role/aws-reserved/sso.amazonaws.com/machine"}
+    reserved["AssumeRolePolicyDocument"] = trust(Federated=f"{IAM}saml-provider/sso")
+    assert paths_of([export(details(users=[agent], roles=[reserved]))]) == []
 
 
 def test_administrators_have_wide_authority_and_no_path() -> None:
