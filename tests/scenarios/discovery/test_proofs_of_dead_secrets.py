@@ -165,7 +165,8 @@ async def test_a_scan_beside_a_proof_does_not_lose_it(world: ServiceWorld, place
     one = an_exposed(SECRET, **HERE)
     await found(world, one)
     places[0].valid.clear()
-    store, commit, broken = world.services.store, world.services.store.commit, []
+    store, commit = world.services.store, world.services.store.commit
+    broken: list[Any] = []
 
     async def beside(unit: Any) -> Any:
         if any(isinstance(change, PutFinding) for change in unit.changes) and not broken:
