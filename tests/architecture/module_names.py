@@ -56,7 +56,7 @@ WORDS = {
         builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
     "commands of remit": """
-        approve can data diff explain fix prove rehearse reload serve simulate stop suggest welcome
+        approve can data diff explain prove rehearse reload serve simulate stop suggest welcome
         who whoami wrap
     """,
     "the story that `remit demo` tells": "day narrator stage story thief working",
