@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from remit.core.discovery.discovered import Discovered
 from remit.core.errors import Busy, Conflict, Malformed
 from remit.core.findings.finding import FindingKind
 from remit.ports.broker import Probe
+from remit.ports.store.changes import PutFinding
 from remit.services.discovery.deliveries import ScanPart
 from remit.services.discovery.proofs import OF_FINDING, ProofOutcome
 from tests.samples.discovered import KEY, an_exposed
@@ -156,6 +158,42 @@ async def test_a_refusal_settles_every_finding_about_the_secret_for_good(
     assert states == ["resolved", "resolved", "open"]
     await findings.reopen(one.id, by="root", reason="the old password is back")
     assert (await findings.get(one.id)).proven is None
+
+
+async def test_a_scan_beside_a_proof_does_not_lose_it(world: ServiceWorld, places: list[Place]) -> None:
+    """The attempt was made: its outcome is kept, whatever changed the finding meanwhile."""
+    one = an_exposed(SECRET, **HERE)
+    await found(world, one)
+    places[0].valid.clear()
+    store, commit = world.services.store, world.services.store.commit
+    broken: list[Any] = []
+
+    async def beside(unit: Any) -> Any:
+        if any(isinstance(change, PutFinding) for change in unit.changes) and not broken:
+            broken.append(unit)
+            world.clock.advance(1)
+            with mock.patch.object(store, "commit", commit):
+                await found(world, one)
+        return await commit(unit)
+
+    with mock.patch.object(store, "commit", beside):
+        assert await prove(world, one) is ProofOutcome.REFUSED
+    assert broken
+    after = await world.services.findings.findings.get(one.id)
+    assert (after.state.value, after.count) == ("resolved", 2)
+
+
+async def test_what_remit_has_scanned_itself_it_compares_itself(
+    world: ServiceWorld, places: list[Place]
+) -> None:
+    """A person's word does not stand for the fingerprint then."""
+    one = an_exposed(SECRET, **HERE)
+    part = ScanPart(scope="here", scan="scn_of_remit", found=(one,))
+    await world.services.discovery.deliveries.take(part, by="remit")
+    with pytest.raises(Malformed):
+        await prove(world, one, "another", compared=True)
+    assert places[0].sent == []
+    assert await prove(world, one, compared=True) is ProofOutcome.WORKS
 
 
 @pytest.mark.parametrize(

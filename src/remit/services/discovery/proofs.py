@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from remit.core.discovery.secret_fingerprint import SUBJECT, is_fingerprint_of
-from remit.core.errors import Busy, Conflict, Malformed
+from remit.core.errors import Busy, ChangedMeanwhile, Conflict, Malformed
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingProven, FindingResolved
 from remit.core.findings.finding import DISCOVERED, Finding, FindingState, answered
@@ -28,7 +28,8 @@ from remit.ports.broker import Probe, SecretProbe
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.findings import FindingStore
 from remit.ports.store.units import Unit
-from remit.services.findings.findings import Findings, replaced
+from remit.services.discovery.scan_loop import BY
+from remit.services.findings.findings import TRIES, Findings, replaced
 
 #: Attempts within an hour: about one finding, and of one person.
 OF_FINDING: Final = 5
@@ -145,6 +146,8 @@ class SecretProofs:
         # Step 2.
         key = self._key()
         ours = bool(key) and is_fingerprint_of(found.about, key, secret)
+        # Of what remit has scanned itself, it compares the fingerprint itself.
+        own = bool(key) and all(one.by == BY for one in found.scopes.values())
         told = FindingProven(
             finding=found.id,
             about=found.about,
@@ -154,7 +157,7 @@ class SecretProofs:
             outcome=ProofOutcome.TRYING.value,
             by=by,
         )
-        if not 1 <= len(secret) <= LONGEST_SECRET or not (ours or compared):
+        if not 1 <= len(secret) <= LONGEST_SECRET or not (ours or (compared and not own)):
             await self._record(found, told, ProofOutcome.ANOTHER_SECRET)
             raise Malformed(
                 "this is not the secret of the finding",
@@ -165,7 +168,7 @@ class SecretProofs:
         await self._record(found, told, ProofOutcome.TRYING)
         outcome = await self._tried(probe, secret, user)
         if outcome is ProofOutcome.REFUSED:
-            await self._settle(found, told)
+            await self._settled(found, told)
         else:
             await self._record(found, told, outcome)
         return SecretProof(outcome=outcome, at=told.at, account=user)
@@ -178,6 +181,17 @@ class SecretProofs:
             wrong = await probe.probe(self._entropy.bytes(24).hex(), user)
             return ProofOutcome.WORKS if wrong is Probe.REFUSED else ProofOutcome.UNKNOWN
         return ProofOutcome.UNKNOWN
+
+    async def _settled(self, found: Finding, told: FindingProven) -> None:
+        """Do step 5; what a scan changes meanwhile is read again, because the attempt was made."""
+        for left in reversed(range(TRIES)):
+            try:
+                await self._settle(found, told)
+            except ChangedMeanwhile:
+                if not left:
+                    raise
+            else:
+                break
 
     async def _settle(self, found: Finding, told: FindingProven) -> None:
         """Do step 5, in one commit."""
