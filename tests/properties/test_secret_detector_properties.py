@@ -146,6 +146,10 @@ def calls(text: str) -> int:
         "authorization: ",
         "as the password ",
         "ana@corp.de: ",
+        "authorization:x",
+        "cookie: a=b",
+        "ghp_a\n",
+        "key=key_",
     ],
 )
 def test_twice_the_text_takes_twice_the_work(unit: str) -> None:

@@ -64,11 +64,11 @@ _GOES_ON: Final = re.compile(
 )
 _HEADER_TAIL: Final = re.compile(
     rb"(?i)[\"'\\\])]{0,4}\s{0,2}[:=,]\s{0,2}[\"'`\\f]{0,4}(?:([A-Za-z][\w-]{2,20})[ =])?"
-    rb"([^\s\"'`\\,;<>{}()]{6,8000})"
+    rb"([^\s\"'`\\,;<>{}()]{6,4000})"
 )
 _BEARER_TAIL: Final = re.compile(rb"[ ]([\w.~+/=-]{16,8000})")
-_COOKIE_TAIL: Final = re.compile(rb"[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\]{8,4000})")
-_CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,4000})")
+_COOKIE_TAIL: Final = re.compile(rb"[\"'\\]{0,3}\s?[:=]\s?[\"'\\]{0,3}([^\n\"'\\]{8,800})")
+_CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,800})")
 _USER_FLAG: Final = compiled(rb"[\s\"'](?:-u|--user)[ =\"',\\]+([^\s:\"'\\]*)[\"']?:[\"']?([^\s\"'\\]{3,})")
 _SHORT: Final = compiled(rb"\s(?:-p|-a|--pass)[ =]?[\"']?([^\s\"'\\-][^\s\"'\\]{3,})")
 _SIGNS_IN: Final = compiled(rb"(?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\([^)]")
@@ -131,6 +131,8 @@ _KNOWN: Final = re.compile(
 )
 #: Values are at most so long.
 VALUE_BYTES: Final = 8_192
+#: Without quotes they are shorter, so that a text without blanks is not read again for each of its words.
+_BARE_BYTES: Final = 1_024
 
 
 def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterator[Candidate]:
@@ -230,7 +232,7 @@ def _value_at(data: bytes, at: int, opened: bytes) -> tuple[bytes, int]:
         if end < 0 or line >= 0:
             return b"", at
         return data[at:end].rstrip(b"\\"), at
-    found = _BARE.match(data, at, at + VALUE_BYTES)
+    found = _BARE.match(data, at, at + _BARE_BYTES)
     if found is None:
         return b"", at
     value = found.group()

@@ -98,8 +98,11 @@ def split_secrets(data: bytes, inner: Inner, *, wrapped: bool) -> Iterator[Candi
         if match.start() >= after and _LISTED.search(near) is not None:
             after = match.end() + _WINDOW_BYTES // 2
             yield from _mended(data, match.start(), match.end(), _COMMA_SEAM, inner)
+    after = 0
     for match in _WRAPPED.finditer(data) if wrapped else ():
-        yield from _mended(data, match.start(), match.end(), _BREAK, inner)
+        if match.end() >= after:
+            after = match.end() + _WINDOW_BYTES // 2
+            yield from _mended(data, match.start(), match.end(), _BREAK, inner)
 
 
 def _mended(data: bytes, start: int, end: int, seam: re.Pattern[bytes], inner: Inner) -> Iterator[Candidate]:

@@ -73,8 +73,13 @@ _PATH: Final = re.compile(rb"^/[\w.@-]{0,80}(?:/[\w.@-]{0,80})*$")
 _REPEATED: Final = re.compile(rb"^(.{1,3})\1+.?$", re.DOTALL)
 
 
+#: So much of a long value is looked at.
+JUDGED_BYTES: Final = 256
+
+
 def placeholder(value: bytes) -> bool:
     """Return whether a value stands for a secret: an example, a variable, a reference, a piece of code."""
+    value = value[:JUDGED_BYTES]
     low = value.lower().strip(b"\"'`")
     return (
         low in _COMMON
@@ -110,4 +115,4 @@ def uuid(value: bytes) -> bool:
 
 def term(value: bytes) -> bool:
     """Return whether a value is a term, a number, a time, a version, an address or the name of a file."""
-    return _TERM.match(value) is not None
+    return len(value) <= JUDGED_BYTES and _TERM.match(value) is not None

@@ -195,6 +195,7 @@ _INTEGRITY: Final = (b"sha512-", b"sha512:", b"SHA512:", b"sha-512=")
 #: How far before and behind its anchor a token reaches.
 _BEFORE_BYTES: Final = 90
 _SHAPE_BYTES: Final = 400
+_JWT_HEAD: Final = re.compile(rb"eyJ[\w-]{8,1000}\.eyJ")
 _JWT_BYTES: Final = 9_000
 _WORD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _PEM: Final = re2.compile(rb"-----BEGIN ([A-Z0-9 ]{0,20})PRIVATE KEY(?: BLOCK)?-----", _OPTIONS)
@@ -224,7 +225,7 @@ def provider_tokens(data: bytes, anchors: list[tuple[int, int]] | None = None) -
     """Yield the tokens of known shape, private keys, and the secrets beside AWS access keys."""
     after = 0
     for begin, close in token_anchors(data) if anchors is None else anchors:
-        if begin < after:
+        if begin < after or (data[begin:close] == b"eyJ" and _JWT_HEAD.match(data, begin) is None):
             continue
         first = max(after, begin - _BEFORE_BYTES)
         reach = _JWT_BYTES if data[begin:close] == b"eyJ" else _SHAPE_BYTES

@@ -51,6 +51,8 @@ _CAMEL: Final = re.compile(rb"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{2,}")
 _MARK: Final = re.compile(rb"(?:[0-9a-f]{5,8}|[A-Za-z]{2,12}\d{1,2})\Z")
 _BETWEEN: Final = re.compile(rb"[-_.:/]")
+#: So much of a long value is looked at.
+_JUDGED_BYTES: Final = 256
 #: Shorter values cannot be told apart by how often their characters change class.
 _LONG: Final = 12
 
@@ -71,6 +73,7 @@ def changes(value: bytes) -> float:
 
 def random_like(value: bytes) -> bool:
     """Return whether a value was drawn by a machine: a token, a key, a generated password."""
+    value = value[:_JUDGED_BYTES]
     if len(value) < _LONG:
         return False
     if _structured(value):
@@ -96,6 +99,7 @@ def _structured(value: bytes) -> bool:
 
 def word_like(value: bytes) -> bool:
     """Return whether a value consists of words, as names of code, sentences and labels do."""
+    value = value[:_JUDGED_BYTES]
     parts = _CAMEL.findall(value)
     letters = sum(map(len, parts))
     if letters * 10 < len(value) * 7:
