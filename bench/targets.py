@@ -8,6 +8,12 @@ A new target is a class with the members of `bench.target.Target` and one line i
 from collections.abc import Callable
 
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
+from bench.descriptions import PRECISION as TOOL_PRECISION
+from bench.descriptions import RECALL as TOOL_RECALL
+from bench.descriptions import described
+from bench.discovery import AGAIN, END, discovery
+from bench.discovery import MEMORY as SCAN_MEMORY
+from bench.discovery import SPEED as SCAN_SPEED
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
@@ -26,6 +32,11 @@ from bench.policy_engines import (
     REGO_OF_10_000,
     policy_engines,
 )
+from bench.privileges import FALSE as FALSE_PATHS
+from bench.privileges import RECALL as PATHS_RECALL
+from bench.privileges import SECONDS as PRIVILEGES_SECONDS
+from bench.privileges import privileges
+from bench.privileges_clouds import FALSE_ONES, RECALLS, TIMES, privileges_clouds
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -37,6 +48,7 @@ from bench.provenance import (
 )
 from bench.reach import name_of, reach
 from bench.rehearsal import CALLS, rehearsals
+from bench.secret_finding import F1, PRECISION, SPEED, secrets
 from bench.senders import CHECK, senders
 from bench.simulation import DECISIONS, simulation
 from bench.sinks import OPENBAO, POSTGRES, sinks
@@ -71,9 +83,14 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "sinks": sinks,
     "rehearsal": rehearsals,
     "hindsight": hindsight,
+    "discovery": discovery,
+    "privileges": privileges,
+    "privileges-clouds": privileges_clouds,
     "hooks": hooks,
+    "secrets": secrets,
     "replicas": fleet,
     "console": console,
+    "descriptions": described,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 
@@ -91,6 +108,8 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
+    Goal(name=TOOL_PRECISION, at_least=0.97),
+    Goal(name=TOOL_RECALL, at_least=0.9),
     Goal(name=CALLS, at_least=1_000),
     Goal(name=SLOWEST, at_most=300),
     Goal(name=ROUND_TRIP, at_most=200),
@@ -103,9 +122,28 @@ GOALS = [
     Goal(name=DECISIONS, at_least=5_000),
     Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),
+    Goal(name=PATHS_RECALL, at_least=1),
+    Goal(name=FALSE_PATHS, at_most=0),
+    Goal(name=PRIVILEGES_SECONDS, at_most=10),
+    *(Goal(name=name, at_least=1) for name in RECALLS),
+    *(Goal(name=name, at_most=0) for name in FALSE_ONES),
+    *(Goal(name=name, at_most=10) for name in TIMES),
     Goal(name=MEMORY, at_most=300),
+    Goal(name=SCAN_SPEED + END, at_least=50),
+    Goal(name=SCAN_MEMORY + END, at_most=300),
+    Goal(name=AGAIN + END, at_most=2),
     Goal(name=HOOK_P99, at_most=20),
     Goal(name=RESULT_P99, at_most=20),
+    *(
+        goal
+        for part in ("visible", "untouched")
+        for kind in ("prose", "transcript")
+        for goal in (
+            Goal(name=F1.format(part=part, kind=kind), at_least=0.95),
+            Goal(name=PRECISION.format(part=part, kind=kind), at_least=0.97),
+        )
+    ),
+    *(Goal(name=SPEED.format(what=what), at_least=50) for what in ("code", "documents", "configuration")),
     Goal(name="remit-durable: calls at concurrency 16", at_least=3_000),
     Goal(
         name="remit-durable: calls at concurrency 16",

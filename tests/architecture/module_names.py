@@ -9,7 +9,7 @@ WORDS = {
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        apprise aws cedar github kubernete linux openbao postgre rego sqlite unix
+        apprise aws cedar git github kubernete linux openbao postgre rego sqlite unix azure gcp
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
@@ -22,6 +22,7 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
+        authority
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation expiry extension failure governance justification leak
         log observation outcome reach reachability reaction reason refusal revalidation scrubbing
@@ -34,29 +35,34 @@ WORDS = {
         representation strict suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
-        abandoned activity address administrator announcement app array attempt background backup base behind
-        blocker body bound bridge browser build building catalogue change chart check checker cli cloud
-        combined command commit completion compose composed config confirmation connect connection
+        abandoned activity address administrator announcement app archive array attempt background backup
+        base behind blocker body bound bridge browser build building catalogue change chart check checker
+        cli cloud combined command commit completion compose composed config confirmation connect connection
         connector consistency cooperative core database deadline decoding delivery demo dependency
-        deployment destination disconnect doctor document duration dynamic engine error exit expression
-        fast fetch fetching file flat flight flood folder follower form format forwarding free gc global graph
-        group guard
-        head header health heartbeat hint hook host idle ids in init injection input insert inspection
-        introspection known last layer limit line list listen listener listening listing live load local loop
-        loopback main manifest mapping mediation mediator memory message method mode model narrowing node
-        normal notify now offer opening operation option os other outgoing output overlap own ownership page
-        parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem
-        process program prompt propagation push pushed query rate read refreshed registry relational remote
-        rendering renewal report request response result resumption retry rollout rotating rotation round
-        routing row rule run running runtime safe scaffold schema screen scripted sdk search second section
-        server service setting shell silence simplify slice socket source ssrf stand state static status
-        stdio step store structure subscription subset supervisor survey system target template
-        terminal time timeline timestamp tracing transport tree under unit up upkeep user validator walk web
-        wire write
-        builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
+        deployment destination disconnect doctor document dump duration dynamic engine error exit expansion
+        expression fast fetch fetching file flat flight flood folder follower form format forwarding free gc
+        global graph group guard head header health heartbeat hint hook host idle ids in infrastructure init
+        injection input insert inspection introspection known last layer limit line list listen listener
+        listening listing live load local loop loopback main manifest mapping mediation mediator memory
+        message method mode model narrowing node normal notebook notify now offer opening operation option
+        os other outgoing output overlap own ownership page parser parsing patch peer pinned placeholder
+        polling pool prefix priority private probe problem process program prompt propagation push pushed
+        query rate read reader refreshed registry relational remote rendering renewal report request
+        response result resumption retry rollout rotating rotation round routing row rule run running
+        runtime safe scaffold schema screen scripted sdk search second section server service setting shell
+        silence simplify slice socket source ssrf stand state static status stdio step store structure
+        subscription subset supervisor survey system taken target template terminal time timeline
+        timestamp tracing transport tree under unit up upkeep user validator walk web wire write framework
+        instruction python script builtin cache compiler counterexample evaluated machine prover solver
+        symbolic syntax cluster hierarchy tenant workflow
     """,
+    "what a scan does, and the forms of its reports": """
+        content discover examiner ignore judging markdown ocsf sarif staged
+    """,
+    "terms of finding secrets in texts": "assignment detector prose randomness string",
     "commands of remit": """
-        approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
+        approve can data diff explain prove rehearse reload serve simulate stop suggest welcome
+        who whoami wrap
     """,
     "the story that `remit demo` tells": "day narrator stage story thief working",
     "the nine steps": "bind close decide describe forward identify",

@@ -4,10 +4,11 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
-from remit.core.errors import Conflict
-from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id
+from remit.core.errors import ChangedMeanwhile, Conflict
+from remit.core.findings.finding import Finding, FindingKind, FindingState, Severity, finding_id
 from remit.core.identity.principals import Agent, LastProof
 from remit.core.identity.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
 from remit.ports.store.changes import (
@@ -119,6 +120,41 @@ async def test_findings_are_found_by_what_they_are_about_and_their_state(store: 
     assert await store.findings(TENANT, about="agent:contract-bot") == [again, new]
     assert await store.finding(TENANT, old.id) == again
     assert await store.finding("other", old.id) is None
+
+
+async def test_findings_are_found_by_kind_severity_and_owner(store: Store) -> None:
+    """In the store: no number of others hides one."""
+    own = a_finding(kind=FindingKind.OWNERLESS)
+    exposed = a_finding("exposed", kind=FindingKind.SECRET_EXPOSED, owner="lena", last_seen=START + HOUR)
+    low = a_finding(
+        "low",
+        kind=FindingKind.SECRET_EXPOSED,
+        owner="leo",
+        stated=Severity.LOW,
+        state=FindingState.ACCEPTED,
+        until=START + HOUR,
+    )
+    await store.commit(Unit((PutFinding(own), PutFinding(exposed), PutFinding(low))))
+    assert await store.findings(TENANT, kinds=(FindingKind.OWNERLESS,)) == [own]
+    kinds = (FindingKind.OWNERLESS, FindingKind.SECRET_EXPOSED)
+    assert await store.findings(TENANT, kinds=kinds, limit=1) == [exposed]
+    assert await store.findings(TENANT, severity=Severity.LOW) == [low]
+    assert await store.findings(TENANT, owner="lena", severity=Severity.HIGH) == [exposed]
+    assert await store.findings(TENANT, owner="leo", state=FindingState.OPEN) == []
+    assert await store.findings("other", kinds=kinds) == []
+
+
+async def test_a_finding_that_changed_meanwhile_is_not_replaced(store: Store) -> None:
+    """Neither by a later change, nor as a new one."""
+    first = a_finding()
+    await store.commit(Unit((PutFinding(first, over=-1),)))
+    second = msgspec.structs.replace(first, revision=1, state=FindingState.FALSE)
+    await store.commit(Unit((PutFinding(second, over=0),)))
+    for over in (-1, 0, 2):
+        stale = PutFinding(msgspec.structs.replace(first, revision=1, count=9), over=over)
+        with pytest.raises(ChangedMeanwhile):
+            await store.commit(Unit((stale,)))
+    assert await store.finding(TENANT, first.id) == second
 
 
 async def test_all_credentials_of_one_person_end_at_once(store: Store) -> None:

@@ -43,6 +43,7 @@ from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
+from remit.services.discovery.assembly import DiscoverySettings
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.identity.attestation import NoIssuers
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -66,6 +67,7 @@ ROOMS: dict[str, type[Any]] = {
     "evaluations": EvaluationSettings,
     "people": PeopleSettings,
     "inspection": InspectionSettings,
+    "discovery": DiscoverySettings,
 }
 Json = Any
 Heard = Callable[[bytes], Awaitable[None]]

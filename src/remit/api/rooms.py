@@ -65,7 +65,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         TelemetryRooms(tasks=services.tasks),
         EvidenceRooms(evidence=services.evidence),
         StoredLabelRooms(flow=services.flow),
-        FindingRooms(findings=services.findings, identity=services.identity),
+        FindingRooms(findings=services.findings, identity=services.identity, discovery=services.discovery),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
         *_deciding_rooms(services),
         PolicyVersionRooms(

@@ -40,6 +40,13 @@ COMMANDS: tuple[Command, ...] = (
         "remit.cli.hindsight.command",
     ),
     Command(
+        "discover",
+        "Start",
+        "[PATH...]",
+        "find agents, servers, secrets and rights that no one governs",
+        "remit.cli.discover.command",
+    ),
+    Command(
         "guard",
         "Start",
         "...",
@@ -158,7 +165,7 @@ COMMANDS: tuple[Command, ...] = (
         "upstream credentials that are not revoked yet",
         "remit.cli.endings.lease",
     ),
-    Command("finding", "Governance", "VERB", "list findings", "remit.cli.evidence.finding"),
+    Command("finding", "Governance", "VERB", "list, close and prove findings", "remit.cli.findings.command"),
     Command(
         "suggest",
         "Governance",

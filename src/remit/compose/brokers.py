@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.standing_secret import StandingBroker
 from remit.adapters.runtime.system import SystemEntropy
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
 from remit.compose.oauth_brokers import known_by_of, oauth_broker
 from remit.compose.openbao_brokers import openbao_broker
+from remit.compose.sources import tls_of
 from remit.config import (
     Config,
     LeaseSection,
     PostgresLeaseSection,
 )
 from remit.config.credentials.password import PasswordLeaseSection
-from remit.ports.broker import Broker
+from remit.ports.broker import Broker, SecretProbe
 from remit.ports.connector import KeptTokens
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.upstream_assertion import AssertionIssuer
@@ -123,3 +126,42 @@ def _standing_password(
         headers=lease.headers,
         replace=partial(rotated.rotate, name),
     )
+
+
+def secret_probes_of(config: Config, stack: AsyncExitStack) -> tuple[SecretProbe, ...]:
+    """Return one for each lease that names a place; `stack` closes their connections."""
+    from remit.adapters.broker.secret_probe import BearerSecretProbe, PostgresSecretProbe
+
+    found: list[SecretProbe] = []
+
+    def web(upstream: str, ca: str) -> BrokerHttp:
+        made = BrokerHttp(f"the source of `{upstream}`", tls=tls_of(ca, config))
+        stack.push_async_callback(made.close)
+        return made
+
+    for name, section in config.upstreams.items():
+        lease = section.lease
+        if lease is None:
+            continue
+        if lease.password is not None:
+            found.append(PostgresSecretProbe(name, _said(lease.password.database), lease.password.user))
+        if lease.postgres is not None:
+            found.append(PostgresSecretProbe(name, lease.postgres.admin.resolve))
+        if lease.github is not None:
+            url = f"{lease.github.api_url.rstrip('/')}/user"
+            found.append(BearerSecretProbe(name, "github", url, web(name, lease.github.tls_ca)))
+        if lease.oauth is not None and lease.oauth.probe_url:
+            bearer = BearerSecretProbe(name, "oauth", lease.oauth.probe_url, web(name, section.tls_ca))
+            found.append(bearer)
+    return tuple(found)
+
+
+def database_probe(address: str) -> SecretProbe:
+    """Return one for a database that a person names on their own machine."""
+    from remit.adapters.broker.secret_probe import PostgresSecretProbe
+
+    return PostgresSecretProbe("", _said(address))
+
+
+def _said(address: str) -> Callable[[], str]:
+    return lambda: address

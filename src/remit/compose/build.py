@@ -16,7 +16,7 @@ from remit.adapters.policy.languages import PolicyLanguages
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
-from remit.compose.keys import REST, periods_of
+from remit.compose.keys import REST, fingerprint_key, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
 from remit.compose.signals import callback_deliveries, signal_settings
@@ -35,7 +35,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tools.tool import Tool
 from remit.ports.adapters import Adapters
-from remit.ports.broker import Broker
+from remit.ports.broker import Broker, SecretProbe
 from remit.ports.evidence.log import HeadKeeper
 from remit.ports.keys import Keyring
 from remit.ports.policy import PolicyEngine, PolicyProver
@@ -51,6 +51,7 @@ from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
 from remit.services.decisions.break_glass import GlassRule
 from remit.services.decisions.escalations import EscalationStep
+from remit.services.discovery.assembly import DiscoverySettings
 from remit.services.guard.assembly import GuardSettings
 from remit.services.guard.client import GuardedClient, GuardMode
 from remit.services.identity.assembly import IdentitySettings
@@ -80,6 +81,7 @@ class OpenedProcess:
     issuing: SvidIssuing | None = None
     connections: Connections | None = None
     reached: UpstreamReachability | None = None
+    probes: Sequence[SecretProbe] = ()
     #: `None` for the engine of remit's own policies, which no process apart needs to read first.
     engine: PolicyEngine | None = None
 
@@ -151,6 +153,9 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         guard=GuardSettings(clients=guarded_clients(config)),
         people=people_settings(config, opened.connections),
         inspection=_inspection_settings(config),
+        discovery=DiscoverySettings(
+            scanners=config.discovery.scanners, probes=opened.probes, key=partial(fingerprint_key, config)
+        ),
     )
 
 

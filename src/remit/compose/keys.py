@@ -6,12 +6,16 @@ from __future__ import annotations
 import os
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
 from remit.adapters.keys.file import FileAuthorityKeys, FileCheckpointKeys, FileSealingKeys, FileTokenKeys
+from remit.adapters.keys.secret_files import read_secret
 from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
-from remit.config import Config, KeysSection, WorkloadApiSection
-from remit.core.errors import ConfigInvalid
+from remit.config import Config, KeysSection, WorkloadApiSection, state_of
+from remit.core.errors import ConfigInvalid, KeyUnavailable
 from remit.core.keys.own_keys import KeyKind
+from remit.core.user_folders import state_folder
 from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
@@ -30,6 +34,8 @@ KEEP_S = 30.0
 LOOK_S = 1.0
 #: How long a sealing key stays beside the next one, so that each replica reseals what it holds.
 REST = timedelta(seconds=4 * KEEP_S)
+#: The key's file in the state folder. It shows whether a guess is a secret that was found.
+FINGERPRINT_KEY: Final = "discovery/fingerprint.key"
 #: Seconds between two renewals of the OpenBao token.
 RENEW_S = 300.0
 
@@ -132,3 +138,18 @@ async def serve_keys(
     endpoint = WorkloadEndpoint(issuing, LinuxPeers())
     stack.push_async_callback(endpoint.close)
     await endpoint.open(config.at(own.socket), own.open_to)
+
+
+def fingerprint_key(config: Config) -> bytes:
+    """Return the key of fingerprints of this remit's scans, else of its user's; empty before the first."""
+    return first_key(state_of(config.folder))
+
+
+def first_key(folder: Path) -> bytes:
+    """Return the key in a state folder, else in that of the user; empty if there is none."""
+    for one in (folder, Path(state_folder(os.environ, os.path.expanduser("~")))):
+        try:
+            return read_secret(one / FINGERPRINT_KEY)
+        except KeyUnavailable:
+            continue
+    return b""

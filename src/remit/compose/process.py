@@ -17,6 +17,7 @@ from remit import __version__, api
 from remit.adapters.runtime.announcements import announcements
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.api.rest.route import FilesNow
+from remit.compose.brokers import secret_probes_of
 from remit.compose.build import OpenedProcess, build, log_origin, policy_engine
 from remit.compose.keys import issuing_of, open_keys, serve_keys
 from remit.compose.replicas import enter, front, put_in_force, tended
@@ -102,6 +103,7 @@ async def open_services(
             issuing=issuing,
             connections=connections,
             reached=reached,
+            probes=secret_probes_of(config, stack),
             engine=policy_engine(config, stack),
         )
         services = build(config, opened, url, address)
@@ -358,6 +360,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     if services.decisions.escalations.steps:
         upkeep.every("escalate questions", 5.0, services.decisions.escalations.turn)
     upkeep.every("write observations", 1.0, services.findings.sightings.flush)
+    _keep_discovering(services, config, upkeep)
     upkeep.every(
         "check the owners of agents",
         60.0,
@@ -377,6 +380,24 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every(
         "report upstreams", 0.5, partial(services.tools.reached.record, services.store, services.tenant)
     )
+
+
+def _keep_discovering(services: Services, config: Config, upkeep: Upkeep) -> None:
+    """Start what opens accepted findings again, and the scans of the configuration."""
+    remains, scheduled = services.endings.remains, services.discovery.scheduled
+    upkeep.every("open accepted findings again", 30.0, tended(remains, services.findings.findings.reopen_due))
+    if config.discovery.live:
+        upkeep.every(
+            "look at unused grants", config.discovery.every, tended(remains, scheduled.look_at_traffic)
+        )
+    if config.discovery.paths:
+        from remit.compose.discovery.scans import ConfiguredScan
+
+        files = ConfiguredScan(
+            state_of(config.folder), [str(config.at(one)) for one in config.discovery.paths]
+        )
+        scan = partial(scheduled.scan_files, config.discovery.scope, files)
+        upkeep.every("scan files", config.discovery.every, tended(remains, scan))
 
 
 async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:

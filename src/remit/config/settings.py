@@ -16,6 +16,7 @@ from remit.config.credentials.lease import LeaseSection
 from remit.config.folders import placed
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
+from remit.config.sections.discovery import DiscoverySection
 from remit.config.sections.environment import EnvironmentSection
 from remit.config.sections.governance import (
     AgentsSection,
@@ -434,6 +435,7 @@ class Config(Section, frozen=True, kw_only=True):
         ),
     ] = {}
     environment: EnvironmentSection = EnvironmentSection()
+    discovery: DiscoverySection = DiscoverySection()
     limits: LimitsSection = LimitsSection()
     programs: ProgramsSection = ProgramsSection()
     trust: TrustSection = TrustSection()

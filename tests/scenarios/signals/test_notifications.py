@@ -12,7 +12,9 @@ from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
+from remit.services.discovery.deliveries import ScanPart
 from remit.services.signals.notifications import NotificationTarget
+from tests.samples.discovered import a_server
 from tests.servers.hook_server import SECRET, HookServer, hook_server
 from tests.worlds.calls import CallWorld, call_world, lock
 from tests.worlds.values import WorldClock
@@ -53,6 +55,18 @@ async def test_a_lock_and_a_finding_are_told(tmp_path: Path, hook: HookServer) -
         assert hook.taken[1]["data"]["about"] == "agent:clerk"
         assert "root" not in str(hook.taken)
         assert await world.services.signals.notifications.turn() == 0
+
+
+async def test_a_scan_is_one_message(tmp_path: Path, hook: HookServer) -> None:
+    """However many findings it opens; one that opens none is not told."""
+    async with told_world(tmp_path, hook) as world:
+        deliveries = world.services.discovery.deliveries
+        many = tuple(a_server(f"s{number}") for number in range(40))
+        for scan in ("scn_first", "scn_second"):
+            await deliveries.take(ScanPart(scope="house", scan=scan, found=many, complete=True), by="otto")
+        assert await world.services.signals.notifications.turn() == 1
+        (told,) = hook.taken
+        assert (told["type"], told["data"]["opened"]) == ("scan.delivered", 40)
 
 
 async def test_what_fails_is_told_later(tmp_path: Path, hook: HookServer) -> None:

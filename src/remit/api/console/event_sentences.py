@@ -48,6 +48,12 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.DELEGATION_REVOKED: "[{by}: ]The delegation {delegation}[ of {person}] was revoked[: {reason}]",
     EventKind.FINDING_SEEN: "Found: {finding_kind} about {about}",
     EventKind.FINDING_RESOLVED: "[{by}: ]Finding {finding_kind} about {about} was resolved[: {resolution}]",
+    EventKind.FINDING_ANSWERED: "[{by}: ]Finding {finding_kind} about {about} is now {state}"
+    "[ until {until}][: {reason}]",
+    EventKind.FINDING_REOPENED: "[{by}: ]Finding {finding_kind} about {about} is open again[: {reason}]",
+    EventKind.FINDING_PROVEN: "[{by}: ]The secret of {finding} was tried at {at}: {outcome}",
+    EventKind.SCAN_DELIVERED: "[{by}: ]A scan of {scope} found {found}[, {opened} of them new]"
+    "[, {fixed} fixed]",
     EventKind.TASK_OPENED: "{agent} opened {task_type}[ for {on_behalf_of}][: {goal}]",
     EventKind.TASK_REFUSED: "[{agent}] was refused a task[ {task_type}]: {code}[, and {further} more before]",
     EventKind.TASK_MESSAGE: "A person said to the task[: {text}]",

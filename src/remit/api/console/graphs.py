@@ -111,8 +111,10 @@ def _way(kind: str, argument: str, field: str, resource: str) -> str:
     return f"through {resource}" if kind == "stored" and resource else "read before"
 
 
-def drawn(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> Markup:
-    """Return boxes one below the other, with an arrow for each edge."""
+def drawn(
+    nodes: Sequence[GraphNode], edges: Sequence[GraphEdge], says: str = "What led to this call: "
+) -> Markup:
+    """Return boxes one below the other, with an arrow for each edge; `says` begins its description."""
     order = {one.key: at for at, one in enumerate(nodes)}
     far = [one for one in edges if order[one.end] - order[one.start] > 1]
     left = _ROOM if far else 1
@@ -120,11 +122,11 @@ def drawn(nodes: Sequence[GraphNode], edges: Sequence[GraphEdge]) -> Markup:
     parts += [_far(order[one.start], order[one.end], lane, left) for lane, one in enumerate(far)]
     parts += [_coming(order[key], words) for key, words in _coming_to(nodes, far).items()]
     parts += [_box(one, _top(at), left) for at, one in enumerate(nodes)]
-    says = Markup("; ").join(
+    listed = Markup("; ").join(
         _line(f"{one.title}, {one.note}" if one.note else one.title, 100) for one in nodes
     )
     return Markup('<svg class="graph" viewBox="0 0 {} {}" role="group" aria-label="{}">{}</svg>').format(
-        _WIDTH, _top(len(nodes)) - _GAP + 1, Markup("What led to this call: ") + says, Markup("").join(parts)
+        _WIDTH, _top(len(nodes)) - _GAP + 1, escape(says) + listed, Markup("").join(parts)
     )
 
 

@@ -51,7 +51,7 @@ PAGES: Final[tuple[tuple[str, str, Duty, Page | None, Page | None], ...]] = (
     ("/people/{name}", "agents", Duty.OWN, people.show, people.act),
     ("/tools/{tool:path}", "onboard", Duty.OVERSEE, tools.show, tools.accept),
     ("/findings", "findings", Duty.OWN, findings.index, None),
-    ("/findings/{id}", "findings", Duty.OWN, findings.show, findings.resolve),
+    ("/findings/{id}", "findings", Duty.OWN, findings.show, findings.answer),
     ("/controls", "controls", Duty.OVERSEE, controls.show, None),
     ("/approvals", "approvals", Duty.OWN, approvals.listed, None),
     ("/approvals/figures", "approvals", Duty.OVERSEE, approvals.figures, None),

@@ -21,11 +21,11 @@ import msgspec
 from remit.cli.guard import hook_program
 from remit.cli.guard.client_hooks import SECRET_HEADER, HookConnection, hooks_of, program_words
 from remit.cli.wrap.backup import digest, replace_file, write_private
-from remit.cli.wrap.jsonc import Span, parse, replaced
 from remit.core.coding.calls import CODEX
 from remit.core.errors import ConfigInvalid, Forbidden, NotFound
 from remit.core.hooks.forms import FORMS
 from remit.core.json_value import Json
+from remit.core.jsonc import Span, parse, replaced
 from remit.core.user_folders import state_folder
 
 _NOTES: Final = "guards"

@@ -17,16 +17,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.cli.wrap.jsonc import parse
 from remit.core.coding.calls import CLAUDE_CODE, CODEX, CURSOR, GEMINI
-from remit.core.coding.claude_permissions import PermissionRules
+from remit.core.coding.claude_permissions import PermissionRules, rules_of, texts
+from remit.core.coding.client_servers import is_off, loose
 from remit.core.credentials.known_secrets import FoundSecret, known_secrets
 from remit.core.errors import RemitError
+from remit.core.jsonc import parse
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_PROJECTS: Final = 2_000
-_URLS: Final = ("url", "serverUrl", "httpUrl")
-_LISTS: Final = ("allow", "ask", "deny")
 
 
 class ReachableServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +68,7 @@ def read_home(home: Path) -> Configured:
 def _claude(home: Path, found: Configured) -> None:
     settings = _object(home / ".claude" / "settings.json", found)
     local = _object(home / ".claude" / "settings.local.json", found)
-    found.rules[""] = _rules(settings).joined(_rules(local))
+    found.rules[""] = rules_of(settings).joined(rules_of(local))
     state = _object(home / ".claude.json", found)
     _servers(state.get("mcpServers"), CLAUDE_CODE, "~/.claude.json", found)
     projects = state.get("projects")
@@ -77,35 +76,20 @@ def _claude(home: Path, found: Configured) -> None:
         if not isinstance(known, dict) or not PurePath(folder).is_absolute():
             continue
         _servers(known.get("mcpServers"), CLAUDE_CODE, f"~/.claude.json: {folder}", found)
-        allowed = PermissionRules(allow=_texts(known.get("allowedTools")))
-        off = _texts(known.get("disabledMcpjsonServers"))
+        allowed = PermissionRules(allow=texts(known.get("allowedTools")))
+        off = texts(known.get("disabledMcpjsonServers"))
         for name in ("settings.json", "settings.local.json"):
-            allowed = allowed.joined(_rules(_object(Path(folder, ".claude", name), found)))
+            allowed = allowed.joined(rules_of(_object(Path(folder, ".claude", name), found)))
         shared = _object(Path(folder, ".mcp.json"), found)
         _servers(shared.get("mcpServers"), CLAUDE_CODE, f"{folder}/.mcp.json", found, off)
         found.rules[folder] = allowed
-
-
-def _rules(settings: Mapping[str, Any]) -> PermissionRules:
-    written = settings.get("permissions")
-    if not isinstance(written, dict):
-        return PermissionRules()
-    allow, ask, deny = (_texts(written.get(name)) for name in _LISTS)
-    mode = written.get("defaultMode")
-    return PermissionRules(allow, ask, deny, mode if isinstance(mode, str) else "")
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return (
-        tuple(one[:1000] for one in value[:5000] if isinstance(one, str)) if isinstance(value, list) else ()
-    )
 
 
 def _servers(written: object, client: str, place: str, found: Configured, off: tuple[str, ...] = ()) -> None:
     for name, entry in written.items() if isinstance(written, dict) else ():
         if not isinstance(entry, dict):
             continue
-        enabled = entry.get("disabled") is not True and entry.get("enabled") is not False and name not in off
+        enabled = not is_off(entry) and name not in off
         found.servers.append(
             ReachableServer(
                 client=client, name=str(name)[:80], place=place, reached_by=_reached(entry), enabled=enabled
@@ -117,14 +101,13 @@ def _servers(written: object, client: str, place: str, found: Configured, off: t
 
 def _reached(entry: Mapping[str, Any]) -> str:
     """Return a server's host, or its program; never its arguments, which may hold secrets."""
-    url = next((entry[name] for name in _URLS if isinstance(entry.get(name), str)), "")
-    if url:
+    entry = loose(entry)
+    url, command = entry.get("url"), entry.get("command")
+    if isinstance(url, str) and url:
         try:
             return urlsplit(url).hostname or "an unreadable address"
         except ValueError:
             return "an unreadable address"
-    command = entry.get("command")
-    command = command[0] if isinstance(command, list) and command else command
     return f"program {PurePath(command).name[:60]}" if isinstance(command, str) and command else "nothing"
 
 

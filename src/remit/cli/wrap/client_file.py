@@ -1,12 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client's configuration file: where its servers are, and changes to their entries alone.
-
-mcpServers                       most clients (JSON, comments allowed)
-projects -> FOLDER -> mcpServers `~/.claude.json`, for one project
-servers; mcp -> servers          VS Code's mcp.json; its settings
-context_servers                  Zed's settings
-[mcp_servers.NAME]               Codex's config.toml
-"""
+"""A client's configuration file: where its servers are, and changes to their entries alone."""
 
 from __future__ import annotations
 
@@ -18,12 +11,11 @@ from typing import Any, Final, NamedTuple, Protocol
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from remit.cli.wrap.jsonc import Span, parse, replaced, written_at
+from remit.core.coding.client_servers import PLACES, TOML_PLACE
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
+from remit.core.jsonc import Span, parse, replaced, written_at
 
-PLACES: Final = (("mcpServers",), ("servers",), ("mcp", "servers"), ("context_servers",))
-_TOML: Final = ("mcp_servers",)
 _BOM: Final = "\ufeff"
 _KINDS: Final = (
     "`mcpServers` (most clients), `servers` (VS Code), `context_servers` (Zed) or `mcp_servers` (Codex)"
@@ -147,9 +139,9 @@ class _Toml:
     def __init__(self, text: str, file: str) -> None:
         self._bom = _BOM if text.startswith(_BOM) else ""
         self._text, self._file = text.removeprefix(_BOM), file
-        self.place = _TOML
+        self.place = TOML_PLACE
         try:
-            found = tomlkit.parse(self._text).unwrap().get(_TOML[0])
+            found = tomlkit.parse(self._text).unwrap().get(TOML_PLACE[0])
         except TOMLKitError as fault:
             raise ConfigInvalid(
                 f"is not TOML ({fault})", file=file, remediation="correct it; nothing was changed"
@@ -162,7 +154,7 @@ class _Toml:
             raise ConfigInvalid(
                 "is not a mapping of servers",
                 file=file,
-                key=_TOML[0],
+                key=TOML_PLACE[0],
                 remediation="correct it; nothing was changed",
             )
         self.entries: Mapping[str, dict[str, Json]] = found
@@ -178,7 +170,7 @@ class _Toml:
 
     def _with(self, fresh: Mapping[str, Json]) -> str:
         document = tomlkit.parse(self._text)
-        servers: Any = document[_TOML[0]]
+        servers: Any = document[TOML_PLACE[0]]
         ending = "\r\n" if "\r\n" in self._text else "\n"
         for name, value in fresh.items():
             entry = servers[name]

@@ -153,8 +153,9 @@ def _plan(file: Path, config: Path, skip: tuple[str, ...], project: str) -> Plan
     from remit.cli.wrap.client_file import read
     from remit.cli.wrap.folder import named_secrets
     from remit.cli.wrap.placeholders import Values
-    from remit.cli.wrap.servers import is_off, is_ours, upstream_name, wrapped
+    from remit.cli.wrap.servers import upstream_name, wrapped
     from remit.config import load_config
+    from remit.core.coding.client_servers import is_off, is_ours
     from remit.core.errors import ConfigInvalid
 
     content = file.read_bytes()

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -105,15 +105,23 @@ def add_upstreams(config: Path, servers: Sequence[WrappedServer]) -> Config:
 
 def with_upstreams(text: str, servers: Sequence[WrappedServer], file: str) -> str:
     """Return the text of a configuration with more upstreams, in front of the existing ones."""
+
+    def lines(margin: str) -> list[str]:
+        return [line for server in servers for line in _block(server, margin)]
+
+    return with_lines(text, lines, file)
+
+
+def with_lines(text: str, lines: Callable[[str], list[str]], file: str) -> str:
+    """Return a configuration with lines below `upstreams:`, which `lines` makes for a margin."""
     found = _UPSTREAMS.search(text)
     if found is None:
         raise ConfigInvalid(
             "has no block `upstreams:`", file=file, remediation="write `upstreams:` on its own line"
         )
     following = _NEXT.match(text, _first_entry(text, found.end()))
-    margin = following[1] if following else "  "
-    lines = [line for server in servers for line in _block(server, margin)]
-    return text[: found.end()] + "".join(f"{line}\n" for line in lines) + text[found.end() :]
+    more = lines(following[1] if following else "  ")
+    return text[: found.end()] + "".join(f"{line}\n" for line in more) + text[found.end() :]
 
 
 def _first_entry(text: str, at: int) -> int:

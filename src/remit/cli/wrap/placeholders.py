@@ -1,27 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Placeholders in a client's file, and secrets among the words of a command."""
+"""Placeholders in a client's file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 #: `${NAME}`, `${env:NAME}`, `${NAME:-default}`, `${input:id}`.
 _PLACEHOLDER: Final = re.compile(r"\$\{(?:env:)?([^}:]*(?::[^}-][^}]*)?)(?::-([^}]*))?\}")
 _WHOLE: Final = re.compile(r"(?:(Bearer|Basic|token) )?(?:(\$\{[^}]*\})|\$([A-Z_][A-Z0-9_]*))")
-_SECRET_OPTION: Final = re.compile(
-    r"--?[\w-]*(?:token|secret|passw|pwd|api[-_]?key|auth|credential|private[-_]?key|access[-_]?key)[\w-]*",
-    re.IGNORECASE,
-)
-_HEADER: Final = re.compile(
-    r"[\w-]*(?:authorization|token|secret|api[-_]?key|cookie|auth)[\w-]*:\s*(?:(?:Bearer|Basic|token)\s+)?(?=\S)",
-    re.IGNORECASE,
-)
-_QUERY: Final = re.compile(
-    r"[a-z][a-z0-9+.-]*://\S*[?&][\w-]*(?:key|token|secret|passw|sig|credential)[\w-]*=", re.IGNORECASE
-)
 
 
 class Placeholder(NamedTuple):
@@ -74,19 +63,3 @@ def parts_of(text: str) -> Iterator[tuple[str, Placeholder | None]]:
         yield text[at : found.start()], Placeholder(found[1], found[2])
         at = found.end()
     yield text[at:], None
-
-
-def looks_secret_to(word: str, before: str, looks_secret: Callable[[str], bool]) -> int | None:
-    """Return where a secret begins in a word of a command that follows the word `before`; None without one.
-
-    `--token=X` keeps its name, and so does `Authorization: Bearer X`; an address with a password or a key is
-    secret as a whole.
-    """
-    option, equals, _ = word.partition("=")
-    if equals and _SECRET_OPTION.fullmatch(option):
-        return len(option) + 1
-    if header := _HEADER.match(word):
-        return header.end()
-    if word and not word.startswith("-") and _SECRET_OPTION.fullmatch(before):
-        return 0
-    return 0 if looks_secret(word) or _QUERY.match(word) else None

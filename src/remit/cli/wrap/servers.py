@@ -1,12 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server of a client's configuration as an upstream of remit. Reads and writes no files.
-
-Clients write the same server in different ways; `common` brings them into one:
-
-    {"command": "npx", "args": [...], "env": {...}}              most clients
-    {"command": {"path": "npx", "args": [...]}}                  Zed, before 2025-10
-    {"url": ..., "bearer_token_env_var": ..., "http_headers": {...}, "env_vars": [...]}    Codex
-"""
+"""A server of a client's configuration as an upstream of remit. Reads and writes no files."""
 
 from __future__ import annotations
 
@@ -18,24 +11,14 @@ from pathlib import Path, PureWindowsPath
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from remit.cli.wrap.placeholders import Values, looks_secret_to, parts_of
+from remit.cli.wrap.placeholders import Values, parts_of
 from remit.config.reading.secret_reference import looks_secret, read_secret
+from remit.core.coding.client_servers import KEPT, URL_NAMES, common, looks_secret_to
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 from remit.core.tasks.plan import PLAN_TOOL
 
-#: Settings of a client for a server that do not change how it is reached; kept unchanged.
-KEPT: Final = frozenset(
-    {
-        "alwaysAllow", "always_allow", "autoApprove", "description", "disabled", "disabledTools",
-        "disabled_tools", "enabled", "enabledTools", "enabled_tools", "excludeTools", "gallery",
-        "includeTools", "initTimeout", "required", "source", "startup_timeout_ms", "startup_timeout_sec",
-        "timeout", "tool_timeout_sec", "trust", "version",
-    }
-)  # fmt: skip
-#: Names of a server's address: in most clients, Windsurf, Gemini.
-_URLS: Final = ("url", "serverUrl", "httpUrl")
-_READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", *_URLS})
+_READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", *URL_NAMES})
 _HTTP: Final = ("http", "streamable-http", "streamableHttp", "streamable_http")
 _BRIDGE: Final = [sys.executable, "-P", "-m", "remit.sdk.sse_bridge"]
 _LEAD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) (\S+)")
@@ -59,42 +42,6 @@ class WrappedServer(NamedTuple):
     section: dict[str, Json]
     secrets: dict[str, str]
     fixed: tuple[str, ...] = ()
-
-
-def is_ours(entry: Mapping[str, Json]) -> bool:
-    """Return whether an entry already starts `remit connect`."""
-    entry = common(entry)
-    command, args = entry.get("command"), entry.get("args")
-    if not isinstance(command, str) or not isinstance(args, list):
-        return False
-    runs_remit = PureWindowsPath(command).stem == "remit" or "-m remit" in " ".join(map(str, args[:3]))
-    return runs_remit and "connect" in args[:4] and "--upstream" in args
-
-
-def is_off(entry: Mapping[str, Json]) -> bool:
-    """Return whether the client has switched a server off."""
-    return entry.get("disabled") is True or entry.get("enabled") is False
-
-
-def common(entry: Mapping[str, Json]) -> dict[str, Json]:
-    """Return an entry as most clients write it; what is unknown stays as it is."""
-    out = dict(entry)
-    if isinstance(program := out.get("command"), dict):
-        out |= {key: program[key] for key in ("args", "env") if key in program}
-        out["command"] = program.get("path", "")
-    headers: dict[str, Json] = dict(out.get("headers") or {}) if isinstance(out.get("headers"), dict) else {}
-    if isinstance(given := out.pop("http_headers", None), dict):
-        headers |= given
-    if isinstance(named := out.pop("env_http_headers", None), dict):
-        headers |= {key: f"${{{name}}}" for key, name in named.items()}
-    if isinstance(token := out.pop("bearer_token_env_var", None), str):
-        headers["Authorization"] = f"Bearer ${{{token}}}"
-    if headers:
-        out["headers"] = headers
-    if isinstance(names := out.pop("env_vars", None), list):
-        passed = {name: f"${{{name}}}" for name in names if isinstance(name, str)}
-        out["env"] = passed | (out.get("env") or {})
-    return out
 
 
 def rewritten(
@@ -147,7 +94,7 @@ class _Reading:
     def section(self, entry: Mapping[str, Json]) -> dict[str, Json]:
         for key in sorted(set(entry) - _READ - KEPT):
             self._refuse(f"has `{key[:60]}`, which remit does not support")
-        if sum(bool(entry.get(key)) for key in ("command", *_URLS)) != 1:
+        if sum(bool(entry.get(key)) for key in ("command", *URL_NAMES)) != 1:
             self._refuse("must have either a command or a URL")
             return {}
         runs = bool(entry.get("command"))
@@ -214,7 +161,7 @@ class _Reading:
 
     def _address(self, entry: Mapping[str, Json]) -> dict[str, Json]:
         kind = entry.get("type", "http")
-        url = next(entry[key] for key in _URLS if entry.get(key))
+        url = next(entry[key] for key in URL_NAMES if entry.get(key))
         if not isinstance(url, str):
             self._refuse("needs a plain text as its URL")
             return {}

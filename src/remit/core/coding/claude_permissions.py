@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ import msgspec
 from remit.core.coding.calls import CodingCall
 from remit.core.coding.paths import CodingPathKind, kind_of, relative
 from remit.core.coding.programs import Deed
+from remit.core.json_value import Json
 
 _EDITS: Final = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
 _READS: Final = frozenset({"Read", "Glob", "Grep", "LS", "NotebookRead"})
@@ -54,6 +55,23 @@ class PermissionRules(msgspec.Struct, frozen=True):
     def broad(self) -> tuple[str, ...]:
         """The rules that allow everything of a tool that can do anything."""
         return tuple(one for one in self.allow if one in ("Bash", "Bash(*)", "Bash(:*)", "*"))
+
+
+def rules_of(settings: Mapping[str, Json]) -> PermissionRules:
+    """Return the rules in a file of Claude Code's settings; what has another form is left out."""
+    written = settings.get("permissions")
+    if not isinstance(written, dict):
+        return PermissionRules()
+    allow, ask, deny = (texts(written.get(name)) for name in ("allow", "ask", "deny"))
+    mode = written.get("defaultMode")
+    return PermissionRules(allow, ask, deny, mode if isinstance(mode, str) else "")
+
+
+def texts(value: Json) -> tuple[str, ...]:
+    """Return the texts of a list, at most 5,000 of at most 1,000 characters."""
+    return (
+        tuple(one[:1000] for one in value[:5000] if isinstance(one, str)) if isinstance(value, list) else ()
+    )
 
 
 def asks(name: str, call: CodingCall | None, rules: PermissionRules, mode: str, workspace: str) -> Asks:

@@ -31,7 +31,8 @@ class DeclaredServer(msgspec.Struct, frozen=True, kw_only=True):
 
     `client` is the client's name (`claude-code`, `cursor`, ...). A server is a program (`command`,
     `arguments`) or an address (`url`). `environment` and `headers` are the names that are set, and never
-    their values. `disabled` servers are configured and not used.
+    their values; `arguments` and `url` have no secret. `allowed` are the tools that the client calls without
+    asking, `*` is all. `disabled` servers are configured and not used. `governed` servers are behind remit.
     """
 
     name: str
@@ -45,6 +46,7 @@ class DeclaredServer(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[DeclaredTool, ...] = ()
     allowed: tuple[str, ...] = ()
     disabled: bool = False
+    governed: bool = False
     agent: str = ""
     project: str = ""
 
@@ -53,7 +55,9 @@ class DeclaredAgent(msgspec.Struct, frozen=True, kw_only=True):
     """An agent as code, a manifest or a transcript declares it.
 
     `tools` and `servers` are names. `credentials` are names of variables or references that its file reads.
-    `environment` is `production`, `development` or empty.
+    `environment` is `production`, `development` or empty. `authority` is what it may do without a question,
+    in the words of its own settings (`permissions.defaultMode: bypassPermissions`). A `governed` agent asks
+    remit.
     """
 
     name: str
@@ -65,6 +69,8 @@ class DeclaredAgent(msgspec.Struct, frozen=True, kw_only=True):
     credentials: tuple[str, ...] = ()
     owner: str = ""
     environment: str = ""
+    authority: tuple[str, ...] = ()
+    governed: bool = False
 
 
 class PermissionSource(enum.StrEnum):

@@ -47,6 +47,7 @@ class FilePlace(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of text to look at, at most some hundred kilobytes.
 
+    `one_line`: all of it stands on the line of its place; its line breaks are escapes of the file's form.
     `names` are the keys that lead to it, outermost first, such as `("env", "DB_PASSWORD")`. `speaker` is
     `person`, `agent`, `tool` or empty. `agent` is the declared agent that uses the text, if one is known.
     """
@@ -57,6 +58,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     speaker: str = ""
     agent: str = ""
+    one_line: bool = False
 
 
 class ExposedSecret(msgspec.Struct, frozen=True, kw_only=True):

@@ -156,9 +156,14 @@ class UseDelegation(msgspec.Struct, frozen=True):
 
 
 class PutFinding(msgspec.Struct, frozen=True):
-    """Insert or replace a finding."""
+    """Insert or replace a finding.
+
+    With `over`, only the finding with that revision is replaced (-1: there is none yet); otherwise raise
+    `ChangedMeanwhile`.
+    """
 
     finding: Finding
+    over: int | None = None
 
 
 class PutTask(msgspec.Struct, frozen=True):

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
-from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.finding import Finding, FindingKind, FindingState, Severity
 from remit.ports.store.units import UnitStore
 
 
@@ -16,6 +17,14 @@ class FindingStore(UnitStore, Protocol):
         """Return a finding."""
 
     async def findings(
-        self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
+        self,
+        tenant: str,
+        *,
+        about: str = "",
+        state: FindingState | None = None,
+        kinds: Collection[FindingKind] = (),
+        severity: Severity | None = None,
+        owner: str = "",
+        limit: int = 1000,
     ) -> list[Finding]:
-        """Return findings, most recently seen first."""
+        """Return findings, most recently seen first; no `kinds` are all kinds."""

@@ -16,6 +16,7 @@ from remit.services.authzen.access_requests import AccessRequests
 from remit.services.authzen.assembly import access_requests_of, answers_of
 from remit.services.credentials.assembly import credential_services
 from remit.services.decisions.assembly import DecisionServices, decision_services
+from remit.services.discovery.assembly import discovery_services
 from remit.services.endings.assembly import ending_services
 from remit.services.evidence.assembly import evidence_services
 from remit.services.findings.assembly import finding_services
@@ -52,8 +53,18 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         reload=settings.replicas.reload,
     )
     identity = identity_services(
-        *(*at, settings.identity, resources, policies, findings, credentials),
-        *(tasks, decisions, endings, second),
+        *(
+            *at,
+            settings.identity,
+            resources,
+            policies,
+            findings,
+            credentials,
+            tasks,
+            decisions,
+            endings,
+            second,
+        )
     )
     mediation = mediation_services(
         *(adapters, settings.calls, policies, tools, credentials, tasks, decisions, flow, endings, identity)
@@ -62,7 +73,10 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     oauth = authorization_server(
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
-    unbound = settings.decisions.unconstrained
+    inspection = inspection_services(
+        *(*at, settings.identity, settings.inspection, settings.decisions.unconstrained),
+        *(policies, tools, credentials, replicas, tasks, decisions, endings, identity, evidence, findings),
+    )
     return Services(
         tenant=deployment.tenant,
         public_url=deployment.public_url,
@@ -84,10 +98,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         identity=identity,
         oauth=oauth,
         mediation=mediation,
-        inspection=inspection_services(
-            *(*at, settings.identity, settings.inspection, unbound, policies, tools, credentials),
-            *(replicas, tasks, decisions, endings, identity, evidence, findings),
-        ),
+        inspection=inspection,
+        discovery=discovery_services(*at, settings.discovery, findings, identity, inspection),
         signals=signal_services(*at, told, findings, evidence, decisions, endings, identity),
         access_requests=requests,
         answers=answers_of(*at, settings.evaluations, mediation.parts),

@@ -14,6 +14,7 @@ from remit.services.authzen.access_requests import AccessRequests
 from remit.services.authzen.evaluation import AuthzenEvaluations
 from remit.services.credentials.assembly import CredentialServices
 from remit.services.decisions.assembly import DecisionServices
+from remit.services.discovery.assembly import DiscoveryServices
 from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.findings.assembly import FindingServices
@@ -61,3 +62,4 @@ class Services:
     access_requests: AccessRequests
     guard: CodingGuard
     people: PeopleServices
+    discovery: DiscoveryServices

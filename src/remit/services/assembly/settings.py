@@ -11,6 +11,7 @@ from remit.core.replicas.replica import Replica
 from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
+from remit.services.discovery.assembly import DiscoverySettings
 from remit.services.guard.assembly import GuardSettings
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.inspection.assembly import InspectionSettings
@@ -47,3 +48,4 @@ class Settings:
     guard: GuardSettings = field(default_factory=GuardSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
+    discovery: DiscoverySettings = field(default_factory=DiscoverySettings)

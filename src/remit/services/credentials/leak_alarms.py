@@ -79,10 +79,9 @@ class SinkAlarms:
 
     async def _left(self) -> dict[str, str]:
         """Return, by lease, the findings that an earlier process left open."""
-        found = await self._findings.about(state=FindingState.OPEN)
+        found = await self._findings.about(state=FindingState.OPEN, kinds=(FindingKind.SINK_OPEN,))
         return {
             str(one.facts.get("lease", "")): one.id
             for one in found
-            if one.kind is FindingKind.SINK_OPEN
-            and one.id == finding_id(one.kind, one.about, str(one.facts.get("lease", "")))
+            if one.id == finding_id(one.kind, one.about, str(one.facts.get("lease", "")))
         }

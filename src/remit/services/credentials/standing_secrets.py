@@ -30,6 +30,7 @@ PREFIX: Final = "standing:"
 #: An open finding is written again once a day, to update its age.
 AGAIN: Final = timedelta(days=1)
 BY: Final = "remit"
+_OURS: Final = (FindingKind.STANDING_SECRET, FindingKind.OLD_SECRET, FindingKind.SECRET_STUCK)
 
 
 def _unknown() -> datetime | None:
@@ -136,13 +137,12 @@ class StandingSecrets:
 
     async def _settle(self, wanted: set[tuple[FindingKind, str, str]]) -> None:
         """Resolve findings that are no longer true, also those of secrets removed from the configuration."""
-        ours = (FindingKind.STANDING_SECRET, FindingKind.OLD_SECRET, FindingKind.SECRET_STUCK)
-        for found in await self._findings.about(state=FindingState.OPEN):
-            if found.kind in ours and (found.kind, found.about, _which(found)) not in wanted:
+        for found in await self._findings.about(state=FindingState.OPEN, kinds=_OURS):
+            if (found.kind, found.about, _which(found)) not in wanted:
                 await self._findings.resolve(found.id, by=BY, resolution="this is no longer the case")
 
     async def _of(self, one: StandingSecret) -> list[Finding]:
-        return await self._findings.about(one.about)
+        return await self._findings.about(one.about, kinds=_OURS)
 
     # Age of a secret.
 

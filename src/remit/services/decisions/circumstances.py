@@ -19,7 +19,7 @@ from remit.core.circumstances.circumstances import BudgetUse, Circumstances, Ris
 from remit.core.circumstances.networks import Networks
 from remit.core.circumstances.time_window import TimeWindow
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.finding import OBSERVED, Finding, FindingState
 from remit.core.signals.risk import RISK, ReportedRisk
 from remit.ports.runtime import Clock
 from remit.ports.store.findings import FindingStore
@@ -114,7 +114,10 @@ class Surroundings:
         changes, read_s = self._changes, self._clock.boot_s()
         freezes = await self._store.values(self._tenant, FREEZE)
         risks = await self._store.values(self._tenant, RISK)
-        findings = await self._store.findings(self._tenant, state=FindingState.OPEN, limit=MAX_FINDINGS)
+        # What scanners deliver decides nothing: their files name agents as they like.
+        findings = await self._store.findings(
+            self._tenant, state=FindingState.OPEN, kinds=OBSERVED, limit=MAX_FINDINGS
+        )
         return _Known(
             read_s,
             changes,

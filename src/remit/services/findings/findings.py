@@ -8,20 +8,32 @@ finding that is seen repeatedly is written once a minute, with its count.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from remit.core.errors import Forbidden, NotFound
-from remit.core.evidence.event import Event
-from remit.core.evidence.events.findings import FindingResolved, FindingSeen
+import msgspec
+
+from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, NotFound
+from remit.core.evidence.event import Event, EventBody, timestamp
+from remit.core.evidence.events.findings import (
+    FindingAnswered,
+    FindingReopened,
+    FindingResolved,
+    FindingSeen,
+)
 from remit.core.findings.finding import (
+    MOST_ACCEPTED_DAYS,
     REVIEWED,
     Finding,
     FindingKind,
     FindingState,
+    Severity,
+    answered,
     finding_id,
+    is_over,
+    opened,
     seen_again,
-    settled,
 )
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
@@ -34,6 +46,10 @@ MAX_WAITING = 1_000
 #: Seconds before the same finding is written again.
 AGAIN_S = 60.0
 MAX_WRITTEN = 10_000
+#: Times that a sighting is tried again because the finding changed meanwhile.
+TRIES = 5
+#: Accepted findings that are looked at for the end of their time.
+MAX_ACCEPTED = 100_000
 
 
 class Sighting(NamedTuple):
@@ -75,10 +91,18 @@ class Findings:
 
     async def see(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Finding:
         """Write a sighting: a new finding, or a known one seen again. Only one that opens makes an event."""
-        sighting = await self.sighting(kind, about, which, facts)
-        await self._store.commit(sighting.unit)
-        await self.written(sighting)
-        return sighting.finding
+        left = TRIES
+        while True:
+            sighting = await self.sighting(kind, about, which, facts)
+            left -= 1
+            try:
+                await self._store.commit(sighting.unit)
+            except ChangedMeanwhile:
+                if not left:
+                    raise
+                continue
+            await self.written(sighting)
+            return sighting.finding
 
     async def sighting(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Sighting:
         """Return a sighting for a caller that commits it with other changes, and then calls `written`."""
@@ -97,10 +121,14 @@ class Findings:
             )
         else:
             found = seen_again(known, facts, now)
-        opens = known is None or known.state is not FindingState.OPEN
-        seen = FindingSeen(finding=found.id, finding_kind=kind, about=about, seen=facts)
-        events = (self._event(seen, found, subject=found.agent),) if opens else ()
-        return Sighting(found, Unit((PutFinding(found),), events), opens)
+        return self.changed(known, found)
+
+    def changed(self, known: Finding | None, found: Finding) -> Sighting:
+        """Return a changed finding with what must be committed for it: only one that opens has an event."""
+        opens = found.state is FindingState.OPEN and (known is None or known.state is not FindingState.OPEN)
+        seen = FindingSeen(finding=found.id, finding_kind=found.kind, about=found.about, seen=found.facts)
+        events = (self.event(seen, found, subject=found.agent),) if opens else ()
+        return Sighting(found, Unit((replaced(known, found),), events), opens)
 
     async def written(self, sighting: Sighting) -> None:
         """Tell of a sighting that was committed."""
@@ -120,28 +148,94 @@ class Findings:
         `NotFound`, or `Forbidden` without such a review.
         """
         known = await self.get(name)
-        if known.kind in REVIEWED and not reviewed:
-            raise Forbidden(
-                f"finding `{known.id}` stays open until it was reviewed",
-                code="review-due",
-                remediation=f"run `{REVIEWED[known.kind]} {known.facts.get('approval') or known.agent}`",
-            )
+        if not reviewed:
+            refuse_without_review(known)
         if known.state is FindingState.RESOLVED:
             return known
-        found = settled(known, by=by, resolution=resolution, now=self._clock.now())
-        resolved = FindingResolved(
+        found = answered(known, FindingState.RESOLVED, by=by, why=resolution, now=self._clock.now())
+        # Scopes that see it again open it again.
+        found = msgspec.structs.replace(found, scopes={})
+        body = FindingResolved(
             finding=found.id, finding_kind=found.kind, about=found.about, resolution=resolution, by=by
         )
-        event = self._event(resolved, found, subject=by or found.agent)
-        await self._store.commit(Unit((PutFinding(found),), (event,)))
-        self._written.pop(name, None)
+        return await self._answer(known, found, body, by)
+
+    async def accept(self, name: str, *, by: str, reason: str, until: datetime) -> Finding:
+        """Mark a finding as accepted until a time. Raises as `reject`, and `Malformed` for such a time."""
+        now = self._clock.now()
+        if not now < until <= now + timedelta(days=MOST_ACCEPTED_DAYS):
+            raise Malformed(
+                f"a finding is accepted until a time within {MOST_ACCEPTED_DAYS} days",
+                remediation="choose an earlier day that is still to come",
+            )
+        return await self._answered(name, FindingState.ACCEPTED, by=by, reason=reason, until=until)
+
+    async def reject(self, name: str, *, by: str, reason: str) -> Finding:
+        """Mark a finding as false.
+
+        Raises `NotFound`, `Forbidden` for one that another person must review, `Conflict` for a resolved one.
+        """
+        return await self._answered(name, FindingState.FALSE, by=by, reason=reason)
+
+    async def reopen(self, name: str, *, by: str, reason: str) -> Finding:
+        """Open an accepted, false or resolved finding again; one that is open stays as it is."""
+        known = await self.get(name)
+        if known.state is FindingState.OPEN:
+            return known
+        found = opened(known)
+        body = FindingReopened(
+            finding=found.id, finding_kind=found.kind, about=found.about, reason=reason, by=by
+        )
+        found = await self._answer(known, found, body, by)
+        if not found.delivered:
+            for told in self._on_seen:
+                await told(found)
         return found
+
+    async def reopen_due(self) -> None:
+        """Open the accepted findings whose time is over. For a background loop."""
+        now = self._clock.now()
+        accepted = await self._store.findings(self._tenant, state=FindingState.ACCEPTED, limit=MAX_ACCEPTED)
+        for one in accepted:
+            if is_over(one, now):
+                await self.reopen(one.id, by="remit", reason="the time of its acceptance is over")
+
+    async def _answered(
+        self, name: str, state: FindingState, *, by: str, reason: str, until: datetime | None = None
+    ) -> Finding:
+        known = await self.get(name)
+        refuse_without_review(known)
+        if known.state is FindingState.RESOLVED:
+            raise Conflict(
+                f"finding `{known.id}` is resolved",
+                code="resolved",
+                remediation="run `remit finding reopen` first, if it is a question again",
+            )
+        found = answered(known, state, by=by, why=reason, now=self._clock.now(), until=until)
+        body = FindingAnswered(
+            finding=found.id,
+            finding_kind=found.kind,
+            about=found.about,
+            state=state,
+            until=timestamp(until) if until else "",
+            reason=reason,
+            by=by,
+        )
+        return await self._answer(known, found, body, by)
+
+    async def _answer(self, known: Finding, found: Finding, body: EventBody, by: str) -> Finding:
+        event = self.event(body, found, subject=by or found.agent)
+        change = replaced(known, found)
+        await self._store.commit(Unit((change,), (event,)))
+        self._written.pop(known.id, None)
+        return change.finding
 
     async def settle(self, kind: FindingKind, about: str, *, by: str, resolution: str) -> None:
         """Resolve the open findings of a kind about a subject whose problem was corrected."""
-        for one in await self._store.findings(self._tenant, about=about, state=FindingState.OPEN):
-            if one.kind is kind:
-                await self.resolve(one.id, by=by, resolution=resolution)
+        for one in await self._store.findings(
+            self._tenant, about=about, state=FindingState.OPEN, kinds=(kind,)
+        ):
+            await self.resolve(one.id, by=by, resolution=resolution)
 
     async def get(self, name: str) -> Finding:
         """Return a finding; raise `NotFound`."""
@@ -154,13 +248,41 @@ class Findings:
         """Return a finding; `None` if there is none."""
         return await self._store.finding(self._tenant, name)
 
-    async def about(self, about: str = "", state: FindingState | None = None) -> list[Finding]:
-        """Return findings, most recently seen first."""
-        return await self._store.findings(self._tenant, about=about, state=state)
+    async def about(
+        self,
+        about: str = "",
+        state: FindingState | None = None,
+        kinds: Collection[FindingKind] = (),
+        *,
+        severity: Severity | None = None,
+        owner: str = "",
+        limit: int = 1000,
+    ) -> list[Finding]:
+        """Return findings, most recently seen first; no `kinds` are all kinds."""
+        return await self._store.findings(
+            self._tenant, about=about, state=state, kinds=kinds, severity=severity, owner=owner, limit=limit
+        )
 
     def _due(self, name: str) -> bool:
         written_s = self._written.get(name)
         return written_s is None or self._clock.boot_s() - written_s >= AGAIN_S
 
-    def _event(self, body: FindingSeen | FindingResolved, found: Finding, subject: str) -> Event:
+    def event(self, body: EventBody, found: Finding, *, subject: str) -> Event:
+        """Return an event about a finding."""
         return Event.of(body, at=self._clock.now(), tenant=self._tenant, agent=found.agent, subject=subject)
+
+
+def replaced(known: Finding | None, found: Finding) -> PutFinding:
+    """Return the change that puts a finding in the place of the one that was read."""
+    before = known.revision if known is not None else -1
+    return PutFinding(msgspec.structs.replace(found, revision=before + 1), over=before)
+
+
+def refuse_without_review(known: Finding) -> None:
+    """Raise `Forbidden` for a finding that only a review closes."""
+    if known.kind in REVIEWED:
+        raise Forbidden(
+            f"finding `{known.id}` stays open until it was reviewed",
+            code="review-due",
+            remediation=f"run `{REVIEWED[known.kind]} {known.facts.get('approval') or known.agent}`",
+        )

@@ -32,8 +32,7 @@ class Accountability:
         """
         open_now = {
             one.about: one
-            for one in await self._findings.about(state=FindingState.OPEN)
-            if one.kind is FindingKind.OWNERLESS
+            for one in await self._findings.about(state=FindingState.OPEN, kinds=(FindingKind.OWNERLESS,))
         }
         for agent in agents:
             about = f"agent:{agent.name}"

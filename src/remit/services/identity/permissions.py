@@ -28,6 +28,7 @@ class Duty(enum.StrEnum):
     APPROVE = "approve"
     END = "end"
     AUDIT = "audit"
+    DELIVER = "deliver"
 
 
 #: The roles that carry each duty. Ending only removes authority, so the most roles carry it.
@@ -38,6 +39,7 @@ ROLES: dict[Duty, frozenset[Role]] = {
     Duty.APPROVE: frozenset({Role.APPROVER}),
     Duty.END: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
     Duty.AUDIT: frozenset({Role.AUDITOR, Role.ADMINISTRATOR}),
+    Duty.DELIVER: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
 }
 
 

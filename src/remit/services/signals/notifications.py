@@ -19,6 +19,7 @@ import msgspec
 from remit.core.errors import Malformed, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.events.signals import SignalUndelivered
+from remit.core.findings.finding import DISCOVERED
 from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
@@ -33,6 +34,7 @@ log = logging.getLogger("remit.notify")
 
 #: Pauses between failing attempts: the first one, doubled up to the second one.
 PAUSE_S: Final = (1.0, 300.0)
+_OF_SCANS: Final = frozenset(one.value for one in DISCOVERED)
 #: How often the log is looked at although this process has written nothing, in seconds.
 LOOK_S: Final = 0.5
 #: Number of refusals by an addressee after which a notification is skipped.
@@ -134,6 +136,8 @@ class Notifications:
         record = _RECORD.decode(entry.leaf)
         if entry.kind == EventKind.NOTIFICATION_DUE.value and record["facts"].get("addressee") != one.name:
             return 0  # a rule names another addressee
+        if _in_sum(entry.kind, record["facts"]):
+            return 0
         known: dict[str, Json] = {name: record[name] for name in ("task", "agent") if record.get(name)}
         question = None
         if entry.kind == EventKind.APPROVAL_REQUESTED.value:
@@ -159,3 +163,10 @@ class Notifications:
             await self._store.commit(Unit(events=(event,)))
         self._refused.pop(one.name, None)
         return 1
+
+
+def _in_sum(kind: str, facts: dict[str, Json]) -> bool:
+    """Return whether an event is told with others: a scan is one message, however many findings it opens."""
+    if kind == EventKind.SCAN_DELIVERED.value:
+        return not facts.get("opened")
+    return kind == EventKind.FINDING_SEEN.value and facts.get("finding_kind") in _OF_SCANS

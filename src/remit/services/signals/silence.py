@@ -78,12 +78,10 @@ class TransmitterSilence:
         """Do steps 1 and 3. For a background loop."""
         if self._begun is None:
             self._begun = self._clock.now()
-            open_now = await self._findings.about(state=FindingState.OPEN)
-            self._silent = {
-                str(one.facts.get("transmitter", ""))
-                for one in open_now
-                if one.kind is FindingKind.SIGNALS_SILENT
-            }
+            open_now = await self._findings.about(
+                state=FindingState.OPEN, kinds=(FindingKind.SIGNALS_SILENT,)
+            )
+            self._silent = {str(one.facts.get("transmitter", "")) for one in open_now}
         for name, one in self.watched.items():
             if one.url and self._clock.boot_s() >= self._due_s[name]:
                 self._due_s[name] = self._clock.boot_s() + one.every_s

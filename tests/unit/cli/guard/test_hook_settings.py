@@ -12,9 +12,9 @@ import pytest
 from remit.cli.guard import hook_settings
 from remit.cli.guard.client_hooks import HookConnection, hooks_of
 from remit.cli.wrap.backup import digest
-from remit.cli.wrap.jsonc import parse
 from remit.core.errors import ConfigInvalid, Forbidden, NotFound
 from remit.core.hooks import claude_code
+from remit.core.jsonc import parse
 
 URL = "http://127.0.0.1:8700/hooks/claude-code"
 SECRET = "s" * 64

@@ -9,11 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.cli.wrap.client_file import read
-from remit.cli.wrap.jsonc import parse, replaced, written_at
 from remit.cli.wrap.placeholders import Values
-from remit.cli.wrap.servers import WrappedServer, common, is_off, is_ours, rewritten, upstream_name, wrapped
+from remit.cli.wrap.servers import WrappedServer, rewritten, upstream_name, wrapped
 from remit.config.settings import Config, UpstreamSection
+from remit.core.coding.client_servers import common, is_off, is_ours
 from remit.core.errors import ConfigInvalid
+from remit.core.jsonc import parse, replaced, written_at
 
 Json = Any
 HOME = Path("/home/example")

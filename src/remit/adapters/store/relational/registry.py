@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Applies changes about agents and people: registrations, delegations, findings."""
+"""Applies changes about agents and people: registrations, delegations, findings; and finds findings."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.errors import ChangedMeanwhile, Conflict
+from remit.core.findings.finding import Finding
 from remit.core.identity.principals import Agent, AgentState, Person, overlaps
 from remit.core.identity.workload import workload_of
 from remit.core.tasks.delegation_record import Delegation
@@ -27,7 +29,9 @@ from remit.ports.store.changes import (
 )
 
 _PUT_PROOF = upsert("last_proofs", 3, "tenant, agent", "body")
-_PUT_FINDING = upsert("findings", 6, "tenant, id", "about", "state", "seen", "body")
+_PUT_FINDING = upsert(
+    "findings", 9, "tenant, id", "about", "state", "seen", "body", "kind", "severity", "owner"
+)
 
 Apply = Callable[[Sql, Any], None]
 
@@ -115,12 +119,28 @@ def use_delegation(sql: Sql, change: UseDelegation) -> None:
 
 
 def put_finding(sql: Sql, change: PutFinding) -> None:
-    """Insert or replace a finding."""
+    """Insert or replace a finding; refuse if another change came between."""
     one = change.finding
-    sql.execute(
-        _PUT_FINDING,
-        (one.tenant, one.id, one.about, one.state.value, micros(one.last_seen), text(one)),
-    )
+    if change.over is not None:
+        query = "select body from findings where tenant = ? and id = ?"
+        row = sql.execute(query, (one.tenant, one.id)).fetchone()
+        if (msgspec.json.decode(row[0], type=Finding).revision if row else -1) != change.over:
+            raise ChangedMeanwhile(
+                f"finding `{one.id}` has changed meanwhile", remediation="look at it again, and repeat"
+            )
+    seen = micros(one.last_seen)
+    key = (one.tenant, one.id, one.about, one.state.value)
+    sql.execute(_PUT_FINDING, (*key, seen, text(one), one.kind.value, one.severity.value, one.owner))
+
+
+def findings(connection: Sql, tenant: str, kinds: list[str], limit: int, /, **wanted: str) -> list[Finding]:
+    """Return findings, most recently seen first; no `kinds` are all kinds."""
+    columns = {column: value for column, value in wanted.items() if value}
+    where = "".join(f" and {column} = ?" for column in columns)
+    if kinds:
+        where += f" and kind in ({', '.join('?' * len(kinds))})"
+    query = f"select body from findings where tenant = ?{where} order by seen desc limit ?"  # noqa: S608
+    return reads.bodies(connection, Finding, query, tenant, *columns.values(), *kinds, limit)
 
 
 def use_credential(sql: Sql, change: UseCredential) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import NotFound
 from remit.core.evidence.event import Event
-from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.finding import Finding, FindingKind, FindingState, Severity
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
@@ -161,11 +161,24 @@ class RelationalStore:
         return await self._pool.run(reads.body, Finding, query, tenant, id)
 
     async def findings(
-        self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
+        self,
+        tenant: str,
+        *,
+        about: str = "",
+        state: FindingState | None = None,
+        kinds: Collection[FindingKind] = (),
+        severity: Severity | None = None,
+        owner: str = "",
+        limit: int = 1000,
     ) -> list[Finding]:
         """Return findings, most recently seen first."""
-        wanted = {"about": about, "state": state.value if state else ""}
-        return await self._pool.run(reads.newest, Finding, "findings", "seen", tenant, limit, **wanted)
+        wanted = {
+            "about": about,
+            "state": state.value if state else "",
+            "severity": severity.value if severity else "",
+            "owner": owner,
+        }
+        return await self._pool.run(registry.findings, tenant, [one.value for one in kinds], limit, **wanted)
 
     async def task(self, tenant: str, id: str) -> Task | None:
         """Return a task with its accumulated label."""

@@ -22,6 +22,25 @@ _COMMON = ", ".join(f"'{kind}'" for kind in COMMON_KINDS)
 #: Condition of the partial index of rare kinds: SQLite uses the index only if the query repeats it.
 RARE = f"kind not in ({_COMMON})"
 
+#: Kinds of findings before there were columns for them, by severity.
+_KINDS_BEFORE = (
+    ("critical", "sink-open credential-leaked log-changed"),
+    ("high", "manifest-drift ownerless shared-key shared-token two-programs secret-stuck broken-glass"),
+    ("medium", "sign-in-code last-administrator standing-secret old-secret signals-silent review-due"),
+)
+_KINDS_FILLED = "".join(
+    f"update findings set kind = '{kind}', severity = '{severity}'"  # noqa: S608 - words of ours
+    f""" where body like '%"kind":"{kind}","about":%';\n"""
+    for severity, kinds in _KINDS_BEFORE
+    for kind in kinds.split()
+)
+_KINDS_FILLED = "".join(
+    f"update findings set kind = '{kind}', severity = '{severity}'"  # noqa: S608 - words of ours
+    f""" where body like '%"kind":"{kind}","about":%';\n"""
+    for severity, kinds in _KINDS_BEFORE
+    for kind in kinds.split()
+)
+
 # One migration for each version, forward only. A released migration is never edited.
 MIGRATIONS: tuple[str, ...] = (
     f"""
@@ -218,6 +237,14 @@ MIGRATIONS: tuple[str, ...] = (
         tenant text not null, mark text not null, block integer not null, primary key (tenant, mark, block)
     ) strict, without rowid;
     """,
+    # What findings are filtered by. Rows of older versions get it from their kind.
+    """
+    alter table findings add column kind text not null default '';
+    alter table findings add column severity text not null default 'medium';
+    alter table findings add column owner text not null default '';
+    create index findings_by_kind on findings (tenant, kind, seen);
+    """
+    + _KINDS_FILLED,
 )
 
 VERSION = len(MIGRATIONS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON with comments and trailing commas, read with the position of every value, for changes in place."""
+"""JSON with comments and trailing commas, read with the position of every value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SCALAR: Final = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A value and its position: from `start` up to, not including, `end`."""
+    """A value and its position: from `start` up to, not including, `end`.
+
+    `members` are those of an object by name, and those of a list by position (`"0"`).
+    """
 
     value: Json
     start: int
@@ -103,13 +106,12 @@ class _Reading:
         return Span({name: one.value for name, one in members.items()}, start, at + 1, members)
 
     def _list(self, start: int, depth: int) -> Span:
-        items: list[Json] = []
+        items: list[Span] = []
         at = self.blank(start + 1)
         while self._text[at : at + 1] != "]":
-            one = self.value(at, depth + 1)
-            items.append(one.value)
-            at = self._next(one.end, "]")
-        return Span(items, start, at + 1)
+            items.append(self.value(at, depth + 1))
+            at = self._next(items[-1].end, "]")
+        return Span([one.value for one in items], start, at + 1, {str(n): one for n, one in enumerate(items)})
 
     def _next(self, at: int, closing: str) -> int:
         at = self.blank(at)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How well poisoned descriptions of tools are told from ordinary ones, on labelled descriptions."""
+
+from bench.figure import Figure
+from remit.core.discovery.servers.instructions import is_poisoned, signs_in
+from tests.samples.tool_descriptions import descriptions
+
+PRECISION = "poisoned descriptions, precision (untouched)"
+RECALL = "poisoned descriptions, recall (untouched)"
+_PARTS = {
+    "visible": "templates that were looked at while the judges were made",
+    "untouched": "templates that were not looked at",
+    "reworded": "attacks of three rounds against the judges, which they were then made to find",
+    "adaptive": "attacks of a fourth round, by an author who knows the judges; not looked at since",
+}
+
+
+def described(quick: bool) -> list[Figure]:
+    """Precision and recall for each part; parts of attacks alone have no precision."""
+    del quick
+    found: list[Figure] = []
+    for part, how in _PARTS.items():
+        judged = [
+            (one.poisoned, is_poisoned(signs_in(one.text, parameter=one.where == "parameter")))
+            for one in descriptions(part=part)
+        ]
+        right = sum(true and said for true, said in judged)
+        said, true = sum(one for _, one in judged), sum(one for one, _ in judged)
+        what = f"{how}; {true} poisoned, {len(judged) - true} ordinary descriptions"
+        if true < len(judged):
+            name = PRECISION if part == "untouched" else f"poisoned descriptions, precision ({part})"
+            found.append(Figure(name=name, value=right / said if said else 0.0, unit="", how=what))
+        name = RECALL if part == "untouched" else f"poisoned descriptions, recall ({part})"
+        found.append(Figure(name=name, value=right / true, unit="", how=what))
+    return found

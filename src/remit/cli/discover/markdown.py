@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as Markdown, for a comment on a change or a ticket. Text of others stays text."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from remit.cli.discover.groups import grouped, open_findings
+from remit.cli.discover.wire import counted_severities, place_text, remediation, seen
+from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
+from remit.core.safe_text import plain
+
+_PLACES: Final = 10
+_LONGEST: Final = 600
+#: ASCII punctuation that Markdown gives a meaning to; each may be escaped (CommonMark 2.4). `@` and `#` are
+#: mentions and references at code hosts.
+_MARKED: Final = re.compile(r"([\\`*_{}\[\]()<>#!|~@&$])")
+#: What code hosts make a link of by itself.
+_LINK: Final = re.compile(r"(?i)(https?|ftp|www)(?=[:.])")
+
+
+def markdown(report: ScanReport) -> str:
+    """Return the report as Markdown."""
+    found = open_findings(report.found)
+    lines = ["# What remit discovered", ""]
+    head = f"{len(found)} findings: {counted_severities(found)}" if found else "Nothing found"
+    counts = report.counts
+    lines += [
+        f"{head}. {counts.files:,} files read, {counts.agents} agents, {counts.servers} MCP servers.",
+        "",
+    ]
+    for group in grouped(found):
+        owner = (
+            f" (owner {escaped(group.owner)})"
+            if group.owner and not group.title.endswith(group.owner)
+            else ""
+        )
+        lines += [f"## {escaped(group.title)}{owner}", ""]
+        for one in group.findings:
+            lines += _finding(one)
+    accepted = sum(one.standing is Standing.ACCEPTED for one in report.found)
+    if accepted:
+        lines += [f"{accepted} findings are accepted by the baseline.", ""]
+    if report.fixed:
+        lines += ["## Fixed since the last scan", ""]
+        lines += [f"- {escaped(one.finding.says)}" for one in report.fixed] + [""]
+    unread = {why: count for why, count in report.counts.skipped.items() if why in INCOMPLETE}
+    if unread:
+        lines += ["Not read: " + ", ".join(f"{count} {why.value}" for why, count in unread.items()) + ".", ""]
+    lines += [f"Rules failed, and their findings are missing: {escaped(one)}" for one in report.faults]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _finding(one: ScannedFinding) -> list[str]:
+    finding = one.finding
+    lines = [f"### {finding.weight.value.capitalize()}: {escaped(finding.says)}", ""]
+    lines += [f"- where: {code(place_text(place))}" for place in finding.places[:_PLACES]]
+    if more := len(finding.places) - _PLACES:
+        lines += [f"- and {more} more places"] if more > 0 else []
+    told = "; ".join(f"{name} {text}" for name, text in seen(finding.evidence).items())
+    lines += [f"- seen: {escaped(told)}"] if told else []
+    lines += [f"- step {n}: {escaped(step)}" for n, step in enumerate(finding.steps, 1)]
+    if finding.reach:
+        lines.append(f"- reaches: {escaped('; '.join(finding.reach))}")
+    lines.append(f"- do: {escaped(remediation(one))}")
+    about = " ".join((*finding.controls, f"{one.standing.value} since {one.first_seen:%Y-%m-%d}"))
+    return [*lines, f"- {about} {code(finding.id)}", ""]
+
+
+def escaped(text: str) -> str:
+    """Return a text that Markdown shows as it is: no markup, link, mention or HTML."""
+    cut = plain(text)[:_LONGEST]
+    return _LINK.sub(lambda found: f"{found[0][:1]}&#8203;{found[0][1:]}", _MARKED.sub(r"\\\1", cut))
+
+
+def code(text: str) -> str:
+    """Return a text as a code span."""
+    safe = plain(text)[:_LONGEST].replace("`", "'")
+    return f"`{safe or ' '}`"

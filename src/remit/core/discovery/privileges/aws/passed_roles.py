@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps that pass a role to something new, by `iam:PassRole` and the right to make it run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from remit.core.discovery.privileges.aws.vocabulary import (
+    AGENT,
+    BUILD,
+    FUNCTION,
+    INSTANCE,
+    RUN_FUNCTION,
+    STACK,
+    START_BUILD,
+    TARGET,
+    Gain,
+    Need,
+    Technique,
+    arn,
+    need,
+)
+
+
+def _passed(
+    name: str, service: str, says: str, *needs: Need, known_as: str = "", unless_listed: str = ""
+) -> Technique:
+    services = tuple(
+        each if each.endswith((".com", ".org")) else f"{each}.amazonaws.com" for each in service.split()
+    )
+    return Technique(
+        name=name,
+        gain=Gain.PASSED_ROLE,
+        services=services,
+        needs=(need("iam:PassRole", TARGET), *needs),
+        says=f"passes role {{target}} to {says}",
+        known_as=tuple(known_as.split()),
+        unless_listed=unless_listed,
+    )
+
+
+_LAUNCH = (
+    need("ec2:RunInstances", INSTANCE),
+    need("ec2:RunInstances", "arn:aws:ec2:?*::image/?*"),
+    need("ec2:RunInstances", arn("ec2", "subnet/?*")),
+)
+_TASK = arn("ecs", "task-definition/?*:?*")
+_RUN_TASK = "ecs:RunTask|ecs:StartTask|ecs:CreateService"
+
+PASSED: Final = (
+    _passed(
+        "function",
+        "lambda",
+        "a new Lambda function and runs its own code in it",
+        need("lambda:CreateFunction", FUNCTION),
+        need(RUN_FUNCTION, FUNCTION, "*"),
+        known_as="lambda-001 lambda-002 lambda-006",
+    ),
+    _passed(
+        "instance",
+        "ec2",
+        "a new EC2 instance and takes the role's credentials from it",
+        *_LAUNCH,
+        known_as="ec2-001",
+    ),
+    _passed(
+        "spot-instance",
+        "ec2",
+        "a new EC2 spot instance and takes the role's credentials from it",
+        need("ec2:RequestSpotInstances", arn("ec2", "spot-instances-request/?*"), "*"),
+        known_as="ec2-003 ec2-004",
+    ),
+    _passed(
+        "scaling-group",
+        "ec2",
+        "instances of a new Auto Scaling group and takes the role's credentials from one",
+        need("ec2:CreateLaunchTemplate|autoscaling:CreateLaunchConfiguration", "*"),
+        need("autoscaling:CreateAutoScalingGroup|autoscaling:UpdateAutoScalingGroup", "*"),
+    ),
+    _passed(
+        "instance-profile",
+        "ec2",
+        "an existing instance and takes the role's credentials from it",
+        need("ec2:AssociateIamInstanceProfile|ec2:ReplaceIamInstanceProfileAssociation", INSTANCE),
+        need("ssm:SendCommand|ssm:StartSession|ec2-instance-connect:SendSSHPublicKey", INSTANCE),
+        unless_listed="an instance is running",
+    ),
+    _passed(
+        "stack",
+        "cloudformation",
+        "a CloudFormation stack, of which it writes the template",
+        need("cloudformation:CreateStack|cloudformation:UpdateStack", STACK),
+        known_as="cloudformation-001",
+    ),
+    _passed(
+        "stack-set",
+        "cloudformation",
+        "a new CloudFormation stack set, of which it writes the template",
+        need("cloudformation:CreateStackSet", arn("cloudformation", "stackset/?*:?*")),
+        need("cloudformation:CreateStackInstances", arn("cloudformation", "stackset/?*:?*")),
+        known_as="cloudformation-003",
+    ),
+    _passed(
+        "changed-stack-set",
+        "cloudformation",
+        "an existing CloudFormation stack set, and changes its template",
+        need("cloudformation:UpdateStackSet", arn("cloudformation", "stackset/?*:?*")),
+        known_as="cloudformation-004",
+        unless_listed="a stack set exists",
+    ),
+    _passed(
+        "change-set",
+        "cloudformation",
+        "a change set of a CloudFormation stack, of which it writes the template",
+        need("cloudformation:CreateChangeSet", STACK),
+        need("cloudformation:ExecuteChangeSet", STACK),
+    ),
+    _passed(
+        "build",
+        "codebuild",
+        "a new CodeBuild project and runs its own commands in a build",
+        need("codebuild:CreateProject|codebuild:UpdateProject", BUILD),
+        need(START_BUILD, BUILD),
+        known_as="codebuild-001 codebuild-004",
+    ),
+    _passed(
+        "pipeline",
+        "datapipeline elasticmapreduce ec2",
+        "a new data pipeline and runs its own commands in it",
+        need("datapipeline:CreatePipeline", "*"),
+        need("datapipeline:PutPipelineDefinition", "*"),
+        need("datapipeline:ActivatePipeline", "*"),
+        known_as="datapipeline-001",
+    ),
+    _passed(
+        "glue-endpoint",
+        "glue",
+        "a new Glue development endpoint and opens a shell on it",
+        need("glue:CreateDevEndpoint", "*", arn("glue", "devEndpoint/?*")),
+        known_as="glue-001",
+    ),
+    _passed(
+        "glue-job",
+        "glue",
+        "a Glue job, of which it writes the script",
+        need("glue:CreateJob|glue:UpdateJob", arn("glue", "job/?*")),
+        need("glue:StartJobRun|glue:CreateTrigger", arn("glue", "job/?*"), arn("glue", "trigger/?*")),
+        known_as="glue-003 glue-004 glue-005 glue-006",
+    ),
+    _passed(
+        "glue-session",
+        "glue",
+        "a new interactive session of Glue and runs its own code in it",
+        need("glue:CreateSession", arn("glue", "session/?*")),
+        need("glue:RunStatement", arn("glue", "session/?*")),
+        known_as="glue-007",
+    ),
+    _passed(
+        "task",
+        "ecs-tasks",
+        "a new ECS task definition and runs its own container with it",
+        need("ecs:RegisterTaskDefinition", _TASK, "*"),
+        need(_RUN_TASK, _TASK, arn("ecs", "service/?*/?*"), "*"),
+        known_as="ecs-001 ecs-002 ecs-003 ecs-004 ecs-005",
+    ),
+    _passed(
+        "overridden-task",
+        "ecs-tasks",
+        "a run of an existing ECS task, and replaces its command",
+        need("ecs:RunTask|ecs:StartTask", _TASK),
+        known_as="ecs-007 ecs-008 ecs-009",
+        unless_listed="a task definition and a cluster exist",
+    ),
+    _passed(
+        "batch-job",
+        "ecs-tasks batch",
+        "a new Batch job definition and runs its own container with it",
+        need("batch:RegisterJobDefinition", arn("batch", "job-definition/?*")),
+        need("batch:SubmitJob", arn("batch", "job-queue/?*")),
+        known_as="batch-001 batch-002",
+        unless_listed="a job queue exists",
+    ),
+    _passed(
+        "notebook",
+        "sagemaker",
+        "a new SageMaker notebook and runs its own code in it",
+        need("sagemaker:CreateNotebookInstance", arn("sagemaker", "notebook-instance/?*")),
+        need(
+            "sagemaker:CreatePresignedNotebookInstanceUrl|sagemaker:CreateNotebookInstanceLifecycleConfig",
+            arn("sagemaker", "notebook-instance/?*"),
+            arn("sagemaker", "notebook-instance-lifecycle-config/?*"),
+            otherwise="the caller can open it by other means",
+        ),
+        known_as="sagemaker-001",
+    ),
+    _passed(
+        "training-job",
+        "sagemaker",
+        "a new SageMaker job and runs its own container in it",
+        need(
+            "sagemaker:CreateTrainingJob|sagemaker:CreateProcessingJob|sagemaker:CreateTransformJob",
+            arn("sagemaker", "training-job/?*"),
+            arn("sagemaker", "processing-job/?*"),
+            arn("sagemaker", "transform-job/?*"),
+        ),
+        known_as="sagemaker-002 sagemaker-003",
+    ),
+    _passed(
+        "studio",
+        "sagemaker",
+        "a SageMaker Studio profile and runs its own code in it",
+        need("sagemaker:CreateUserProfile|sagemaker:CreateDomain", arn("sagemaker", "user-profile/?*"), "*"),
+        need("sagemaker:CreatePresignedDomainUrl", arn("sagemaker", "user-profile/?*"), "*"),
+    ),
+    _passed(
+        "web-service",
+        "tasks.apprunner apprunner",
+        "a new App Runner service and runs its own code in it",
+        need("apprunner:CreateService", arn("apprunner", "service/?*/?*")),
+        known_as="apprunner-001",
+    ),
+    _passed(
+        "code-interpreter",
+        AGENT,
+        "a new code interpreter of Bedrock AgentCore and runs its own code in it",
+        need(f"{AGENT}:CreateCodeInterpreter", arn(AGENT, "code-interpreter-custom/?*"), "*"),
+        need(f"{AGENT}:StartCodeInterpreterSession", arn(AGENT, "code-interpreter-custom/?*"), "*"),
+        need(f"{AGENT}:InvokeCodeInterpreter", arn(AGENT, "code-interpreter-custom/?*"), "*"),
+        known_as="bedrock-001",
+    ),
+    _passed(
+        "agent-runtime",
+        AGENT,
+        "a new agent runtime of Bedrock AgentCore and runs its own commands in it",
+        need(f"{AGENT}:CreateAgentRuntime", arn(AGENT, "runtime/?*"), "*"),
+        need(f"{AGENT}:CreateAgentRuntimeEndpoint", arn(AGENT, "runtime/?*"), "*"),
+        need(f"{AGENT}:CreateWorkloadIdentity", arn(AGENT, "workload-identity-directory/?*"), "*"),
+        need(
+            f"{AGENT}:InvokeAgentRuntimeCommand|{AGENT}:InvokeAgentRuntime",
+            arn(AGENT, "runtime/?*"),
+            "*",
+        ),
+        known_as="bedrock-003 bedrock-005",
+    ),
+    _passed(
+        "agent-browser",
+        AGENT,
+        "a new browser of Bedrock AgentCore and reads the role's credentials with it",
+        need(f"{AGENT}:CreateBrowser", arn(AGENT, "browser-custom/?*"), "*"),
+        need(f"{AGENT}:StartBrowserSession", arn(AGENT, "browser-custom/?*"), "*"),
+        need(f"{AGENT}:ConnectBrowserAutomationStream", arn(AGENT, "browser-custom/?*"), "*"),
+        known_as="bedrock-006",
+    ),
+    _passed(
+        "automation",
+        "ssm",
+        "an Automation runbook, of which it writes the script",
+        need("ssm:CreateDocument", arn("ssm", "document/?*")),
+        need(
+            "ssm:StartAutomationExecution",
+            arn("ssm", "automation-definition/?*:?*"),
+            arn("ssm", "document/?*"),
+        ),
+        known_as="ssm-003",
+    ),
+    _passed(
+        "state-machine",
+        "states",
+        "a new state machine, which calls any API as the role",
+        need("states:CreateStateMachine|states:UpdateStateMachine", arn("states", "stateMachine:?*")),
+        need("states:StartExecution|states:StartSyncExecution", arn("states", "stateMachine:?*")),
+    ),
+    _passed(
+        "schedule",
+        "scheduler",
+        "a new schedule of EventBridge, which calls any API as the role",
+        need("scheduler:CreateSchedule|scheduler:UpdateSchedule", arn("scheduler", "schedule/?*/?*")),
+    ),
+    _passed(
+        "identity-pool",
+        "cognito-identity",
+        "the guests of a Cognito identity pool and signs in as one",
+        need("cognito-identity:SetIdentityPoolRoles", arn("cognito-identity", "identitypool/?*")),
+        known_as="cognitoidentity-001",
+        unless_listed="an identity pool that admits guests exists",
+    ),
+    _passed(
+        "cluster",
+        "ec2",
+        "a new EMR cluster and runs its own steps on it",
+        need("elasticmapreduce:RunJobFlow", "*", arn("elasticmapreduce", "cluster/?*")),
+        known_as="emr-001",
+    ),
+    _passed(
+        "serverless-job",
+        "emr-serverless",
+        "a job of EMR Serverless, of which it writes the script",
+        need("emr-serverless:StartJobRun", "arn:aws:emr-serverless:?*:{account}:/applications/?*"),
+        need(
+            "emr-serverless:CreateApplication",
+            "arn:aws:emr-serverless:?*:{account}:/?*",
+            "*",
+            otherwise="an application exists",
+        ),
+        known_as="emrserverless-001",
+    ),
+    _passed(
+        "game-fleet",
+        "gamelift",
+        "a new GameLift fleet and runs its own build on it",
+        need("gamelift:CreateBuild|gamelift:CreateScript", "*"),
+        need("gamelift:CreateFleet", "*", arn("gamelift", "build/?*")),
+        known_as="gamelift-001",
+    ),
+    _passed(
+        "image",
+        "ec2",
+        "the build of a machine image and runs its own commands in it",
+        need("imagebuilder:CreateComponent", arn("imagebuilder", "component/?*/?*/?*"), "*"),
+        need("imagebuilder:CreateInfrastructureConfiguration", "*", arn("imagebuilder", "?*")),
+        need("imagebuilder:CreateImage|imagebuilder:StartImagePipelineExecution", "*"),
+        known_as="imagebuilder-001",
+    ),
+    _passed(
+        "stream-application",
+        "kinesisanalytics",
+        "a new Flink application and runs its own code in it",
+        need("kinesisanalytics:CreateApplication", "*", arn("kinesisanalytics", "application/?*")),
+        need("kinesisanalytics:StartApplication", arn("kinesisanalytics", "application/?*")),
+        known_as="kinesisanalytics-001",
+    ),
+    _passed(
+        "workflow",
+        "omics",
+        "a new HealthOmics workflow and runs its own container in it",
+        need("omics:CreateWorkflow", "*", arn("omics", "workflow/?*")),
+        need("omics:StartRun", arn("omics", "workflow/?*"), arn("omics", "run/?*"), "*"),
+        known_as="omics-001",
+    ),
+    _passed(
+        "quantum-job",
+        "braket",
+        "a new Braket job and runs its own code in it",
+        need("braket:CreateJob", "*", arn("braket", "job/?*")),
+        known_as="braket-001",
+    ),
+)

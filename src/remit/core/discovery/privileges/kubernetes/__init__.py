@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kubernetes: roles, bindings, service accounts and workloads, and what their holders could gain. Pure."""

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All detectors over one piece of text."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate
+from typing import Final
+
+import re2
+from msgspec import structs
+
+from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
+from remit.core.discovery.secrets.assignments import (
+    WORDS,
+    WORDS_WIDE,
+    arguments_of_programs,
+    assigned_secrets,
+    named_secret,
+    passwords_of_calls,
+    passwords_of_lines,
+)
+from remit.core.discovery.secrets.candidates import Candidate, best
+from remit.core.discovery.secrets.connection_strings import connection_strings
+from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
+from remit.core.discovery.secrets.prose import (
+    NOUNS,
+    NOUNS_ALONE,
+    secret_in_sentence,
+    secrets_in_halves,
+    secrets_of_lists,
+)
+from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens, token_anchors
+
+#: Characters that are not seen, by which a secret passes filters.
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
+#: The same in UTF-8, and letters of double width, which look like letters.
+_UNUSUAL: Final = compiled(
+    rb"(\xc2\xad|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf)|"
+    rb"((?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4})"
+)
+_UNSEEN, _WIDE = 1, 2
+#: Each is one character, so positions stay.
+_NARROW: Final = {0xFF01 + n: 0x21 + n for n in range(94)}
+_PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
+_WORDS: Final = compiled(b"(?i)" + WORDS)
+_WORDS_OF_PROSE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS)
+_WORDS_WIDE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS + b"|" + WORDS_WIDE)
+#: What some detectors need, found in one search: a call that signs in, a program, an escape, a first half.
+_RARE: Final = compiled(
+    rb"((?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\()|"
+    rb"(curl|wget|mysql|maria|sshpass|twine|docker|podman|helm|smbclient|\baz |redis-cli|mongo)|"
+    rb"(\\x[0-9A-Fa-f]{2}\\|\\u00[0-9A-Fa-f]{2}\\|&#x?[0-9A-Fa-f]{2,3};&|"
+    rb"%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2})|"
+    rb"((?:[Ff]irst|1st|[Ee]rste[rn]?|[Pp]remi\xc3\xa8re|[Pp]rimera)[ ](?:half|part|[Hh]\xc3\xa4lfte|"
+    rb"Teil|moiti|mitad|parte))"
+)
+_CALL, _PROGRAM, _ESCAPE, _HALF = 1, 2, 3, 4
+#: Candidates below this are left out.
+_LEAST: Final = 0.5
+_TAIL: Final = 4
+_USER: Final = re.compile(
+    rb"(?i)(?:user(?:_?name)?|user[ ]?id|login|benutzer(?:name)?|usuario|utilisateur|identifiant|"
+    rb"account|\buid|_user)"
+    rb"(?:[ ](?:is|ist|est|es))?[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}([\w.+-]{2,60}(?:@[\w.-]{3,80})?)"
+)
+_HOST: Final = re.compile(
+    rb"(?i)(?:host(?:name)?|server|machine|addr(?:ess)?|endpoint|\bat|\bon|\bto|\bvia|\bauf|\bbei|"
+    rb"for|f\xc3\xbcr|sur|para|-h)"
+    rb"[\\\"'`]{0,3}[ ]?[:=]?[ ]?[\\\"'`]{0,3}(?:tcp:|"
+    rb"https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:,]\d{2,5})?)|"
+    rb"https?://((?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?)"
+)
+#: How far around a secret its user and its target are looked for.
+_NEAR_BYTES: Final = 160
+_NO_USERS: Final = frozenset(
+    b"is and the with password pass name for in or to a at on not can may my".split()
+)
+
+
+class SecretDetectors:
+    """Finds secrets in pieces of text. Under one `key` equal secrets have equal fingerprints."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __repr__(self) -> str:
+        return "SecretDetectors()"
+
+    def find(self, piece: Piece) -> list[ExposedSecret]:
+        """Return the secrets of a piece, in order of position.
+
+        Linear in the text, and raises nothing for any text. Positions count characters of `piece.text`.
+        """
+        text = piece.text
+        data = text.encode("utf-8", "surrogatepass")
+        unusual = {m.lastindex for m in _UNUSUAL.finditer(data)} if not text.isascii() else ()
+        if _WIDE in unusual:
+            text = text.translate(_NARROW)
+            data = text.encode("utf-8", "surrogatepass")
+        found = list(_detected(data, piece))
+        if _UNSEEN in unusual:
+            found += _unseen(text, piece)
+        chosen = [one for one in best(found) if one.confidence >= _LEAST]
+        if len(data) != len(text):
+            chosen = _in_characters(data, chosen)
+        return [
+            self._exposed(one, place, piece)
+            for one, place in zip(chosen, _places(text, chosen, piece), strict=True)
+        ]
+
+    def fingerprint(self, value: bytes) -> str:
+        """Return the keyed digest that names a secret: 16 bytes of HMAC-SHA-256, in hexadecimal digits."""
+        return hmac.digest(self._key, b"remit secret\0" + value, "sha256")[:16].hex()
+
+    def _exposed(self, one: Candidate, at: FilePlace, piece: Piece) -> ExposedSecret:
+        return ExposedSecret(
+            rule=one.rule,
+            type=one.type,
+            fingerprint=self.fingerprint(one.value),
+            tail=tail(one.value),
+            place=at,
+            start=one.start,
+            end=one.end,
+            confidence=round(one.confidence, 2),
+            user=_told_apart(one.user, one.value),
+            target=_told_apart(one.target, one.value),
+            agent=piece.agent,
+        )
+
+
+def _places(text: str, chosen: list[Candidate], piece: Piece) -> Iterator[FilePlace]:
+    """Yield the place of each candidate: the piece's, further down and to the right if its line is known."""
+    at, line, begin, seen = piece.place, 0, 0, 0
+    for one in chosen:
+        if not at.line:
+            yield at
+            continue
+        line += text.count("\n", seen, one.start)
+        begin = max(begin, text.rfind("\n", seen, one.start) + 1)
+        seen = one.start
+        right = at.column - 1 if at.column and not line else 0
+        yield structs.replace(at, line=at.line + line, column=one.start - begin + 1 + right)
+
+
+def tail(value: bytes) -> str:
+    """Return the last characters of a secret: four at most, and never more than a quarter of it."""
+    shown = value.decode("utf-8", "replace")
+    count = min(_TAIL, len(shown) // 4)
+    return shown[-count:] if count else ""
+
+
+def _told_apart(words: str, value: bytes) -> str:
+    """Return a user or target; empty if it holds the secret, or a part of it, itself."""
+    secret = value.decode("utf-8", "replace")
+    return "" if secret and (secret in words or (len(words) >= 6 and words in secret)) else words
+
+
+def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
+    """Yield what all detectors see; some overlap."""
+    anchors = token_anchors(data)
+    yield from provider_tokens(data, anchors)
+    yield from connection_strings(data)
+    prose = piece.kind in _PROSE or bool(piece.speaker)
+    for one in _worded(data, piece.kind, prose=prose):
+        yield _placed(one, data)
+    seen = {match.lastindex for match in _RARE.finditer(data)}
+    rest = [
+        *(passwords_of_calls(data) if _CALL in seen else ()),
+        *(arguments_of_programs(data) if _PROGRAM in seen else ()),
+        *(passwords_of_lines(data) if piece.kind is SourceKind.CONFIG else ()),
+        *(secrets_in_halves(data) if prose and _HALF in seen else ()),
+        *(secrets_of_lists(data) if prose else ()),
+    ]
+    for one in rest:
+        yield _placed(one, data)
+    yield from encoded_secrets(data, _of_known_form, escaped=_ESCAPE in seen)
+    yield from split_secrets(data, provider_tokens, wrapped=bool(anchors))
+    if piece.names:
+        named = named_secret(piece.names[-1], piece.text)
+        if named is not None:
+            yield named
+
+
+def _worded(data: bytes, kind: SourceKind, *, prose: bool) -> Iterator[Candidate]:
+    """Yield the secrets beside a word for one: behind its name, or in its sentence."""
+    for match in _words(data, prose=prose).finditer(data):
+        start, end = match.span()
+        noun = prose and match.group().lower() in NOUNS_ALONE
+        found = [] if noun else list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
+        yield from found
+        if prose and not found:
+            told = secret_in_sentence(data, start, end, log=kind is SourceKind.LOG)
+            if told is not None:
+                yield told
+
+
+def _words(data: bytes, *, prose: bool) -> re2._Regexp:
+    if not prose:
+        return _WORDS
+    return _WORDS_OF_PROSE if data.isascii() else _WORDS_WIDE
+
+
+def _of_known_form(data: bytes) -> Iterator[Candidate]:
+    yield from provider_tokens(data)
+    yield from connection_strings(data)
+    yield from _worded(data, SourceKind.CONFIG, prose=False)
+
+
+def _placed(one: Candidate, data: bytes) -> Candidate:
+    """Return a candidate with the user and the target that the text around it names."""
+    if one.user and one.target:
+        return one
+    near = data[max(0, one.start - _NEAR_BYTES) : one.start]
+    after = data[one.end : one.end + _NEAR_BYTES]
+    user = one.user or _last(_USER, near) or _first(_USER, after)
+    target = one.target or _last(_HOST, near) or _first(_HOST, after)
+    return replace(one, user=user, target=target)
+
+
+def _last(pattern: re.Pattern[bytes], near: bytes) -> str:
+    found = [m for m in pattern.finditer(near) if _group(m).lower() not in _NO_USERS]
+    return _group(found[-1]).decode(errors="replace") if found else ""
+
+
+def _first(pattern: re.Pattern[bytes], after: bytes) -> str:
+    found = next((m for m in pattern.finditer(after) if _group(m).lower() not in _NO_USERS), None)
+    return _group(found).decode(errors="replace") if found else ""
+
+
+def _group(match: re.Match[bytes]) -> bytes:
+    return next(group for group in match.groups() if group is not None).rstrip(b".")
+
+
+def _unseen(text: str, piece: Piece) -> Iterator[Candidate]:
+    """Yield the secrets that are there only without characters that are not seen."""
+    parts = [part.encode("utf-8", "surrogatepass") for part in _INVISIBLE.split(text)]
+    seams = list(accumulate(map(len, parts)))[:-1]
+    removed = [0, *accumulate(len(m.group().encode()) for m in _INVISIBLE.finditer(text))]
+    for one in _detected(b"".join(parts), piece):
+        start = one.start + removed[bisect_right(seams, one.start)]
+        end = one.end + removed[bisect_left(seams, one.end)]
+        if end - start > one.end - one.start:
+            yield one.moved(start, end)
+
+
+def _in_characters(data: bytes, chosen: list[Candidate]) -> list[Candidate]:
+    """Return candidates with positions in characters; their bytes' positions ascend."""
+    moved, at, characters = [], 0, 0
+    for one in chosen:
+        characters += len(data[at : one.start].decode("utf-8", "surrogatepass"))
+        width = len(data[one.start : one.end].decode("utf-8", "surrogatepass"))
+        moved.append(one.moved(characters, characters + width))
+        characters, at = characters + width, one.end
+    return moved

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions to a model in the text of a tool, that are no description of the tool.
+
+Each sign has a weight. One sign that is common in ordinary descriptions ("call this tool first", "do not show
+the JSON to the user") is never enough: what makes a text poisoned is that it asks for what is not the tool's
+(secrets, the conversation, other tools' calls) and tells where to put it, or to be silent about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from remit.core.discovery.servers.instruction_forms import CHEAP, ORDERS
+from remit.core.discovery.servers.instruction_words import SignKind
+from remit.core.discovery.servers.request_forms import OF_PARAMETERS, REQUESTS
+from remit.core.discovery.servers.tool_text import (
+    MAX_TEXT,
+    comments_in,
+    encoded_in,
+    folded,
+    hidden_in,
+    unjoined,
+    unleeted,
+)
+
+#: The sum of weights, of two different signs, from which a text is poisoned.
+ENOUGH: Final = 3
+_DEPTH: Final = 2
+_EXCERPT: Final = 140
+
+
+class Sign(NamedTuple):
+    """A sign, its weight, and the words that show it."""
+
+    kind: SignKind
+    weight: int
+    excerpt: str
+
+
+def signs_in(text: str, *, parameter: bool = False) -> list[Sign]:
+    """Return the signs in a text; `parameter` says that it describes a parameter."""
+    text = text[:MAX_TEXT]
+    found = [Sign(SignKind.HIDDEN, ENOUGH, f"{one.what}: {one.text}"[:_EXCERPT]) for one in hidden_in(text)]
+    return [*found, *_signs(text, parameter, 0)]
+
+
+def _signs(text: str, parameter: bool, depth: int) -> Iterator[Sign]:
+    plain = folded(text)
+    if CHEAP.search(plain):
+        yield from _plain_signs(plain, parameter)
+        turned = unleeted(unjoined(plain))
+        if turned != plain:
+            yield from (one for one in _plain_signs(turned, parameter) if one.weight >= 2)
+    if depth >= _DEPTH:
+        return
+    for inner in comments_in(text):
+        yield from _inner(inner, "a comment", parameter, depth)
+    for inner in encoded_in(text):
+        yield from _inner(inner, "encoded text", parameter, depth)
+
+
+def _inner(text: str, what: str, parameter: bool, depth: int) -> Iterator[Sign]:
+    """A sign inside a text that is not shown counts for more: ordinary descriptions have none there."""
+    found = list(_signs(text, parameter, depth + 1))
+    if found:
+        yield Sign(SignKind.HIDDEN, 2, f"{what}: {folded(text)}"[:_EXCERPT])
+        yield from found
+
+
+def _plain_signs(plain: str, parameter: bool) -> Iterator[Sign]:
+    for kind, weight, form in (*ORDERS, *REQUESTS, *(OF_PARAMETERS if parameter else ())):
+        if found := form.search(plain):
+            start = max(0, found.start() - 20)
+            yield Sign(kind, weight, plain[start : found.end() + 40][:_EXCERPT])
+
+
+def weight_of(signs: list[Sign]) -> int:
+    """Return the sum of the heaviest sign of each kind."""
+    best: dict[SignKind, int] = {}
+    for one in signs:
+        best[one.kind] = max(best.get(one.kind, 0), one.weight)
+    return sum(best.values())
+
+
+def is_poisoned(signs: list[Sign]) -> bool:
+    """Return whether signs make a text poisoned: enough weight, and one heavy sign."""
+    heavy = [one for one in signs if one.weight >= 2]
+    return weight_of(signs) >= ENOUGH and bool(heavy)
