@@ -46,7 +46,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     evidence, replicas = evidence_services(*at, findings), replica_services(*at, settings.replicas.replica)
     tasks = task_services(*at, settings.openings, resources, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
-    flow = flow_services(*at, policies, tools, tasks)
+    flow, unbound = flow_services(*at, policies, tools, tasks), settings.decisions.unconstrained
     endings = ending_services(
         *(*at, policies, tools, credentials, replicas, tasks, decisions, second),
         settle_s=settings.credentials.settle_s,
@@ -74,8 +74,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
     inspection = inspection_services(
-        *(*at, settings.identity, settings.inspection, settings.decisions.unconstrained),
-        *(policies, tools, credentials, replicas, tasks, decisions, endings, identity, evidence, findings),
+        *(*at, settings.identity, settings.inspection, unbound, policies, tools, credentials),
+        *(replicas, tasks, decisions, endings, identity, evidence, findings),
     )
     return Services(
         tenant=deployment.tenant,
