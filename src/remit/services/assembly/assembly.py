@@ -39,12 +39,12 @@ from remit.services.tools.assembly import tool_services
 def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> Services:
     """Build the services; start nothing and apply no policy bundle yet."""
     at = (adapters, deployment)
-    resources, second = _resources(*at), _second_person(*at)
+    named, second = _resources(*at), _second_person(*at)
     policies, findings = policies_of(*at, _hands(*at)), finding_services(*at)
     tools = tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)
     evidence, replicas = evidence_services(*at, findings), replica_services(*at, settings.replicas.replica)
-    tasks = task_services(*at, settings.openings, resources, policies, replicas)
+    tasks = task_services(*at, settings.openings, named, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
     flow, unbound = flow_services(*at, policies, tools, tasks), settings.decisions.unconstrained
     endings = ending_services(
@@ -53,18 +53,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         reload=settings.replicas.reload,
     )
     identity = identity_services(
-        *(
-            *at,
-            settings.identity,
-            resources,
-            policies,
-            findings,
-            credentials,
-            tasks,
-            decisions,
-            endings,
-            second,
-        )
+        *(*at, settings.identity, named, policies, findings, credentials, tasks, decisions, endings, second)
     )
     mediation = mediation_services(
         *(adapters, settings.calls, policies, tools, credentials, tasks, decisions, flow, endings, identity)

@@ -27,7 +27,7 @@ PERMISSIONS: Final = re2.compile(
     rb"""|roleDefinition(?:Id|Name)|principalId|assignableScopes|accessPolicies|enableRbacAuthorization|bindings|includedPermissions"""
     rb"""|AttachedPolicies|permissions|default_workflow_permissions|validAfterTime|app_slug|credential_authorized_at"""
     rb"""|appRoles|oauth2Permissions|passwordCredentials|deployment_branch_policy)\b"""
-    # Objects of Kubernetes that say who may do what, or what runs as whom.
+    # Objects of Kubernetes that grant rights, or run something under a service account.
     rb"""|\bkind["']?[ \t]*:[ \t]*["']?[A-Za-z]*"""
     rb"""(?:List|Role|Binding|Account|Pod|Deployment|Set|Job|Secret|Namespace|Node|Policy|Configuration|Template)\b"""
 )
