@@ -43,7 +43,7 @@ COMMANDS: tuple[Command, ...] = (
         "discover",
         "Start",
         "[PATH...]",
-        "find agents, servers, secrets and rights that no one governs",
+        "find agents, servers and secrets that no one governs",
         "remit.cli.discover.command",
     ),
     Command(

@@ -281,8 +281,9 @@ def replaced(known: Finding | None, found: Finding) -> PutFinding:
 def refuse_without_review(known: Finding) -> None:
     """Raise `Forbidden` for a finding that only a review closes."""
     if known.kind in REVIEWED:
+        reviewer = "another person" if known.kind is FindingKind.BROKEN_GLASS else "a person"
         raise Forbidden(
-            f"finding `{known.id}` stays open until it was reviewed",
+            f"finding `{known.id}` stays open until {reviewer} has reviewed it",
             code="review-due",
             remediation=f"run `{REVIEWED[known.kind]} {known.facts.get('approval') or known.agent}`",
         )
