@@ -16,6 +16,7 @@ import pytest
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState, Severity
+from remit.core.findings.scan_scopes import MOST_SCOPES as MOST_OF_FINDING
 from remit.ports.store.changes import PutValue
 from remit.ports.store.units import Unit
 from remit.services.discovery import deliveries
@@ -167,6 +168,33 @@ async def test_unfinished_scans_do_not_pile_up(world: ServiceWorld, monkeypatch:
     assert [one.status for one in told] == [200, 200, 200, 409, 409, 409]
     assert (await otto.send("house", a_server("last"))).json["fixed"] == 9
     assert (await otto.send("house", a_server("next"), complete=False)).status == 200
+
+
+async def test_a_part_that_comes_again_brings_nothing_else(world: ServiceWorld) -> None:
+    """Its findings would be counted nowhere: a flood without a bound."""
+    otto, (one, two) = await deliverer(world, "otto"), (an_exposed(), a_server())
+    await otto.send("house", one, scan="scn_first")
+    told = await otto.send("house", two, scan="scn_first")
+    assert (told.status, told.json["opened"], told.json["fixed"]) == (200, 0, 0)
+    assert await states(world, one, two) == ["open", "-"]
+
+
+async def test_many_scopes_of_one_deliverer_keep_no_one_else_from_delivering(world: ServiceWorld) -> None:
+    """They displace each other, and never another one's sighting; the worst is always shown."""
+    agent = Deliverer(world, await world.agent_token("other-bot"))
+    otto, one = await deliverer(world, "otto"), an_exposed()
+    await otto.send("first", one)
+    low = msgspec.structs.replace(one, severity=Severity.LOW)
+    for number in range(MOST_OF_FINDING + 2):
+        assert (await agent.send(f"crm/{number}", low)).status == 200
+        world.clock.advance(1)
+    worst = msgspec.structs.replace(one, severity=Severity.CRITICAL)
+    assert (await agent.send("crm/worst", worst)).status == 200
+    assert (await otto.send("house", one, a_server())).json["opened"] == 1
+    found = await world.services.findings.findings.get(one.id)
+    assert len(found.scopes) == MOST_OF_FINDING
+    assert {"first", "house", "crm/worst", "crm/0"} <= found.scopes.keys()
+    assert found.severity is Severity.CRITICAL
 
 
 async def test_no_delivery_ends_an_agents_work_or_counts_in_a_decision(world: ServiceWorld) -> None:

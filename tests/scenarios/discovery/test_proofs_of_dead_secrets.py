@@ -16,7 +16,7 @@ import pytest
 
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import Busy, Conflict, Malformed
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.finding import FindingKind, Severity
 from remit.ports.broker import Probe
 from remit.ports.store.changes import PutFinding
 from remit.services.discovery.deliveries import ScanPart
@@ -190,10 +190,35 @@ async def test_what_remit_has_scanned_itself_it_compares_itself(
     one = an_exposed(SECRET, **HERE)
     part = ScanPart(scope="here", scan="scn_of_remit", found=(one,))
     await world.services.discovery.deliveries.take(part, by="remit")
+    await found(world, one)  # that another one reports it, too, changes nothing
     with pytest.raises(Malformed):
         await prove(world, one, "another", compared=True)
     assert places[0].sent == []
     assert await prove(world, one, compared=True) is ProofOutcome.WORKS
+
+
+@pytest.mark.parametrize("more", [{"user": "nobody"}, {"target": "old.example.com:5432/crm"}, {"type": "github"}])
+@pytest.mark.parametrize("kind", [FindingKind.SECRET_EXPOSED, FindingKind.SECRET_SHARED])
+async def test_another_account_or_place_of_the_same_secret_is_not_proven_with_it(
+    world: ServiceWorld, places: list[Place], kind: FindingKind, more: Json
+) -> None:
+    """A planted sighting has a wrong account refused, and the secret still opens the right one."""
+    one = an_exposed(SECRET, **{**HERE, "target": "db.example.com:5432/shop"})
+    await found(world, one)
+    planted = an_exposed(SECRET, **{**HERE, "target": "db.example.com:5432/shop", **more})
+    planted = msgspec.structs.replace(planted, kind=kind, severity=Severity.LOW)
+    part = ScanPart(scope="planted", scan="scn_planted", found=(planted,))
+    await world.services.discovery.deliveries.take(part, by="other")
+    with pytest.raises(Conflict) as refused:
+        await prove(world, one)
+    assert refused.value.code == "told-differently"
+    assert places[1].sent == []
+    if kind is FindingKind.SECRET_SHARED:
+        findings = world.services.findings.findings
+        await findings.reject(planted.id, by="root", reason="it was planted")
+        places[1].valid.clear()
+        assert await prove(world, one) is ProofOutcome.REFUSED
+        assert (await findings.get(planted.id)).state.value == "false"
 
 
 @pytest.mark.parametrize(

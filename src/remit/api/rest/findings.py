@@ -212,7 +212,7 @@ async def proof_place(errand: RestRequest[FindingRooms]) -> ProofPlaceView:
     wanted: ProofPlaceQuery = errand.query
     found = await _finding(errand)
     require(errand.someone, Duty.ADMINISTER)
-    probe, account = errand.rooms.discovery.proofs.place_for(found, wanted.at)
+    probe, account = await errand.rooms.discovery.proofs.place_for(found, wanted.at)
     return ProofPlaceView(at=f"upstream:{probe.upstream}", place=probe.place, account=account)
 
 

@@ -138,17 +138,17 @@ class ScanDeliveries:
         async with self._one:
             scope = await self._scope(part.scope, by, every_scope=every_scope)
             scan, again = _next(scope, part)
-            if part.found and not again and scope.standing > 2 * MOST_OF_SCAN and not part.complete:
-                raise _too_many("a scope", 2 * MOST_OF_SCAN)
-            if again and scan.number < scope.newest:
+            if again:
+                # INVARIANT: what is counted nowhere is not kept, whatever the part holds this time.
                 return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=0, fixed=0)
+            if part.found and scope.standing > 2 * MOST_OF_SCAN and not part.complete:
+                raise _too_many("a scope", 2 * MOST_OF_SCAN)
             opened = await self._see(part, scan.number, by)
             fixed, standing = 0, scope.standing + opened
             if part.last and part.complete:
                 fixed, standing = await self._close(part, scan.number, by)
-            if not again:
-                scope = msgspec.structs.replace(scope, standing=standing)
-                await self._keep(scope, part, scan, opened, fixed, by)
+            scope = msgspec.structs.replace(scope, standing=standing)
+            await self._keep(scope, part, scan, opened, fixed, by)
             return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=opened, fixed=fixed)
 
     async def _scope(self, name: str, by: str, *, every_scope: bool) -> ScanScope:
