@@ -209,6 +209,20 @@ async def test_no_delivery_ends_an_agents_work_or_counts_in_a_decision(world: Se
     assert (told.status, told.json["code"]) == (400, "kind")
 
 
+async def test_no_number_of_other_findings_hides_one_from_the_owner(world: ServiceWorld) -> None:
+    """Who owns an agent sees what is found about it, however many are found elsewhere after it."""
+    otto, lena = await deliverer(world, "otto"), await world.session("lena")
+    mine = msgspec.structs.replace(an_exposed(), about="agent:contract-bot")
+    await otto.send("first", mine)
+    world.clock.advance(60)
+    for number in range(3):
+        await otto.send("house", *(a_server(f"{number}-{one}") for one in range(400)), complete=False)
+    for query in ("", "?about=agent:contract-bot"):
+        (listed,) = (await world.ask("GET", f"/api/v1/findings{query}", by=lena)).json["items"]
+        assert listed["id"] == mine.id
+    assert (await world.ask("GET", "/api/v1/findings?about=server:0-1", by=lena)).json["items"] == []
+
+
 async def test_a_scan_is_bounded_and_its_parts_are_in_order(world: ServiceWorld) -> None:
     """A part that is missing keeps everything open."""
     otto = await deliverer(world, "otto")

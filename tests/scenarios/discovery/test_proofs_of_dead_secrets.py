@@ -197,7 +197,9 @@ async def test_what_remit_has_scanned_itself_it_compares_itself(
     assert await prove(world, one, compared=True) is ProofOutcome.WORKS
 
 
-@pytest.mark.parametrize("more", [{"user": "nobody"}, {"target": "old.example.com:5432/crm"}, {"type": "github"}])
+@pytest.mark.parametrize(
+    "more", [{"user": "nobody"}, {"target": "old.example.com:5432/crm"}, {"type": "github"}]
+)
 @pytest.mark.parametrize("kind", [FindingKind.SECRET_EXPOSED, FindingKind.SECRET_SHARED])
 async def test_another_account_or_place_of_the_same_secret_is_not_proven_with_it(
     world: ServiceWorld, places: list[Place], kind: FindingKind, more: Json
