@@ -209,6 +209,21 @@ async def test_no_delivery_ends_an_agents_work_or_counts_in_a_decision(world: Se
     assert (told.status, told.json["code"]) == (400, "kind")
 
 
+async def test_one_deliverer_does_not_fill_the_register(
+    world: ServiceWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scopes together hold a part of what the end of a scan looks at; others still deliver."""
+    monkeypatch.setattr(deliveries, "MOST_OF_DELIVERER", 5)
+    agent, otto = Deliverer(world, await world.agent_token("other-bot")), await deliverer(world, "otto")
+    some = [a_server(f"s{number}") for number in range(9)]
+    assert (await agent.send("crm/1", *some[:3])).status == 200
+    told = await agent.send("crm/2", *some[3:6])
+    assert (told.status, told.json["code"]) == (409, "too-many")
+    assert (await agent.send("crm/2", *some[3:5])).status == 200
+    assert (await agent.send("crm/1", *some[:2])).json["fixed"] == 1
+    assert (await otto.send("house", *some[6:])).status == 200
+
+
 async def test_no_number_of_other_findings_hides_one_from_the_owner(world: ServiceWorld) -> None:
     """Who owns an agent sees what is found about it, however many are found elsewhere after it."""
     otto, lena = await deliverer(world, "otto"), await world.session("lena")
