@@ -4,7 +4,7 @@ that are overdue have the consequence that the configuration names.
 """
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from unittest import mock
 
@@ -106,6 +106,7 @@ async def test_a_review_records_by_digest_what_was_shown(world: CallWorld) -> No
         {"window": "shorter"},
         {"window": "recent"},
         {"window": "beyond"},
+        {"window": "from the beginning of time"},
     ],
 )
 async def test_a_review_of_anything_else_than_was_shown_is_refused(
@@ -123,6 +124,9 @@ async def test_a_review_of_anything_else_than_was_shown_is_refused(
         "earlier": msgspec.structs.replace(window, size=window.size - 3),
         "shorter": msgspec.structs.replace(window, first=window.size),
         "recent": msgspec.structs.replace(window, since=world.clock.now()),
+        "from the beginning of time": msgspec.structs.replace(
+            window, since=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+        ),
         "beyond": msgspec.structs.replace(window, size=window.size + 100),
     }
     changes: dict[str, object] = {name: windows.get(value, value) for name, value in change.items()}

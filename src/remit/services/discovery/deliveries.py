@@ -184,7 +184,7 @@ class ScanDeliveries:
         return scope
 
     async def _check_all_of(self, part: ScanPart, scope: ScanScope) -> None:
-        """Raise `Conflict` where a deliverer's scopes together hold too much: the end of a scan looks at all."""
+        """Raise `Conflict` where a deliverer's scopes hold too much together: the end of a scan reads all."""
         known = [msgspec.convert(one, ScanScope) for one in await self._store.values(self._tenant, PREFIX)]
         held = sum(one.standing for one in known if one.by == scope.by and one.name != scope.name)
         held += 0 if part.complete else scope.standing

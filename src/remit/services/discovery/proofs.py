@@ -40,6 +40,8 @@ LONGEST_SECRET: Final = 16_384
 _FOLLOWED: Final = 10_000
 #: Findings about one secret that are looked at.
 _MOST_ABOUT: Final = 5_000
+#: Types of secrets that are sent as a bearer token.
+_BEARERS: Final = frozenset({"oauth", "oauth-token", "oauth-access-token"})
 #: Ports of addresses that name none.
 _PORTS: Final = {"postgresql": 5432, "postgres": 5432, "https": 443, "http": 80, "": 5432}
 
@@ -96,10 +98,8 @@ class SecretProofs:
         probe, user = self._place(found, upstream)
         for evidence in await self._told_elsewhere(found):
             kind, target, account = (_text(evidence, name) for name in ("type", "target", "user"))
-            same = not kind or _kind(kind) == probe.opens
-            if probe.opens == "postgresql":
-                same = same and _agrees(target, probe.place) and account in ("", user)
-            if not same:
+            same = (not kind or _kind(kind) == probe.opens) and _opens(probe, target)
+            if not same or (probe.opens == "postgresql" and account not in ("", user)):
                 raise Conflict(
                     "scans tell different places or accounts for this secret",
                     code="told-differently",
@@ -129,10 +129,11 @@ class SecretProofs:
             if one.place
             and (one.opens == _kind(said) or not said)
             and (upstream in ("", one.upstream))
-            and (one.opens != "postgresql" or _agrees(target, one.place))
+            and _opens(one, target)
         ]
-        # Without a target in the finding, only a person knows which of the places it was for.
-        if len(fitting) != 1 or not (upstream or target or fitting[0].opens != "postgresql"):
+        # Without a target in the finding, only a person knows which of the places it was for. Tokens of
+        # GitHub say so themselves.
+        if len(fitting) != 1 or not (upstream or target or fitting[0].opens == "github"):
             raise Conflict(
                 "no place of the configuration is the one that this secret opened"
                 if not fitting
@@ -173,7 +174,7 @@ class SecretProofs:
         # Step 2.
         key = self._key()
         ours = bool(key) and is_fingerprint_of(found.about, key, secret)
-        # Of what remit has scanned itself, it compares the fingerprint itself, whoever else reports it.
+        # Of what remit has scanned itself, it compares the fingerprint itself, also where others report it.
         own = bool(key) and (not found.scopes or any(one.by == BY for one in found.scopes.values()))
         told = FindingProven(
             finding=found.id,
@@ -205,7 +206,8 @@ class SecretProofs:
         if answer is Probe.REFUSED:
             return ProofOutcome.REFUSED
         if answer is Probe.ACCEPTED:
-            wrong = await probe.probe(self._entropy.bytes(24).hex(), user)
+            # As long as a token of GitHub, which its probe would not send otherwise.
+            wrong = await probe.probe(self._entropy.bytes(20).hex(), user)
             return ProofOutcome.WORKS if wrong is Probe.REFUSED else ProofOutcome.UNKNOWN
         return ProofOutcome.UNKNOWN
 
@@ -282,7 +284,24 @@ def _kind(said: str) -> str:
     word = said.lower()
     if word in ("postgres", "postgresql", "password"):
         return "postgresql"
-    return "github" if word.startswith("github") else "oauth" if word.startswith("oauth") else word
+    # A client's secret or a refresh token is no bearer token: it is refused there while it lives.
+    return "github" if word.startswith("github") else "oauth" if word in _BEARERS else word
+
+
+def _opens(probe: SecretProbe, target: str) -> bool:
+    """Return whether a secret for this target may be one for a probe's place."""
+    if probe.opens == "postgresql":
+        return _agrees(target, probe.place)
+    return not target or _host(target) == _host(probe.place)
+
+
+def _host(address: str) -> str:
+    """Return the host of an address, without the `api.` of GitHub; `?` for what is none."""
+    try:
+        name = urlsplit(address if "://" in address else f"//{address}").hostname or "?"
+    except ValueError:
+        return "?"
+    return name.rstrip(".").lower().removeprefix("api.")
 
 
 def _agrees(target: str, place: str) -> bool:

@@ -147,7 +147,9 @@ class GrantedUseReports:
         A shorter one would hide calls, and one beyond the log could not be counted again.
         """
         size, first = window.size, window.first
-        if not (0 <= first <= max(0, size - EVENTS) and size <= await self._log.size()):
+        if not (first <= max(0, size - EVENTS) and size <= await self._log.size()):
+            return False
+        if window.since < agent.created:
             return False
         latest = max(agent.created, self._clock.now() - WINDOW)
         return window.since <= (max(latest, await self._time_of(first)) if first else latest)

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from remit.adapters.store.sqlite import SqliteStore
 from remit.core.findings.finding import (
     OBSERVED,
     Finding,
@@ -46,6 +47,7 @@ async def test_they_are_found_by_their_kind(
         with psycopg.connect(url) as connection:
             connection.execute(AS_BEFORE.format("remit."))
     else:
+        assert isinstance(store, SqliteStore)
         store._connections[0].execute(AS_BEFORE.format(""))
     assert await store.findings(TENANT, state=FindingState.OPEN, kinds=OBSERVED) == [shared]
     assert await store.findings(TENANT, kinds=(FindingKind.OWNERLESS,)) == []
