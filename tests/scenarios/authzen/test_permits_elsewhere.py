@@ -84,7 +84,7 @@ async def test_a_suspended_task_gets_no_permit_elsewhere(world: AuthzenWorld) ->
     (task,) = [one for one in await world.services.tasks.tasks.newest() if one.on_behalf_of == "alice"]
     assert (await world.asks("evaluation", asking("alice", "read"))).json["decision"] is True
     root = await world.services.identity.directory.person("root")
-    await world.services.endings.suspensions.suspend(task, root, reason="look first")
+    await world.services.endings.suspensions.suspend(task, root, operates=True, reason="look first")
     told = (await world.asks("evaluation", asking("alice", "read"))).json
     assert (told["decision"], told["context"]["reason"]) == (False, "task-suspended")
     await world.services.endings.suspensions.resume(task, root, operates=True, reason="")

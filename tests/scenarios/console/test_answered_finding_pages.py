@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -112,6 +113,24 @@ async def test_an_administrator_accepts_rejects_and_reopens(world: ConsoleWorld)
     assert (await act(root, address, answer="open", resolution="no longer")).status == 303
     assert await state(world, one) is FindingState.OPEN
     assert (await act(root, address, answer="false", resolution="an example")).status == 303
+    assert await state(world, one) is FindingState.FALSE
+
+
+async def test_an_answer_is_to_what_the_page_showed(world: ConsoleWorld) -> None:
+    """More reach, or a worse severity, that a scan brings meanwhile is not accepted unseen."""
+    one = an_exposed()
+    await delivered(world, one)
+    address, root = f"/console/findings/{one.id}", await world.browser("root")
+    (basis,) = re.findall(r'name="basis" value="([^"]+)"', (await root.get(address)).text)
+    given = {"answer": "false", "resolution": "an example", "basis": basis}
+    wider = msgspec.structs.replace(one, reach=("table customers",))
+    for number, changed in enumerate((wider, msgspec.structs.replace(one, severity=Severity.CRITICAL))):
+        await delivered(world, changed, scan=f"scn_wider_{number}")
+        told = await act(root, address, **given)
+        assert (told.status, "has changed since it was shown" in told.text) == (409, True)
+        assert await state(world, one) is FindingState.OPEN
+    await delivered(world, msgspec.structs.replace(one, says="said otherwise"), scan="scn_again")
+    assert (await act(root, address, **given)).status == 303
     assert await state(world, one) is FindingState.FALSE
 
 

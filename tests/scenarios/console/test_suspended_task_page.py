@@ -28,7 +28,10 @@ async def test_a_task_is_suspended_resumed_and_ended_on_its_page(tmp_path: Path)
         await act(otto, here, f"{here}/suspend", act="resume")
         assert "No call of it is permitted." not in (await vera.get(here)).text
         assert await world.outcome(token, "read", text="a") is Outcome.PERMIT
+        await act(lena, here, f"{here}/suspend", reason="mine")
+        assert "Resume it" in (await lena.get(here)).text
         await act(otto, here, f"{here}/suspend", reason="again")
+        assert "Resume it" not in (await lena.get(here)).text
         ended = await act(otto, here, f"{here}/end", reason="enough")
         assert "/console/closures/" in ended.headers["location"]
         assert "No call of it is permitted." not in (await vera.get(here)).text

@@ -16,6 +16,7 @@ import pytest
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState, Severity
+from remit.core.findings.scan_scopes import MOST_SCOPES as MOST_OF_FINDING
 from remit.ports.store.changes import PutValue
 from remit.ports.store.units import Unit
 from remit.services.discovery import deliveries
@@ -169,6 +170,33 @@ async def test_unfinished_scans_do_not_pile_up(world: ServiceWorld, monkeypatch:
     assert (await otto.send("house", a_server("next"), complete=False)).status == 200
 
 
+async def test_a_part_that_comes_again_brings_nothing_else(world: ServiceWorld) -> None:
+    """Its findings would be counted nowhere: a flood without a bound."""
+    otto, (one, two) = await deliverer(world, "otto"), (an_exposed(), a_server())
+    await otto.send("house", one, scan="scn_first")
+    told = await otto.send("house", two, scan="scn_first")
+    assert (told.status, told.json["opened"], told.json["fixed"]) == (200, 0, 0)
+    assert await states(world, one, two) == ["open", "-"]
+
+
+async def test_many_scopes_of_one_deliverer_keep_no_one_else_from_delivering(world: ServiceWorld) -> None:
+    """They displace each other, and never another one's sighting; the worst is always shown."""
+    agent = Deliverer(world, await world.agent_token("other-bot"))
+    otto, one = await deliverer(world, "otto"), an_exposed()
+    await otto.send("first", one)
+    low = msgspec.structs.replace(one, severity=Severity.LOW)
+    for number in range(MOST_OF_FINDING + 2):
+        assert (await agent.send(f"crm/{number}", low)).status == 200
+        world.clock.advance(1)
+    worst = msgspec.structs.replace(one, severity=Severity.CRITICAL)
+    assert (await agent.send("crm/worst", worst)).status == 200
+    assert (await otto.send("house", one, a_server())).json["opened"] == 1
+    found = await world.services.findings.findings.get(one.id)
+    assert len(found.scopes) == MOST_OF_FINDING
+    assert {"first", "house", "crm/worst", "crm/0"} <= found.scopes.keys()
+    assert found.severity is Severity.CRITICAL
+
+
 async def test_no_delivery_ends_an_agents_work_or_counts_in_a_decision(world: ServiceWorld) -> None:
     """Not even with a kind that suspends agents, about an agent that is registered."""
     otto = await deliverer(world, "otto")
@@ -179,6 +207,35 @@ async def test_no_delivery_ends_an_agents_work_or_counts_in_a_decision(world: Se
     own = msgspec.structs.replace(about, kind=FindingKind.SHARED_KEY)
     told = await otto.send("house", own)
     assert (told.status, told.json["code"]) == (400, "kind")
+
+
+async def test_one_deliverer_does_not_fill_the_register(
+    world: ServiceWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scopes together hold a part of what the end of a scan looks at; others still deliver."""
+    monkeypatch.setattr(deliveries, "MOST_OF_DELIVERER", 5)
+    agent, otto = Deliverer(world, await world.agent_token("other-bot")), await deliverer(world, "otto")
+    some = [a_server(f"s{number}") for number in range(9)]
+    assert (await agent.send("crm/1", *some[:3])).status == 200
+    told = await agent.send("crm/2", *some[3:6])
+    assert (told.status, told.json["code"]) == (409, "too-many")
+    assert (await agent.send("crm/2", *some[3:5])).status == 200
+    assert (await agent.send("crm/1", *some[:2])).json["fixed"] == 1
+    assert (await otto.send("house", *some[6:])).status == 200
+
+
+async def test_no_number_of_other_findings_hides_one_from_the_owner(world: ServiceWorld) -> None:
+    """Who owns an agent sees what is found about it, however many are found elsewhere after it."""
+    otto, lena = await deliverer(world, "otto"), await world.session("lena")
+    mine = msgspec.structs.replace(an_exposed(), about="agent:contract-bot")
+    await otto.send("first", mine)
+    world.clock.advance(60)
+    for number in range(3):
+        await otto.send("house", *(a_server(f"{number}-{one}") for one in range(400)), complete=False)
+    for query in ("", "?about=agent:contract-bot"):
+        (listed,) = (await world.ask("GET", f"/api/v1/findings{query}", by=lena)).json["items"]
+        assert listed["id"] == mine.id
+    assert (await world.ask("GET", "/api/v1/findings?about=server:0-1", by=lena)).json["items"] == []
 
 
 async def test_a_scan_is_bounded_and_its_parts_are_in_order(world: ServiceWorld) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import Busy, Conflict, Malformed
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.finding import FindingKind, Severity
 from remit.ports.broker import Probe
 from remit.ports.store.changes import PutFinding
 from remit.services.discovery.deliveries import ScanPart
@@ -45,11 +45,12 @@ class Place:
 
 @pytest.fixture
 async def places() -> list[Place]:
-    """Provide a database whose account is known, one whose is not, and GitHub."""
+    """Provide a database whose account is known, one whose is not, GitHub, and an issuer."""
     return [
         Place("crm", "db.example.com:5432/crm", user="crm_app"),
         Place("shop", "db.example.com:5432/shop"),
         Place("code", "https://api.github.com/user", "github"),
+        Place("idp", "https://idp.example.com/whoami", "oauth"),
     ]
 
 
@@ -93,6 +94,10 @@ HERE = {"target": "db.example.com:5432/crm", "user": "crm_app"}
         ({"type": "stripe"}, {}, "no-place"),
         ({**HERE, "user": "postgres"}, {}, "other-account"),
         ({"target": "db.example.com:5432/shop"}, {}, "no-account"),
+        ({"type": "github", "target": "https://ghe.example.com/api"}, {}, "no-place"),
+        ({"type": "oauth-token"}, {}, "no-place"),
+        ({"type": "oauth-token", "target": "https://idp.evil.example"}, {"upstream": "idp"}, "no-place"),
+        ({"type": "oauth-client-secret"}, {"upstream": "idp"}, "no-place"),
     ],
 )
 async def test_a_finding_never_chooses_where_a_secret_is_sent(
@@ -104,7 +109,26 @@ async def test_a_finding_never_chooses_where_a_secret_is_sent(
     with pytest.raises(Conflict) as refused:
         await prove(world, one, **more)
     assert refused.value.code == code
-    assert [place.sent for place in places] == [[], [], []]
+    assert all(place.sent == [] for place in places)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "more", "number"),
+    [
+        ({"type": "github", "target": "github.com"}, {}, 2),
+        ({"type": "github-token"}, {}, 2),
+        ({"type": "oauth-token", "target": "https://idp.example.com"}, {}, 3),
+        ({"type": "oauth"}, {"upstream": "idp"}, 3),
+    ],
+)
+async def test_a_token_is_tried_at_the_issuer_that_it_is_of(
+    world: ServiceWorld, places: list[Place], evidence: Json, more: Json, number: int
+) -> None:
+    """Its own target names it, the form of GitHub's, or the person."""
+    one = an_exposed(SECRET, **evidence)
+    await found(world, one)
+    assert await prove(world, one, **more) is ProofOutcome.WORKS
+    assert [len(place.sent) for place in places] == [2 * (one == number) for one in range(4)]
 
 
 async def test_another_secret_is_not_tried_and_guesses_are_few(
@@ -190,10 +214,37 @@ async def test_what_remit_has_scanned_itself_it_compares_itself(
     one = an_exposed(SECRET, **HERE)
     part = ScanPart(scope="here", scan="scn_of_remit", found=(one,))
     await world.services.discovery.deliveries.take(part, by="remit")
+    await found(world, one)  # that another one reports it, too, changes nothing
     with pytest.raises(Malformed):
         await prove(world, one, "another", compared=True)
     assert places[0].sent == []
     assert await prove(world, one, compared=True) is ProofOutcome.WORKS
+
+
+@pytest.mark.parametrize(
+    "more", [{"user": "nobody"}, {"target": "old.example.com:5432/crm"}, {"type": "github"}]
+)
+@pytest.mark.parametrize("kind", [FindingKind.SECRET_EXPOSED, FindingKind.SECRET_SHARED])
+async def test_another_account_or_place_of_the_same_secret_is_not_proven_with_it(
+    world: ServiceWorld, places: list[Place], kind: FindingKind, more: Json
+) -> None:
+    """A planted sighting has a wrong account refused, and the secret still opens the right one."""
+    one = an_exposed(SECRET, **{**HERE, "target": "db.example.com:5432/shop"})
+    await found(world, one)
+    planted = an_exposed(SECRET, **{**HERE, "target": "db.example.com:5432/shop", **more})
+    planted = msgspec.structs.replace(planted, kind=kind, severity=Severity.LOW)
+    part = ScanPart(scope="planted", scan="scn_planted", found=(planted,))
+    await world.services.discovery.deliveries.take(part, by="other")
+    with pytest.raises(Conflict) as refused:
+        await prove(world, one)
+    assert refused.value.code == "told-differently"
+    assert places[1].sent == []
+    if kind is FindingKind.SECRET_SHARED:
+        findings = world.services.findings.findings
+        await findings.reject(planted.id, by="root", reason="it was planted")
+        places[1].valid.clear()
+        assert await prove(world, one) is ProofOutcome.REFUSED
+        assert (await findings.get(planted.id)).state.value == "false"
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,9 @@ async def test_an_issuer_gives_a_clear_answer_or_none(answer: str, outcome: Prob
     async with server:
         port = server.sockets[0].getsockname()[1]
         probe = BearerSecretProbe("code", "github", f"http://127.0.0.1:{port}/user", web)
-        assert await probe.probe(SECRET, "") is outcome
-        for hostile in ("a\r\nX-Evil: 1", "a b", "é", ""):
+        assert await probe.probe(f"gho_{SECRET}", "") is outcome
+        # A refresh token would be refused here while it lives.
+        for hostile in ("ghp_a\r\nX-Evil: 1", "ghp_a b", "ghp_é", "", "ghr_refresh", SECRET):
             assert await probe.probe(hostile, "") is Probe.UNREACHABLE
         await web.close()
     assert len(heard) == 1

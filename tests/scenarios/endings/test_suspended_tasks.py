@@ -30,10 +30,11 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
         yield made
 
 
-async def suspend(world: CallWorld, task_id: str, person: str = "root") -> None:
+async def suspend(world: CallWorld, task_id: str, person: str = "root", *, operates: bool = True) -> None:
     """Suspend a task."""
     task = await world.services.tasks.tasks.get(task_id)
-    await world.services.endings.suspensions.suspend(task, await world.person(person), reason="look first")
+    asked = await world.person(person)
+    await world.services.endings.suspensions.suspend(task, asked, operates=operates, reason="look first")
 
 
 async def resume(world: CallWorld, task_id: str, person: str = "root", *, operates: bool = True) -> None:
@@ -140,15 +141,30 @@ async def test_only_who_suspended_it_or_an_operator_has_it_go_on(world: CallWorl
     """A person whose task an operator has suspended does not."""
     task, _ = await world.open()
     await suspend(world, task.id)
-    await suspend(world, task.id, "lena")  # a second click changes nothing
+    await suspend(world, task.id, "lena", operates=False)  # a second click changes nothing
     with pytest.raises(Forbidden, match="another person suspended"):
         await resume(world, task.id, "lena", operates=False)
     await resume(world, task.id)
     with pytest.raises(NotFound, match="not suspended"):
         await resume(world, task.id)
-    await suspend(world, task.id, "lena")
+    await suspend(world, task.id, "lena", operates=False)
     await resume(world, task.id, "lena", operates=False)
     assert len(await world.facts(EventKind.TASK_SUSPENDED)) == 2
+
+
+async def test_who_suspends_their_own_task_first_does_not_keep_an_operator_from_it(world: CallWorld) -> None:
+    """The operator takes it over; not even as an operator does that person have it go on then."""
+    task, token = await world.open()
+    await suspend(world, task.id, "lena", operates=False)
+    await suspend(world, task.id)
+    for operates in (False, True):
+        with pytest.raises(Forbidden, match="another person suspended"):
+            await resume(world, task.id, "lena", operates=operates)
+    assert await refusal(world, token) == "task-suspended"
+    await suspend(world, task.id, "omar")  # one operator's suspension is as good as another's
+    assert len(await world.facts(EventKind.TASK_SUSPENDED)) == 2
+    await resume(world, task.id, "omar")
+    assert await world.outcome(token, "read", text="a") is Outcome.PERMIT
 
 
 async def test_a_suspended_task_is_no_lock(world: CallWorld) -> None:

@@ -4,8 +4,9 @@ that are overdue have the consequence that the configuration names.
 """
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
@@ -13,22 +14,32 @@ import pytest
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind, FindingState
-from remit.core.identity.access_review import ReviewAnswer, ReviewRecord, ReviewRule, TypeAnswer
+from remit.core.identity.access_review import (
+    ReviewAnswer,
+    ReviewRecord,
+    ReviewRule,
+    TypeAnswer,
+    shown_digest,
+)
 from remit.core.identity.principals import Agent, AgentState, Role
 from remit.core.identity.workload import SpiffeBinding
 from remit.ports.store.changes import PutPerson
 from remit.ports.store.units import Unit
+from remit.services.discovery.deliveries import ScanPart
 from remit.services.identity.directory import NewPerson
 from remit.services.inspection.access_reviews import GivenReview, ReviewSheet
+from tests.samples.discovered import an_exposed
 from tests.worlds.calls import CallWorld, a_bundle, a_type, call_world
+from tests.worlds.stores import opened_postgres
 
 RULE = ReviewRule(every=timedelta(days=90), grace=timedelta(days=14))
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+@pytest.fixture(params=["sqlite", "postgres"])
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[CallWorld]:
     """The desk, whose agents are reviewed every 90 days."""
-    async with call_world(tmp_path, reviews=RULE) as made:
+    store = opened_postgres(request.getfixturevalue("postgres")) if request.param == "postgres" else None
+    async with call_world(tmp_path, reviews=RULE, store=store) as made:
         yield made
 
 
@@ -93,21 +104,36 @@ async def test_a_review_records_by_digest_what_was_shown(world: CallWorld) -> No
         {"grants": "sha256:other"},
         {"window": "earlier"},
         {"window": "shorter"},
+        {"window": "recent"},
+        {"window": "beyond"},
+        {"window": "from the beginning of time"},
     ],
 )
 async def test_a_review_of_anything_else_than_was_shown_is_refused(
     world: CallWorld, change: dict[str, str]
 ) -> None:
-    """Other digests, other counts, and a window that leaves out calls."""
+    """Other digests, other counts, and a window that leaves out calls or claims some that are still to come,
+    although the digest is right for it.
+    """
     _, token = await world.open()
     await world.call(token, "read", text="a")
+    world.clock.advance(60)
     sheet = await sheet_of(world)
     window = sheet.use.window
     windows = {
         "earlier": msgspec.structs.replace(window, size=window.size - 3),
         "shorter": msgspec.structs.replace(window, first=window.size),
+        "recent": msgspec.structs.replace(window, since=world.clock.now()),
+        "from the beginning of time": msgspec.structs.replace(
+            window, since=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+        ),
+        "beyond": msgspec.structs.replace(window, size=window.size + 100),
     }
-    changes = {name: windows.get(value, value) for name, value in change.items()}
+    changes: dict[str, object] = {name: windows.get(value, value) for name, value in change.items()}
+    if change.get("window") in ("shorter", "recent", "beyond"):
+        other = windows[change["window"]]
+        counts = await world.services.inspection.reviews._use.counted_in("clerk", other)
+        changes["shown"] = shown_digest(sheet.grants, other, counts)
     with pytest.raises(Conflict, match="has changed") as refused:
         await reviewed(world, "lena", given(sheet, **changes))
     assert refused.value.code == "review-stale"
@@ -281,3 +307,55 @@ async def test_an_overdue_review_suspends_where_the_configuration_says_so(tmp_pa
         world.clock.advance(14 * 86400)
         await reviews.turn()
         assert (await agent_of(world, "other")).state is AgentState.SUSPENDED
+        # One that is activated long after has its whole time, and is asked about again.
+        world.clock.advance(60 * 86400)
+        await reviews.turn()
+        assert "other" not in await due_findings(world)
+        await directory.move("other", AgentState.ACTIVE, by="root", reason="")
+        await reviews.turn()
+        await reviews.turn()
+        assert (await agent_of(world, "other")).usable
+        assert "other" in await due_findings(world)
+
+
+async def test_an_agent_that_is_reviewed_at_the_last_moment_is_not_suspended(tmp_path: Path) -> None:
+    """The suspension was decided before the review, and comes after it."""
+    rule = msgspec.structs.replace(RULE, suspends=True)
+    async with call_world(tmp_path, reviews=rule) as world:
+        reviews = world.services.inspection.reviews
+        world.clock.advance(90 * 86400)
+        await reviews.turn()
+        world.clock.advance(14 * 86400)
+        act = reviews._act
+
+        async def late(agent: Agent, record: ReviewRecord, now: datetime) -> None:
+            if agent.name == "clerk":
+                await reviewed(world, "lena", given(await sheet_of(world)))
+            await act(agent, record, now)
+
+        with mock.patch.object(reviews, "_act", late):
+            await reviews.turn()
+        assert (await agent_of(world)).usable
+        assert (await agent_of(world, "other")).state is AgentState.SUSPENDED
+
+
+async def test_a_flood_of_findings_hides_no_due_review(world: CallWorld) -> None:
+    """Whatever scans say about an agent: its review is asked for, and settled once it was given."""
+    reviews, deliveries = world.services.inspection.reviews, world.services.discovery.deliveries
+    world.clock.advance(90 * 86400)
+    await reviews.turn()
+    world.clock.advance(60)
+    for number in range(3):
+        found = tuple(
+            msgspec.structs.replace(an_exposed(), about="agent:clerk", which=f"{number}-{one}")
+            for one in range(350)
+        )
+        part = ScanPart(scope="house", scan="scn_flood", part=number, last=False, found=found)
+        await deliveries.take(part, by="otto")
+    await reviewed(world, "lena", given(await sheet_of(world)))
+    kinds = (FindingKind.ACCESS_REVIEW_DUE,)
+    left = await world.services.findings.findings.about(state=FindingState.OPEN, kinds=kinds)
+    assert [one.agent for one in left] == ["other"]
+    await world.services.identity.directory.move("other", AgentState.RETIRED, by="root", reason="")
+    await reviews.turn()
+    assert await world.services.findings.findings.about(state=FindingState.OPEN, kinds=kinds) == []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +17,8 @@ from remit.ports.broker import Probe
 _PLACE: Final = ("host", "hostaddr", "port", "dbname", "sslmode", "sslrootcert", "channel_binding")
 #: Characters that a token may have in a header.
 _TOKEN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=:|")
+#: What GitHub takes as a bearer token; the last form is that of tokens from before 2021.
+_OF_GITHUB: Final = re.compile(r"gh[opsu]_|github_pat_|[0-9a-f]{40}$")
 
 
 class PostgresSecretProbe:
@@ -72,7 +75,9 @@ class BearerSecretProbe:
 
     async def probe(self, secret: str, user: str) -> Probe:
         """Return whether the address accepts the token."""
-        if not secret or not set(secret) <= _TOKEN:
+        # A refresh token of GitHub, for one, is refused as a bearer token while it lives.
+        unlike = self.opens == "github" and not _OF_GITHUB.match(secret)
+        if not secret or not set(secret) <= _TOKEN or unlike:
             return Probe.UNREACHABLE
         try:
             answer = await self._web.ask("GET", self.place, headers={"Authorization": f"Bearer {secret}"})

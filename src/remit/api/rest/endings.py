@@ -274,7 +274,10 @@ async def suspend(errand: RestRequest[EndRooms]) -> SuspensionView:
     """Suspend a task: no call of it is permitted from this answer on, and nothing of it has ended."""
     wanted: SuspendTask = errand.body
     task = end_task(await errand.rooms.tasks.tasks.get(errand.place["task"]), errand.someone)
-    made = await errand.rooms.endings.suspensions.suspend(task, errand.someone, reason=wanted.reason)
+    operates = may(errand.someone, Duty.END)
+    made = await errand.rooms.endings.suspensions.suspend(
+        task, errand.someone, operates=operates, reason=wanted.reason
+    )
     return SuspensionView(task=task.id, suspended=True, by=made.by, at=made.at, reason=made.reason)
 
 

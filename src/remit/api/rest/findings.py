@@ -12,7 +12,14 @@ from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import NotFound
-from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState, Severity
+from remit.core.findings.finding import (
+    FINDING_MEANINGS,
+    Finding,
+    FindingKind,
+    FindingState,
+    Severity,
+    basis_of,
+)
 from remit.core.identity.principals import Role
 from remit.core.json_value import Json
 from remit.services.discovery.assembly import DiscoveryServices
@@ -20,7 +27,7 @@ from remit.services.discovery.deliveries import MOST_OF_PART, DeliveryReceipt, S
 from remit.services.discovery.proofs import ProofOutcome
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.assembly import IdentityServices
-from remit.services.identity.permissions import Duty, require, see_finding
+from remit.services.identity.permissions import Duty, may, require, see_finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,7 @@ class FindingView(View, frozen=True, kw_only=True):
     resolution: str
     until: Moment | None
     proven: Moment | None
+    basis: str
 
 
 class FindingFilter(Body, frozen=True, kw_only=True):
@@ -75,15 +83,29 @@ class Resolving(Body, frozen=True, kw_only=True):
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=r"\S")]
 
 
+Basis = Annotated[str, msgspec.Meta(max_length=100)]
+
+
 class Accepting(Body, frozen=True, kw_only=True):
-    """Why the risk of a finding is taken, and until when."""
+    """Why the risk of a finding is taken, and until when.
+
+    `basis` is that of the finding as it was shown: the answer is refused if it has changed materially since.
+    """
 
     reason: Reason
     until: Moment
+    basis: Basis = ""
+
+
+class Rejecting(Body, frozen=True, kw_only=True):
+    """Why a finding is false; `basis` as for an acceptance."""
+
+    reason: Reason
+    basis: Basis = ""
 
 
 class Explaining(Body, frozen=True, kw_only=True):
-    """Why a finding is false, or a question again."""
+    """Why a finding is a question again."""
 
     reason: Reason
 
@@ -125,13 +147,14 @@ class SecretProofView(View, frozen=True, kw_only=True):
 def finding_view(finding: Finding) -> FindingView:
     """Return the public representation of a finding."""
     meaning = FINDING_MEANINGS[finding.kind]
-    given = set(FindingView.__struct_fields__) - {"says", "remediation", "controls", "scopes"}
+    given = set(FindingView.__struct_fields__) - {"says", "remediation", "controls", "scopes", "basis"}
     return FindingView(
         **{name: getattr(finding, name) for name in given},
         says=meaning.says,
         remediation=meaning.remediation,
         controls=meaning.controls,
         scopes=tuple(finding.scopes),
+        basis=basis_of(finding),
     )
 
 
@@ -143,14 +166,16 @@ async def _visible(errand: RestRequest[FindingRooms], finding: Finding) -> bool:
 async def listed(errand: RestRequest[FindingRooms]) -> Items[FindingView]:
     """Return findings, most recently seen first; without a role, only those about the caller's agents."""
     wanted: FindingFilter = errand.query
-    found = await errand.rooms.findings.findings.about(
-        wanted.about,
-        wanted.state,
-        (wanted.kind,) if wanted.kind else (),
-        severity=wanted.severity,
-        owner=wanted.owner,
-    )
-    return Items(tuple([finding_view(one) for one in found if await _visible(errand, one)]))
+    kinds, severity = (wanted.kind,) if wanted.kind else (), wanted.severity
+    findings = errand.rooms.findings.findings
+    if may(errand.someone, Duty.OVERSEE):
+        found = await findings.about(wanted.about, wanted.state, kinds, severity=severity, owner=wanted.owner)
+    else:
+        agents = await errand.rooms.identity.directory.agents()
+        own = [one.name for one in agents if one.owned_by(errand.someone)]
+        names = [one for one in own if wanted.about in ("", f"agent:{one}")]
+        found = await findings.about_agents(names, wanted.state, kinds, severity=severity, owner=wanted.owner)
+    return Items(tuple(finding_view(one) for one in found))
 
 
 async def _finding(errand: RestRequest[FindingRooms]) -> Finding:
@@ -182,18 +207,20 @@ async def accept(errand: RestRequest[FindingRooms]) -> FindingView:
     require(errand.someone, Duty.ADMINISTER)
     return finding_view(
         await errand.rooms.findings.findings.accept(
-            found.id, by=errand.by, reason=wanted.reason, until=wanted.until
+            found.id, by=errand.by, reason=wanted.reason, until=wanted.until, basis=wanted.basis
         )
     )
 
 
 async def reject(errand: RestRequest[FindingRooms]) -> FindingView:
     """Mark a finding as false."""
-    wanted: Explaining = errand.body
+    wanted: Rejecting = errand.body
     found = await _finding(errand)
     require(errand.someone, Duty.ADMINISTER)
     return finding_view(
-        await errand.rooms.findings.findings.reject(found.id, by=errand.by, reason=wanted.reason)
+        await errand.rooms.findings.findings.reject(
+            found.id, by=errand.by, reason=wanted.reason, basis=wanted.basis
+        )
     )
 
 
@@ -212,7 +239,7 @@ async def proof_place(errand: RestRequest[FindingRooms]) -> ProofPlaceView:
     wanted: ProofPlaceQuery = errand.query
     found = await _finding(errand)
     require(errand.someone, Duty.ADMINISTER)
-    probe, account = errand.rooms.discovery.proofs.place_for(found, wanted.at)
+    probe, account = await errand.rooms.discovery.proofs.place_for(found, wanted.at)
     return ProofPlaceView(at=f"upstream:{probe.upstream}", place=probe.place, account=account)
 
 
@@ -322,7 +349,7 @@ ENDPOINTS = (
         summary="Mark a finding as false; it opens again when its facts change materially",
         serve=reject,
         people=Duty.OWN,
-        takes=Explaining,
+        takes=Rejecting,
         gives=FindingView,
     ),
     Endpoint(

@@ -233,7 +233,7 @@ def fixed(
     root
         The folder that was scanned.
     remove_secret
-        Also take the secret out of the finding's file. No copy of it is kept.
+        Also take the secret out of the finding's files. No copy of it is kept.
     yes
         Do not ask before the secret is taken out.
     """
@@ -348,26 +348,30 @@ def _wrap(draft: FixDraft, known: Json, root: Path, *, apply: bool) -> None:
 
 
 def _remove_secret(known: Json, root: Path, upstream: str, *, yes: bool) -> None:
-    """Take a secret out of its file.
+    """Take a secret out of the files that the finding names.
 
     The old content is kept nowhere: a copy would be another exposed secret.
     """
-    from remit.cli.findings.secret_search import find_secret, read_file, replace_below, scan_key
+    from remit.cli.findings.secret_search import copies_of, find_secret, read_file, replace_below, scan_key
     from remit.core.errors import Conflict, Malformed
 
     if not upstream:
         raise Malformed("the finding is not about a credential", remediation="leave `--remove-secret` out")
     found = find_secret(known, root, _key_or_refuse(scan_key(current().config_file)))
-    asked = f"Take the secret out of {found.file}? No copy is kept; its history and backups stay."
-    if not _consents(asked, yes=yes):
+    copies = copies_of(found, known, root)
+    told = ", ".join(f"{path} ({len(starts)}x)" for path, _, starts in copies)
+    if not _consents(f"Take the secret out of {told}? No copy is kept; history and backups stay.", yes=yes):
         terminal.remark("nothing was taken out")
         return
-    text = found.content.decode("utf-8", "surrogateescape")
-    after = f"{text[: found.start]}leased-by-remit:{upstream}{text[found.end :]}"
-    if read_file(found.file) != found.content:
-        raise Conflict(f"`{found.file}` was changed by another program meanwhile", remediation="do it again")
-    replace_below(root, found.file, after.encode("utf-8", "surrogateescape"))
-    terminal.remark(f"taken out of {found.file}: rotate it, as others may have read it", style="green")
+    length = found.end - found.start
+    for path, content, starts in copies:
+        text = content.decode("utf-8", "surrogateescape")
+        for start in reversed(starts):
+            text = f"{text[:start]}leased-by-remit:{upstream}{text[start + length :]}"
+        if read_file(path) != content:
+            raise Conflict(f"`{path}` was changed by another program meanwhile", remediation="do it again")
+        replace_below(root, path, text.encode("utf-8", "surrogateescape"))
+    terminal.remark(f"taken out of {told}: rotate it, as others may have read it", style="green")
 
 
 def _typed() -> str:

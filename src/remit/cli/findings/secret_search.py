@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
@@ -14,6 +16,17 @@ from remit.core.errors import Malformed, NotFound
 from remit.core.json_value import Json
 
 MOST_BYTES: Final = 32 * 1024 * 1024
+
+
+class SecretCopies(NamedTuple):
+    """A file, its content, and all places in its text where a secret stands."""
+
+    file: Path
+    content: bytes
+    starts: list[int]
+
+    def __repr__(self) -> str:
+        return f"SecretCopies({str(self.file)!r})"
 
 
 class SecretPlace(NamedTuple):
@@ -66,6 +79,33 @@ def read_file(path: Path) -> bytes:
         return opened.read(MOST_BYTES)
 
 
+def copies_of(place: SecretPlace, finding: dict[str, Json], root: Path) -> list[SecretCopies]:
+    """Return each file of a finding that holds its secret as a whole word.
+
+    One that was found stands often in several files, and several times in one.
+    """
+    secret, found = place.secret, []
+    whole = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(secret)}(?![A-Za-z0-9_])")
+    for path in _files_of(finding, root):
+        try:
+            content = place.content if path == place.file else read_file(path)
+        except NotFound:
+            continue
+        starts = [one.start() for one in whole.finditer(content.decode("utf-8", "surrogateescape"))]
+        if path == place.file and place.start not in starts:
+            starts = sorted([*starts, place.start])
+        if starts:
+            found.append(SecretCopies(path, content, starts))
+    return found
+
+
+def _files_of(finding: dict[str, Json], root: Path) -> Iterator[Path]:
+    """Yield the files that a finding names below a folder, without those of a history."""
+    places = [one for one in (finding.get("facts") or {}).get("places") or [] if not one.get("commit")]
+    for name in dict.fromkeys(str(one.get("file", "")) for one in places):
+        yield place_below(root, name)
+
+
 def replace_below(root: Path, path: Path, content: bytes) -> None:
     """Replace a file below a folder, completely or not at all; a link that took its place is not followed."""
     from remit.cli.wrap.backup import write_private
@@ -89,9 +129,7 @@ def find_secret(finding: dict[str, Json], root: Path, key: bytes) -> SecretPlace
     facts = finding.get("facts") or {}
     evidence = facts.get("evidence") or {}
     tail = str(evidence.get("tail", ""))
-    places = [one for one in facts.get("places") or [] if not one.get("commit")]
-    for name in dict.fromkeys(str(one.get("file", "")) for one in places):
-        path = place_below(root, name)
+    for path in _files_of(finding, root):
         try:
             content = read_file(path)
         except NotFound:

@@ -554,6 +554,11 @@ def material(facts: dict[str, Json]) -> str:
     return digest(kept)
 
 
+def basis_of(finding: Finding) -> str:
+    """Return the digest of what a person's answer to a finding rests on: its facts, and how severe it is."""
+    return digest({"facts": material(finding.facts), "severity": finding.severity.value})
+
+
 def seen_again(finding: Finding, facts: dict[str, Json], now: datetime) -> Finding:
     """Return a finding with one more sighting.
 

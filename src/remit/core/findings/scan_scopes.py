@@ -6,11 +6,12 @@ A finding shows the most severe sighting, and the places of all. It is fixed whe
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from remit.core.errors import Conflict
 from remit.core.findings.finding import (
     ANSWERED,
     Finding,
@@ -41,7 +42,7 @@ def found_in(
 
     Sightings of the same scan, or of an earlier one, change nothing. An answer of a person
     stays unless this scope saw something materially different before, or did not see it at all. A secret that
-    was proven dead opens nothing again. Raises `Conflict` for too many scopes.
+    was proven dead opens nothing again.
     """
     if known is None:
         fresh = Finding(
@@ -51,20 +52,27 @@ def found_in(
     before = known.scopes.get(scope)
     if before is not None and before.number >= seen.number:
         return known
-    if before is None and len(known.scopes) >= MOST_SCOPES:
-        raise Conflict(
-            f"finding `{name}` is seen by {MOST_SCOPES} scopes already",
-            code="too-many-scopes",
-            remediation="scan with fewer scopes, or resolve the finding",
-        )
-    found = msgspec.structs.replace(
-        known, scopes={**known.scopes, scope: seen}, last_seen=seen.seen, count=known.count + 1
-    )
+    scopes = {**known.scopes, scope: seen}
+    if len(scopes) > MOST_SCOPES and (gone := _gives_way(scopes)) != scope:
+        del scopes[gone]
+    elif len(scopes) > MOST_SCOPES:
+        return known
+    found = msgspec.structs.replace(known, scopes=scopes, last_seen=seen.seen, count=known.count + 1)
     same = before is not None and material(before.facts) == material(seen.facts)
     worse = before is not None and seen.severity.rank < before.severity.rank
     stays = known.state in ANSWERED and same and not worse and not is_over(known, seen.seen)
     stays = stays or known.proven is not None
     return shown(found if stays else opened(found))
+
+
+def _gives_way(scopes: Mapping[str, ScopeSighting]) -> str:
+    """Return the scope whose sighting is dropped: the least severe, then newest one of the deliverer with the
+    most.
+
+    So who delivers into many scopes displaces no one else's sighting, and keeps no other scan from arriving.
+    """
+    most = Counter(one.by for one in scopes.values())
+    return max(scopes, key=lambda name: (most[(it := scopes[name]).by], it.severity.rank, it.seen, name))
 
 
 def not_seen(known: Finding, scope: str) -> Finding:

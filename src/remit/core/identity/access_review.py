@@ -38,8 +38,8 @@ class UseWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The calls that were counted: since a time, of the events from index `first` and below `size`."""
 
     since: Annotated[datetime, msgspec.Meta(tz=True)]
-    first: int
-    size: int
+    first: Annotated[int, msgspec.Meta(ge=0)]
+    size: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class AccessReview(msgspec.Struct, frozen=True, kw_only=True):

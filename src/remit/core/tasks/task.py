@@ -366,6 +366,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         upstream = tool.partition("/")[0]
         return (*self.scopes, scope(ScopeKind.TOOL, tool), scope(ScopeKind.UPSTREAM, upstream))
 
+    def belongs_to(self, person: str) -> bool:
+        """Return whether the task is this person's own: with their intent, or acting for them."""
+        return person in (self.intent.requested_by, self.on_behalf_of)
+
     def active_at(self, now: datetime) -> bool:
         """Return whether the task permits anything at `now`."""
         return self.state is TaskState.ACTIVE and now < self.deadline

@@ -42,6 +42,8 @@ MOST_SCANS: Final = 16
 #: Findings that one commit holds, and that the end of a scan looks at.
 TOGETHER: Final = 50
 MOST_LOOKED_AT: Final = 200_000
+#: Findings that stand in all scopes of one deliverer together.
+MOST_OF_DELIVERER: Final = MOST_LOOKED_AT // 4
 #: The scope of what remit sees in its own traffic; no one else delivers into it.
 OWN_SCOPE: Final = "remit"
 
@@ -138,17 +140,19 @@ class ScanDeliveries:
         async with self._one:
             scope = await self._scope(part.scope, by, every_scope=every_scope)
             scan, again = _next(scope, part)
-            if part.found and not again and scope.standing > 2 * MOST_OF_SCAN and not part.complete:
-                raise _too_many("a scope", 2 * MOST_OF_SCAN)
-            if again and scan.number < scope.newest:
+            if again:
+                # INVARIANT: what is counted nowhere is not kept, whatever the part holds this time.
                 return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=0, fixed=0)
+            if part.found and scope.standing > 2 * MOST_OF_SCAN and not part.complete:
+                raise _too_many("a scope", 2 * MOST_OF_SCAN)
+            if part.found and not own:
+                await self._check_all_of(part, scope)
             opened = await self._see(part, scan.number, by)
             fixed, standing = 0, scope.standing + opened
             if part.last and part.complete:
                 fixed, standing = await self._close(part, scan.number, by)
-            if not again:
-                scope = msgspec.structs.replace(scope, standing=standing)
-                await self._keep(scope, part, scan, opened, fixed, by)
+            scope = msgspec.structs.replace(scope, standing=standing)
+            await self._keep(scope, part, scan, opened, fixed, by)
             return DeliveryReceipt(scope=part.scope, scan=part.scan, opened=opened, fixed=fixed)
 
     async def _scope(self, name: str, by: str, *, every_scope: bool) -> ScanScope:
@@ -178,6 +182,14 @@ class ScanDeliveries:
                 )
             scope = msgspec.structs.replace(scope, by=by)
         return scope
+
+    async def _check_all_of(self, part: ScanPart, scope: ScanScope) -> None:
+        """Raise `Conflict` where a deliverer's scopes hold too much together: the end of a scan reads all."""
+        known = [msgspec.convert(one, ScanScope) for one in await self._store.values(self._tenant, PREFIX)]
+        held = sum(one.standing for one in known if one.by == scope.by and one.name != scope.name)
+        held += 0 if part.complete else scope.standing
+        if held + len(part.found) > MOST_OF_DELIVERER:
+            raise _too_many("a deliverer", MOST_OF_DELIVERER)
 
     async def _see(self, part: ScanPart, number: int, by: str) -> int:
         opened = 0

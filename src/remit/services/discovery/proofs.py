@@ -24,6 +24,7 @@ from remit.core.errors import Busy, ChangedMeanwhile, Conflict, Malformed
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingProven, FindingResolved
 from remit.core.findings.finding import DISCOVERED, Finding, FindingState, answered
+from remit.core.json_value import Json
 from remit.ports.broker import Probe, SecretProbe
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.findings import FindingStore
@@ -37,6 +38,10 @@ OF_PERSON: Final = 12
 HOUR_S: Final = 3600.0
 LONGEST_SECRET: Final = 16_384
 _FOLLOWED: Final = 10_000
+#: Findings about one secret that are looked at.
+_MOST_ABOUT: Final = 5_000
+#: Types of secrets that are sent as a bearer token.
+_BEARERS: Final = frozenset({"oauth", "oauth-token", "oauth-access-token"})
 #: Ports of addresses that name none.
 _PORTS: Final = {"postgresql": 5432, "postgres": 5432, "https": 443, "http": 80, "": 5432}
 
@@ -84,11 +89,33 @@ class SecretProofs:
         self._key = key
         self._attempts: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def place_for(self, found: Finding, upstream: str = "") -> tuple[SecretProbe, str]:
+    async def place_for(self, found: Finding, upstream: str = "") -> tuple[SecretProbe, str]:
         """Return where a secret would be tried, and as which account: what a person consents to (step 3).
 
-        Raises `Malformed` for a finding about something else, `Conflict` if there is no such place.
+        Raises `Malformed` for a finding about something else, `Conflict` if there is no such place, or if
+        another sighting of the secret tells another one: what refuses it here says nothing of that one.
         """
+        probe, user = self._place(found, upstream)
+        for evidence in await self._told_elsewhere(found):
+            kind, target, account = (_text(evidence, name) for name in ("type", "target", "user"))
+            same = (not kind or _kind(kind) == probe.opens) and _opens(probe, target)
+            if not same or (probe.opens == "postgresql" and account not in ("", user)):
+                raise Conflict(
+                    "scans tell different places or accounts for this secret",
+                    code="told-differently",
+                    remediation="rotate it at each of them, and resolve the finding with an explanation",
+                )
+        return probe, user
+
+    async def _told_elsewhere(self, found: Finding) -> list[Json]:
+        """Return the evidence of all sightings of a secret, except of what a person called false."""
+        about = await self._findings.about(found.about, kinds=tuple(DISCOVERED), limit=_MOST_ABOUT)
+        standing = [one for one in about if one.state is not FindingState.FALSE]
+        return [
+            sighting.facts.get("evidence") for one in (found, *standing) for sighting in one.scopes.values()
+        ]
+
+    def _place(self, found: Finding, upstream: str) -> tuple[SecretProbe, str]:
         if found.kind not in DISCOVERED or not found.about.startswith(SUBJECT):
             raise Malformed(
                 f"finding `{found.id}` is not about a credential",
@@ -102,10 +129,11 @@ class SecretProofs:
             if one.place
             and (one.opens == _kind(said) or not said)
             and (upstream in ("", one.upstream))
-            and (one.opens != "postgresql" or _agrees(target, one.place))
+            and _opens(one, target)
         ]
-        # Without a target in the finding, only a person knows which of the places it was for.
-        if len(fitting) != 1 or not (upstream or target or fitting[0].opens != "postgresql"):
+        # Without a target in the finding, only a person knows which of the places it was for. Tokens of
+        # GitHub say so themselves.
+        if len(fitting) != 1 or not (upstream or target or fitting[0].opens == "github"):
             raise Conflict(
                 "no place of the configuration is the one that this secret opened"
                 if not fitting
@@ -141,13 +169,13 @@ class SecretProofs:
         (`another-secret`), `Conflict` and `Busy`.
         """
         found = await self._findings.get(name)
-        probe, user = self.place_for(found, upstream)
+        probe, user = await self.place_for(found, upstream)
         self._count(found.id, by)
         # Step 2.
         key = self._key()
         ours = bool(key) and is_fingerprint_of(found.about, key, secret)
-        # Of what remit has scanned itself, it compares the fingerprint itself.
-        own = bool(key) and all(one.by == BY for one in found.scopes.values())
+        # Of what remit has scanned itself, it compares the fingerprint itself, also where others report it.
+        own = bool(key) and (not found.scopes or any(one.by == BY for one in found.scopes.values()))
         told = FindingProven(
             finding=found.id,
             about=found.about,
@@ -178,7 +206,8 @@ class SecretProofs:
         if answer is Probe.REFUSED:
             return ProofOutcome.REFUSED
         if answer is Probe.ACCEPTED:
-            wrong = await probe.probe(self._entropy.bytes(24).hex(), user)
+            # As long as a token of GitHub, which its probe would not send otherwise.
+            wrong = await probe.probe(self._entropy.bytes(20).hex(), user)
             return ProofOutcome.WORKS if wrong is Probe.REFUSED else ProofOutcome.UNKNOWN
         return ProofOutcome.UNKNOWN
 
@@ -195,10 +224,14 @@ class SecretProofs:
 
     async def _settle(self, found: Finding, told: FindingProven) -> None:
         """Do step 5, in one commit."""
-        about = await self._findings.about(found.about, kinds=tuple(DISCOVERED))
+        about = await self._findings.about(found.about, kinds=tuple(DISCOVERED), limit=_MOST_ABOUT)
+        if all(one.id != found.id for one in about):
+            about.append(await self._findings.get(found.id))
         now, why, by = self._clock.now(), f"the secret was tried at {told.at} and refused", told.by
         changes, events = [], [self._event(found, told, ProofOutcome.REFUSED)]
         for one in about:
+            if one.state is FindingState.FALSE and one.id != found.id:
+                continue  # it told something else, and a person has answered
             if one.state is not FindingState.RESOLVED:
                 body = FindingResolved(
                     finding=one.id, finding_kind=one.kind, about=one.about, resolution=why, by=by
@@ -238,7 +271,10 @@ class SecretProofs:
 
 
 def _evidence(found: Finding, name: str) -> str:
-    evidence = found.facts.get("evidence")
+    return _text(found.facts.get("evidence"), name)
+
+
+def _text(evidence: Json, name: str) -> str:
     value = evidence.get(name) if isinstance(evidence, dict) else None
     return value if isinstance(value, str) else ""
 
@@ -248,7 +284,24 @@ def _kind(said: str) -> str:
     word = said.lower()
     if word in ("postgres", "postgresql", "password"):
         return "postgresql"
-    return "github" if word.startswith("github") else "oauth" if word.startswith("oauth") else word
+    # A client's secret or a refresh token is no bearer token: it is refused there while it lives.
+    return "github" if word.startswith("github") else "oauth" if word in _BEARERS else word
+
+
+def _opens(probe: SecretProbe, target: str) -> bool:
+    """Return whether a secret for this target may be one for a probe's place."""
+    if probe.opens == "postgresql":
+        return _agrees(target, probe.place)
+    return not target or _host(target) == _host(probe.place)
+
+
+def _host(address: str) -> str:
+    """Return the host of an address, without the `api.` of GitHub; `?` for what is none."""
+    try:
+        name = urlsplit(address if "://" in address else f"//{address}").hostname or "?"
+    except ValueError:
+        return "?"
+    return name.rstrip(".").lower().removeprefix("api.")
 
 
 def _agrees(target: str, place: str) -> bool:

@@ -7,7 +7,8 @@
    because of a suspension.
 3. Deadline, lease and idle time run on, credentials at upstreams stay, and questions stay open; what they
    permit is decided again when the call is made. An end ends a suspended task as it ends any other.
-4. A person resumes: an operator, or the very person who suspended their own task.
+4. A person resumes: an operator whose own task it is not, or the very person who suspended it. An operator
+   who suspends what its own person has suspended takes that over, so that this person no longer resumes it.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ class Suspensions:
         #: How long it took until no call was permitted any more.
         self.times = RecentTimes()
 
-    async def suspend(self, task: Task, person: Person, *, reason: str) -> Suspension:
-        """Suspend a task (1); return what stands if it is suspended already.
+    async def suspend(self, task: Task, person: Person, *, operates: bool, reason: str) -> Suspension:
+        """Suspend a task (1); return what stands if it is suspended already, and is not taken over (4).
 
-        Raises `Conflict` where it has ended.
+        `operates`: the person may end tasks of others. Raises `Conflict` where it has ended.
         """
-        if (found := await self.of(task.id)) is not None:
+        found = await self.of(task.id)
+        if found is not None and not may_take_over(found, task, person, operates=operates):
             return found
         started_s = self._clock.boot_s()
         made = Suspension(task=task.id, by=person.name, at=self._clock.now(), reason=reason)
@@ -59,7 +61,7 @@ class Suspensions:
         key = SUSPENDED + task.id
         changes = (
             CheckFence(task.epochs, task.scopes),
-            CheckValue(self._tenant, key, None),
+            CheckValue(self._tenant, key, msgspec.to_builtins(found) if found else None),
             RaiseFence(self._tenant, task_scope(task.id), locked=True, raise_epoch=False),
             PutValue(self._tenant, key, msgspec.to_builtins(made)),
         )
@@ -80,11 +82,11 @@ class Suspensions:
         found = await self.of(task.id)
         if found is None:
             raise NotFound(f"task `{task.id}` is not suspended", remediation="see `remit who TASK`")
-        if not operates and found.by != person.name:
+        if not may_resume(found, task, person, operates=operates):
             raise Forbidden(
                 "another person suspended the task",
                 code="role",
-                remediation=f"ask `{found.by}` or an operator",
+                remediation=f"ask `{found.by}`, or an operator whose task it is not",
             )
         key = SUSPENDED + task.id
         changes = (
@@ -119,3 +121,13 @@ class Suspensions:
             agent=task.agent,
             subject=person.name,
         )
+
+
+def may_resume(found: Suspension, task: Task, person: Person, *, operates: bool) -> bool:
+    """Return whether a person may have a suspended task go on (4)."""
+    return found.by == person.name or (operates and not task.belongs_to(person.name))
+
+
+def may_take_over(found: Suspension, task: Task, person: Person, *, operates: bool) -> bool:
+    """Return whether a person may suspend a task again that its own person has suspended (4)."""
+    return operates and found.by != person.name and task.belongs_to(found.by)

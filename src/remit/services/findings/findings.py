@@ -8,7 +8,7 @@ finding that is seen repeatedly is written once a minute, with its count.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ from remit.core.findings.finding import (
     FindingState,
     Severity,
     answered,
+    basis_of,
     finding_id,
     is_over,
     opened,
@@ -160,7 +161,7 @@ class Findings:
         )
         return await self._answer(known, found, body, by)
 
-    async def accept(self, name: str, *, by: str, reason: str, until: datetime) -> Finding:
+    async def accept(self, name: str, *, by: str, reason: str, until: datetime, basis: str = "") -> Finding:
         """Mark a finding as accepted until a time. Raises as `reject`, and `Malformed` for such a time."""
         now = self._clock.now()
         if not now < until <= now + timedelta(days=MOST_ACCEPTED_DAYS):
@@ -168,14 +169,18 @@ class Findings:
                 f"a finding is accepted until a time within {MOST_ACCEPTED_DAYS} days",
                 remediation="choose an earlier day that is still to come",
             )
-        return await self._answered(name, FindingState.ACCEPTED, by=by, reason=reason, until=until)
+        return await self._answered(
+            name, FindingState.ACCEPTED, by=by, reason=reason, until=until, basis=basis
+        )
 
-    async def reject(self, name: str, *, by: str, reason: str) -> Finding:
+    async def reject(self, name: str, *, by: str, reason: str, basis: str = "") -> Finding:
         """Mark a finding as false.
 
-        Raises `NotFound`, `Forbidden` for one that another person must review, `Conflict` for a resolved one.
+        `basis` is `basis_of` the finding as it was shown, where the caller knows. Raises `NotFound`,
+        `Forbidden` for one that another person must review, `Conflict` for a resolved one, and for one that
+        has changed materially since it was shown.
         """
-        return await self._answered(name, FindingState.FALSE, by=by, reason=reason)
+        return await self._answered(name, FindingState.FALSE, by=by, reason=reason, basis=basis)
 
     async def reopen(self, name: str, *, by: str, reason: str) -> Finding:
         """Open an accepted, false or resolved finding again; one that is open stays as it is."""
@@ -201,10 +206,23 @@ class Findings:
                 await self.reopen(one.id, by="remit", reason="the time of its acceptance is over")
 
     async def _answered(
-        self, name: str, state: FindingState, *, by: str, reason: str, until: datetime | None = None
+        self,
+        name: str,
+        state: FindingState,
+        *,
+        by: str,
+        reason: str,
+        until: datetime | None = None,
+        basis: str = "",
     ) -> Finding:
         known = await self.get(name)
         refuse_without_review(known)
+        if basis and basis != basis_of(known):
+            raise Conflict(
+                f"finding `{known.id}` has changed since it was shown",
+                code="finding-stale",
+                remediation="look at it again, and answer what it says now",
+            )
         if known.state is FindingState.RESOLVED:
             raise Conflict(
                 f"finding `{known.id}` is resolved",
@@ -262,6 +280,23 @@ class Findings:
         return await self._store.findings(
             self._tenant, about=about, state=state, kinds=kinds, severity=severity, owner=owner, limit=limit
         )
+
+    async def about_agents(
+        self,
+        names: Iterable[str],
+        state: FindingState | None = None,
+        kinds: Collection[FindingKind] = (),
+        *,
+        severity: Severity | None = None,
+        owner: str = "",
+    ) -> list[Finding]:
+        """Return findings about these agents, most recently seen first: no number of others hides one."""
+        found = [
+            one
+            for name in names
+            for one in await self.about(f"agent:{name}", state, kinds, severity=severity, owner=owner)
+        ]
+        return sorted(found, key=lambda one: one.last_seen, reverse=True)
 
     def _due(self, name: str) -> bool:
         written_s = self._written.get(name)

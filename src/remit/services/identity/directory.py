@@ -290,8 +290,13 @@ class Directory:
             f"agent `{name}` is being changed by another request", remediation="try again in a moment"
         )
 
-    async def move(self, name: str, state: AgentState, *, by: str, reason: str) -> Agent:
-        """Change an agent's state; taking the agent out of service also ends all its tasks."""
+    async def move(
+        self, name: str, state: AgentState, *, by: str, reason: str, checks: tuple[Change, ...] = ()
+    ) -> Agent:
+        """Change an agent's state; taking the agent out of service also ends all its tasks.
+
+        `checks` are made in the same commit.
+        """
 
         def moved_to(agent: Agent) -> _Revised:
             if state not in AGENT_MOVES[agent.state]:
@@ -306,7 +311,7 @@ class Directory:
             told = AgentChanged(change="state", state=state, previous=agent.state.value, reason=reason, by=by)
             return msgspec.structs.replace(agent, state=state), told
 
-        moved = await self._change(name, moved_to, by)
+        moved = await self._change(name, moved_to, by, checks)
         if not moved.usable:
             await self._revocations.end_scope(
                 ScopeKind.AGENT,

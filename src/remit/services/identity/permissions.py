@@ -62,7 +62,7 @@ def require(person: Person, duty: Duty) -> None:
 
 def own_task(task: Task, person: Person) -> bool:
     """Return whether a task is a person's own: with the person's intent, or acting for the person."""
-    return person.name in (task.intent.requested_by, task.on_behalf_of)
+    return task.belongs_to(person.name)
 
 
 def see_task(task: Task, person: Person) -> Task:

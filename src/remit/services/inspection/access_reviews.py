@@ -62,6 +62,8 @@ REVIEW: Final = "access-review:"
 FRESH: Final = timedelta(days=1)
 WAIT: Final = timedelta(days=7)
 LONGEST_COMMENT: Final = 2_000
+#: Due reviews that are looked at.
+_MOST_DUE: Final = 100_000
 
 
 class ReviewedType(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,17 +241,21 @@ class AccessReviews:
         if rule is None:
             return
         due = await self.due(now)
+        kinds = (FindingKind.ACCESS_REVIEW_DUE,)
+        open_now = await self._findings.about(state=FindingState.OPEN, kinds=kinds, limit=_MOST_DUE)
+        asked = {one.about for one in open_now}
         for agent, record, since in due:
             try:
-                if record.asked is None:
+                # One that was out of service meanwhile is asked about again, and has its whole time.
+                if record.asked is None or f"agent:{agent.name}" not in asked:
                     await self._ask(agent, record, since, now + rule.grace)
                 elif now >= (record.acted or record.asked) + rule.grace:
                     await self._act(agent, record, now)
             except Conflict:
                 continue  # it was reviewed or moved meanwhile: the next turn looks again
         names = {f"agent:{agent.name}" for agent, _, _ in due}
-        for one in await self._findings.about(state=FindingState.OPEN):
-            if one.kind is FindingKind.ACCESS_REVIEW_DUE and one.about not in names:
+        for one in open_now:
+            if one.about not in names:
                 await self._findings_settled(one.agent, "remit")
 
     async def _check_shown(self, agent: Agent, given: GivenReview) -> None:
@@ -258,7 +264,7 @@ class AccessReviews:
         grants = self._grants(bundle, agent, self._types(bundle, agent))
         later = await self._use.newer_than(window.size) if given.grants == grants else None
         old = later is not None and later < self._clock.now() - FRESH
-        if given.grants == grants and not old and self._use.covers(window):
+        if given.grants == grants and not old and await self._use.covers(agent, window):
             counts: dict[str, Counter[str]] = await self._use.counted_in(agent.name, window)
             if given.shown == shown_digest(grants, window, counts):
                 return
@@ -349,7 +355,7 @@ class AccessReviews:
         facts: dict[str, Json] = {"due": since.isoformat(), "last": last, "until": until.isoformat()}
         kind, about = FindingKind.ACCESS_REVIEW_DUE, f"agent:{agent.name}"
         sighting = await self._findings.sighting(kind, about, agent.name, facts)
-        asked = msgspec.structs.replace(record, asked=self._clock.now())
+        asked = msgspec.structs.replace(record, asked=self._clock.now(), acted=None)
         await self._put(record, asked, *sighting.unit.events, changes=sighting.unit.changes)
         await self._findings.written(sighting)
 
@@ -359,7 +365,10 @@ class AccessReviews:
         to = "" if self.rule.suspends else await self._substitute(agent, now)
         if self.rule.suspends:
             reason = f"its access review is overdue since {record.asked.date()}"
-            await self._directory.move(agent.name, AgentState.SUSPENDED, by="remit", reason=reason)
+            # INVARIANT: an agent that was reviewed meanwhile is not suspended: the same commit checks.
+            await self._directory.move(
+                agent.name, AgentState.SUSPENDED, by="remit", reason=reason, checks=(self._stands(record),)
+            )
         told = ReviewOverdue(asked=record.asked.isoformat(), to=to, suspended=self.rule.suspends)
         event = Event.of(told, at=now, tenant=self._tenant, agent=agent.name)
         await self._put(record, msgspec.structs.replace(record, acted=now), event)
@@ -370,22 +379,23 @@ class AccessReviews:
         return away.substitute if away is not None and away.begins <= now < away.ends else "administrators"
 
     async def _findings_settled(self, agent: str, by: str) -> None:
-        for one in await self._findings.about(f"agent:{agent}", FindingState.OPEN):
-            if one.kind is FindingKind.ACCESS_REVIEW_DUE:
-                told = "the agent was reviewed, or is out of service"
-                await self._findings.resolve(one.id, by=by, resolution=told, reviewed=True)
+        # Scans say what they like about an agent, thousands of times: only this kind is looked for.
+        kinds = (FindingKind.ACCESS_REVIEW_DUE,)
+        for one in await self._findings.about(f"agent:{agent}", FindingState.OPEN, kinds):
+            told = "the agent was reviewed, or is out of service"
+            await self._findings.resolve(one.id, by=by, resolution=told, reviewed=True)
 
     async def _put(
         self, before: ReviewRecord, after: ReviewRecord, *events: Event, changes: Iterable[Change] = ()
     ) -> None:
         """Write what is kept of an agent's reviews, unless another one has done so meanwhile."""
-        key = REVIEW + after.agent
-        was = None if before == ReviewRecord(agent=before.agent) else _kept(before)
-        check, put = (
-            CheckValue(self._tenant, key, was),
-            PutValue(self._tenant, key, _kept(after)),
-        )
-        await self._store.commit(Unit((check, put, *changes), events))
+        put = PutValue(self._tenant, REVIEW + after.agent, _kept(after))
+        await self._store.commit(Unit((self._stands(before), put, *changes), events))
+
+    def _stands(self, record: ReviewRecord) -> CheckValue:
+        """Return the check that no one has reviewed the agent, or been told of it, since this was read."""
+        kept = None if record == ReviewRecord(agent=record.agent) else _kept(record)
+        return CheckValue(self._tenant, REVIEW + record.agent, kept)
 
     async def _records(self) -> dict[str, ReviewRecord]:
         kept = await self._store.values(self._tenant, REVIEW)

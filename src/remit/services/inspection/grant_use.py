@@ -141,10 +141,18 @@ class GrantedUseReports:
         """Return an agent's decisions by tool and outcome in a window that was shown, counted again."""
         return await self._more(agent, window, window.first, {})
 
-    def covers(self, window: UseWindow) -> bool:
-        """Return whether a window is one that `of` makes: its whole time, or the most events."""
-        now = self._clock.now()
-        return 0 <= window.first <= max(0, window.size - EVENTS) and window.since <= now
+    async def covers(self, agent: Agent, window: UseWindow) -> bool:
+        """Return whether a window is one that `of` makes: its whole time, or the most events.
+
+        A shorter one would hide calls, and one beyond the log could not be counted again.
+        """
+        size, first = window.size, window.first
+        if not (first <= max(0, size - EVENTS) and size <= await self._log.size()):
+            return False
+        if window.since < agent.created:
+            return False
+        latest = max(agent.created, self._clock.now() - WINDOW)
+        return window.since <= (max(latest, await self._time_of(first)) if first else latest)
 
     async def newer_than(self, size: int) -> datetime | None:
         """Return the time of the first event that a window of this size leaves out; None if there is none."""

@@ -15,11 +15,20 @@ SECRET = (3, 1_500, 2_500, 4_000)
 
 
 @pytest.mark.parametrize(
-    "lost", ["block < 2", "block < 5", "block >= 0", "block = 2 and mark = ''", "block < 0"]
+    "lost",
+    [
+        "block < 2",
+        "block < 5",
+        "block >= 0",
+        "block = 2 and mark = ''",
+        "block < 0",
+        "block > 1",
+        "block = 4",
+    ],
 )
 @pytest.mark.parametrize("back", [False, True])
 async def test_what_has_no_marks_is_read_as_it_stands(tmp_path: Path, lost: str, back: bool) -> None:
-    """Blocks from before there were marks, and a gap that another version has left."""
+    """Blocks from before there were marks, a gap that another version has left, and what it writes now."""
     store = opened_sqlite(tmp_path)
     for first in range(0, 4_500, 500):
         facts = ({"class": "secret" if index in SECRET else "public"} for index in range(first, first + 500))

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from remit.cli.findings import fix
-from remit.cli.findings.secret_search import find_secret, place_below
+from remit.cli.findings.secret_search import copies_of, find_secret, place_below
 from remit.config import examine_config, load_bundle, load_config
 from remit.config.scaffold import scaffold
 from remit.core.discovery.delivery import facts_of
-from remit.core.discovery.discovered import Discovered
+from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.discovery.fix_drafts import FixChoices, FixDraft, drafted
 from remit.core.errors import ConfigInvalid, Conflict, Malformed, NotFound, RemitError
 from remit.core.findings.finding import Finding, FindingKind
@@ -153,6 +153,19 @@ def test_the_secret_is_found_again_by_its_fingerprint(tmp_path: Path, text: str,
     assert secret not in repr(found)
     with pytest.raises(NotFound):
         find_secret(finding, tmp_path, b"another key")
+
+
+def test_every_copy_of_the_secret_is_found_in_the_files_of_the_finding(tmp_path: Path) -> None:
+    """One that stays would still be exposed; a longer word is another one."""
+    names = ("a.md", "b.env", "c.md", "gone.md")
+    for name, text in zip(names, ("s3cret! s3cret!", 'P="s3cret!"', "s3cret!s"), strict=False):
+        (tmp_path / name).write_text(text)
+    one = an_exposed("s3cret!", "a.md")
+    one = msgspec.structs.replace(one, places=tuple(FilePlace(file=name) for name in names))
+    finding = {"id": "fnd_x", "about": one.about, "facts": msgspec.to_builtins(facts_of(one))}
+    copies = copies_of(find_secret(finding, tmp_path, KEY), finding, tmp_path)
+    assert [(each.file.name, each.starts) for each in copies] == [("a.md", [0, 8]), ("b.env", [3])]
+    assert "s3cret" not in repr(copies)
 
 
 def unpinned(package: str, advice: str = "", version: str = "") -> FixDraft:

@@ -134,11 +134,21 @@ def put_finding(sql: Sql, change: PutFinding) -> None:
 
 
 def findings(connection: Sql, tenant: str, kinds: list[str], limit: int, /, **wanted: str) -> list[Finding]:
-    """Return findings, most recently seen first; no `kinds` are all kinds."""
+    """Return findings, most recently seen first; no `kinds` are all kinds.
+
+    During an upgrade another version writes rows without kind, severity and owner: they are returned by their
+    kinds, and whatever severity and owner are wanted.
+    """
     columns = {column: value for column, value in wanted.items() if value}
-    where = "".join(f" and {column} = ?" for column in columns)
+    where = "".join(
+        f" and ({column} = ? or kind = '')" if column in ("severity", "owner") else f" and {column} = ?"
+        for column in columns
+    )
     if kinds:
-        where += f" and kind in ({', '.join('?' * len(kinds))})"
+        many = len(kinds)
+        kinds = [*kinds, *(f'%"kind":"{one}","about":%' for one in kinds)]
+        bodies = " or ".join(["body like ?"] * many)
+        where += f" and (kind in ({', '.join('?' * many)}) or kind = '' and ({bodies}))"
     query = f"select body from findings where tenant = ?{where} order by seen desc limit ?"  # noqa: S608
     return reads.bodies(connection, Finding, query, tenant, *columns.values(), *kinds, limit)
 

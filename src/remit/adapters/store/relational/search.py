@@ -261,7 +261,7 @@ def _spans(
     """
     marks = [f"class:{wanted.data_class}"] if wanted.data_class else []
     marks += [f"category:{wanted.category}"] if wanted.category else []
-    marked = _marked_from(connection, tenant) * BLOCK if marks else high
+    marked = _marked_from(connection, tenant, (high - 1) // BLOCK) * BLOCK if marks else high
     # Events from before there were marks are read as they stand.
     if marked >= high if back else low < marked:
         end = max(low, high - most) if back else min(high, marked, low + most)
@@ -280,13 +280,13 @@ def _spans(
     return sorted(spans), end
 
 
-def _marked_from(connection: Sql, tenant: str) -> int:
-    """Return the block from which on every one has its marks."""
+def _marked_from(connection: Sql, tenant: str, newest: int) -> int:
+    """Return the block from which on every one has its marks, up to the newest one that is sought."""
     first, last, count = connection.execute(
         "select min(block), max(block), count(*) from data_blocks where tenant = ? and mark = ''", (tenant,)
     ).fetchone()
     # Where blocks are missing among them, another version has written: then no mark is relied on.
-    return int(first) if count and last - first + 1 == count else 2**50
+    return int(first) if count and last - first + 1 == count and last >= newest else 2**50
 
 
 def _blocks(

@@ -34,12 +34,6 @@ _KINDS_FILLED = "".join(
     for severity, kinds in _KINDS_BEFORE
     for kind in kinds.split()
 )
-_KINDS_FILLED = "".join(
-    f"update findings set kind = '{kind}', severity = '{severity}'"  # noqa: S608 - words of ours
-    f""" where body like '%"kind":"{kind}","about":%';\n"""
-    for severity, kinds in _KINDS_BEFORE
-    for kind in kinds.split()
-)
 
 # One migration for each version, forward only. A released migration is never edited.
 MIGRATIONS: tuple[str, ...] = (

@@ -27,6 +27,7 @@ from remit.core.findings.finding import (
     FindingKind,
     FindingState,
     Severity,
+    basis_of,
 )
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
@@ -145,11 +146,13 @@ def _page(asked: str) -> int:
 
 
 async def _visible(visit: ConsoleRequest, state: FindingState, owner: str) -> list[Finding]:
-    found = await visit.rooms.findings.findings.about(state=state, owner=owner)
+    findings = visit.rooms.findings.findings
     if visit.may(Duty.OVERSEE):
-        return found
-    agents = {one.name: one for one in await visit.rooms.identity.directory.agents()}
-    return [one for one in found if see_finding(one, agents.get(one.agent), visit.someone)]
+        return await findings.about(state=state, owner=owner)
+    agents = await visit.rooms.identity.directory.agents()
+    return await findings.about_agents(
+        (one.name for one in agents if one.owned_by(visit.someone)), state, owner=owner
+    )
 
 
 async def show(visit: ConsoleRequest) -> Response:
@@ -181,6 +184,7 @@ async def show(visit: ConsoleRequest) -> Response:
         pages=PAGES,
         most_chars=MOST_CHARS,
         answers=found.kind not in REVIEWED,
+        basis=basis_of(found),
         until=(visit.now + timedelta(days=30)).date().isoformat(),
     )
 
@@ -275,9 +279,10 @@ async def answer(visit: ConsoleRequest) -> Response:
     findings = visit.rooms.findings.findings
     match form.get("answer"):
         case "accepted":
-            await findings.accept(found.id, by=by, reason=why, until=_until(form.get("until")))
+            until, basis = _until(form.get("until")), form.get("basis")
+            await findings.accept(found.id, by=by, reason=why, until=until, basis=basis)
         case "false":
-            await findings.reject(found.id, by=by, reason=why)
+            await findings.reject(found.id, by=by, reason=why, basis=form.get("basis"))
         case "open":
             await findings.reopen(found.id, by=by, reason=why)
         case "" | "resolved":

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from remit.api.console.evidence_rows import call_rows
 from remit.api.console.page import ROOT, ConsoleRequest, address_of
 from remit.core.tasks.task import Task
+from remit.services.endings.suspensions import may_resume, may_take_over
 from remit.services.evidence.event_search import EventSearch
 from remit.services.identity.permissions import Duty, end_task, may, own_task, see_task
 
@@ -28,6 +29,8 @@ async def show(visit: ConsoleRequest) -> Response:
         EventSearch(task=task.id), before=await rooms.evidence.log.size(), limit=EVENTS
     )
     closures = await rooms.evidence.receipts.closures(f"task:{task.id}", 1)
+    above, operates = await rooms.endings.suspensions.over(task), may(visit.someone, Duty.END)
+    own = above if above is not None and above.task == task.id else None
     return await visit.show(
         "task.html",
         task=task,
@@ -39,10 +42,11 @@ async def show(visit: ConsoleRequest) -> Response:
         questions=await visit.questions(task.id, QUESTIONS),
         rows=call_rows(found.entries),
         closure=closures[0] if closures else None,
-        suspension=await rooms.endings.suspensions.over(task),
-        someone=visit.someone.name,
-        operates=may(visit.someone, Duty.END),
-        endable=task.active_at(now) and (own_task(task, visit.someone) or may(visit.someone, Duty.END)),
+        suspension=above,
+        resumable=own is not None and may_resume(own, task, visit.someone, operates=operates),
+        suspendable=above is None
+        or (own is not None and may_take_over(own, task, visit.someone, operates=operates)),
+        endable=task.active_at(now) and (own_task(task, visit.someone) or operates),
     )
 
 
@@ -53,11 +57,11 @@ async def pause(visit: ConsoleRequest) -> Response:
     task = end_task(await rooms.tasks.tasks.get(visit.part("task")), person)
     reason = form.get("reason")[:500]
     here = address_of("tasks", task.id)
+    operates = may(person, Duty.END)
     if form.get("act") == "resume":
-        operates = may(person, Duty.END)
         await rooms.endings.suspensions.resume(task, person, operates=operates, reason=reason)
         return visit.then(here, "task-resumed")
-    await rooms.endings.suspensions.suspend(task, person, reason=reason)
+    await rooms.endings.suspensions.suspend(task, person, operates=operates, reason=reason)
     return visit.then(here, "task-suspended")
 
 
