@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -15,8 +16,11 @@ from remit.core.json_value import Json
 
 #: The form of the report.
 FORM: Final = 1
-#: Evidence for programs, and what is the title of a group.
-_UNSEEN: Final = frozenset({"fingerprint", "confidence", "rules", "agent", "agents", "client"})
+#: Evidence for programs, and what the sentence, the steps or the title of a group say.
+_UNSEEN: Final = re.compile(
+    r"(?:fingerprint|confidence|rules|agents?|client|type|user|target|way|used_by|where|techniques?|permissions|"
+    r"certain|before|now|framework|untrusted|private|sends|settings)$"
+)
 
 
 def wire(report: ScanReport) -> Json:
@@ -98,7 +102,9 @@ def evidence_text(value: Json, depth: int = 3) -> str:
 
 def seen(evidence: dict[str, Json]) -> dict[str, str]:
     """Return the evidence that helps a person: without what the report says elsewhere."""
-    told = {name: evidence_text(value) for name, value in evidence.items() if name not in _UNSEEN}
+    told = {name: evidence_text(value) for name, value in evidence.items() if not _UNSEEN.match(name)}
+    if evidence.get("certain") is False:
+        told["not certain"] = "a condition of it is not in the exports"
     if told.get("tail"):
         told = {"secret": f"...{told['tail']}", **told}
     return {name.replace("_", " "): text for name, text in told.items() if text and name != "tail"}
