@@ -183,7 +183,8 @@ class _Credential:
             return owners.pop()
         if self.user and "@" in self.user and not _SERVICE.search(self.user):
             return self.user
-        return self.known.homes.person_of(*self.files)
+        people = {self.known.homes.person_of(file) for file in self.files}
+        return people.pop() if len(people) == 1 else ""
 
     @property
     def production(self) -> bool:

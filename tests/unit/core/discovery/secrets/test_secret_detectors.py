@@ -82,6 +82,17 @@ def test_an_address_names_user_and_host() -> None:
     assert one.fingerprint == named("k9@Zq2x7W")
 
 
+def test_a_command_on_the_next_line_is_no_target() -> None:
+    """A field of the same settings is; a key of one provider opens that alone."""
+    value = SECRETS["openai"](Random(3))
+    (one,) = found(f"export OPENAI_API_KEY={value}\npsql -h db.prod.corp", SourceKind.CONFIG)
+    assert (one.type, one.target) == ("openai", "")
+    (one,) = found("export CRM_PASSWORD=k9Zq2x7WvT\npsql -h db.prod.corp", SourceKind.CONFIG)
+    assert one.target == ""
+    (one,) = found("host: db.prod.corp\npassword: k9Zq2x7WvT", SourceKind.CONFIG)
+    assert one.target == "db.prod.corp"
+
+
 def test_a_sentence_names_user_and_host() -> None:
     """Prose is read as well."""
     (one,) = found("Connect to db.prod.corp as user `ro`, the password is Sommer2024!x and nothing else.")
