@@ -133,9 +133,9 @@ def _governed(*, asked: bool) -> frozenset[str]:
 
 
 def _send(report: ScanReport, scope: str) -> None:
-    from remit.cli.discover.groups import open_findings
     from remit.cli.findings.delivery import deliver
     from remit.cli.rest_client import connect
+    from remit.core.discovery.groups import open_findings
 
     found = [one.finding for one in open_findings(report.found)]
     receipt = deliver(connect().post, found, scope, complete=report.complete)
@@ -289,7 +289,7 @@ def _text(report: ScanReport, form: Form, *, everything: bool) -> str:
 
 def _verdict(report: ScanReport, fail_on: SeverityName | None) -> int:
     """Return the exit code: what could not be read counts as found."""
-    from remit.cli.discover.groups import open_findings
+    from remit.core.discovery.groups import open_findings
     from remit.core.findings.finding import Severity
 
     if fail_on is None:

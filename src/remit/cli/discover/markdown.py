@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from remit.cli.discover.groups import FindingGroup, grouped, open_findings
-from remit.cli.discover.wire import counted_severities, place_text, remediation, seen
+from remit.cli.discover.wire import counted_severities, place_text
+from remit.core.discovery.evidence_text import seen
+from remit.core.discovery.groups import FindingGroup, grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
 from remit.core.safe_text import plain
 
@@ -61,7 +62,7 @@ def _story(group: FindingGroup) -> list[str]:
     return [
         *lines,
         f"  - worst: {escaped(worst.finding.says)}",
-        f"  - do first: {escaped(remediation(worst))}",
+        f"  - do first: {escaped(worst.finding.action)}",
     ]
 
 
@@ -76,7 +77,7 @@ def _finding(one: ScannedFinding) -> list[str]:
     lines += [f"- step {n}: {escaped(step)}" for n, step in enumerate(finding.steps, 1)]
     if finding.reach:
         lines.append(f"- reaches: {escaped('; '.join(finding.reach))}")
-    lines.append(f"- do: {escaped(remediation(one))}")
+    lines.append(f"- do: {escaped(one.finding.action)}")
     about = " ".join((*finding.controls, f"{one.standing.value} since {one.first_seen:%Y-%m-%d}"))
     return [*lines, f"- {about} {code(finding.id)}", ""]
 

@@ -10,9 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from remit.cli.discover.groups import FindingGroup, grouped, open_findings
-from remit.cli.discover.wire import counted_severities, place_text, remediation, seen
+from remit.cli.discover.wire import counted_severities, place_text
 from remit.cli.output import terminal
+from remit.core.discovery.evidence_text import seen
+from remit.core.discovery.groups import FindingGroup, grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
 from remit.core.findings.finding import Severity
 from remit.core.json_value import Json
@@ -87,7 +88,7 @@ def _story(group: FindingGroup) -> None:
     lines: list[tuple[str, object]] = []
     if group.reach:
         lines.append(("reaches", _some(group.reach, _FEW_REACHED)))
-    lines += [("worst", worst.finding.says[:_LONGEST]), ("first", remediation(worst))]
+    lines += [("worst", worst.finding.says[:_LONGEST]), ("first", worst.finding.action)]
     terminal.picture(Padding(_rows(lines), (0, 0, 0, 2)))
 
 
@@ -149,7 +150,7 @@ def _subject(those: list[ScannedFinding], *, everything: bool) -> None:
     ]
     if finding.reach:
         lines.append(("reaches", _some(finding.reach, len(finding.reach) if everything else _REACH)))
-    lines.append(("do", remediation(one)))
+    lines.append(("do", one.finding.action))
     lines += [
         ("also" if n == 1 else "", f"{other.finding.weight.value}: {other.finding.says[:_LONGEST]}")
         for n, other in enumerate(others, 1)

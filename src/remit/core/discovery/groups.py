@@ -170,8 +170,8 @@ def _homes(one: ScannedFinding, places: Sequence[_Workplace]) -> list[_Workplace
     finding = one.finding
     kind, _, name = finding.about.partition(":")
     if kind == "principal":
-        short = _short(name).lower()
-        same = [at for at in places if short in {*map(str.lower, at.agents), at.name.lower()}]
+        called = short(name).lower()
+        same = [at for at in places if called in {*map(str.lower, at.agents), at.name.lower()}]
         if same:
             return [same[0]]
     found = [at for place in finding.places if (at := _holding(place.file, places)) is not None]
@@ -193,7 +193,7 @@ def _elsewhere(one: ScannedFinding) -> tuple[str, FindingGroup]:
     kind, _, name = finding.about.partition(":")
     agents = finding.evidence.get("agents")
     if kind == "principal":
-        return finding.about, FindingGroup(_short(name), _identity(name))
+        return finding.about, FindingGroup(short(name), _identity(name))
     if kind == "agent" or (isinstance(agents, list | tuple) and agents):
         name = name if kind == "agent" else str(agents[0])  # type: ignore[index]
         return f"agent:{name}", FindingGroup(name, "agent", finding.owner, agent=True)
@@ -202,7 +202,7 @@ def _elsewhere(one: ScannedFinding) -> tuple[str, FindingGroup]:
     return "", FindingGroup("Elsewhere", "no agent, no owner")
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Return the last part of an identity's name, such as `deploy` of `arn:aws:iam::1:role/deploy`."""
     return name.rpartition("/")[2].rpartition(":")[2].partition("@")[0] or name
 
