@@ -34,7 +34,7 @@ def markdown(report: ScanReport) -> str:
     ]
     groups = grouped(found)
     if len(groups) > 1:
-        lines += [line for group in groups if group.agent or group.serious for line in _story(group)]
+        lines += [line for group in groups if group.told for line in _story(group)]
         lines.append("")
     for group in groups:
         owner = f" (owner {escaped(group.owner)})" if group.owner else ""

@@ -66,7 +66,7 @@ def show(report: ScanReport, *, everything: bool) -> None:
 def _stories(groups: list[FindingGroup]) -> None:
     """Tell of each agent in a few lines: whose it is, what it reaches, the worst, and what to do first."""
     agents = [one for one in groups if one.agent]
-    others = [one for one in groups if not one.agent and one.serious]
+    others = [one for one in groups if one.told and not one.agent]
     for heading, told, most in (("Agents", agents, _AGENTS), ("Also", others, _OTHERS)):
         if told:
             terminal.say("")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remit.core.coding.calls import CLIENTS
-from remit.core.discovery.homes import one_owner
+from remit.core.discovery.owners import one_owner
 from remit.core.discovery.scan import ScannedFinding, Standing
 from remit.core.findings.finding import Severity
 from remit.core.json_value import Json
@@ -39,13 +39,14 @@ class FindingGroup:
     does: str = ""
     owner: str = ""
     agent: bool = False
+    identity: bool = False
     findings: list[ScannedFinding] = field(default_factory=list)
     concerns: list[ScannedFinding] = field(default_factory=list)
 
     @property
     def all(self) -> list[ScannedFinding]:
         """Everything that is wrong with it, the worst first."""
-        return sorted([*self.findings, *self.concerns], key=_rank)
+        return sorted([*self.findings, *self.concerns], key=_worst)
 
     @property
     def worst(self) -> ScannedFinding:
@@ -66,9 +67,9 @@ class FindingGroup:
         return f"owner {self.owner}" if self.owner else "no owner known" if self.agent else ""
 
     @property
-    def serious(self) -> bool:
-        """Whether it needs an answer soon."""
-        return self.worst.finding.weight.rank <= Severity.HIGH.rank
+    def told(self) -> bool:
+        """Whether it belongs in a short story: an agent, or an identity that needs an answer soon."""
+        return self.agent or (self.identity and self.worst.finding.weight.rank <= Severity.HIGH.rank)
 
     @property
     def subjects(self) -> list[list[ScannedFinding]]:
@@ -120,7 +121,7 @@ def open_findings(found: Iterable[ScannedFinding]) -> list[ScannedFinding]:
 
 def grouped(found: Iterable[ScannedFinding]) -> list[FindingGroup]:
     """Return findings in their groups: each is listed in one of them."""
-    ones = sorted(found, key=_rank)
+    ones = sorted(found, key=_worst)
     places = _workplaces(ones)
     groups: dict[str, FindingGroup] = {}
     for one in ones:
@@ -193,7 +194,7 @@ def _elsewhere(one: ScannedFinding) -> tuple[str, FindingGroup]:
     kind, _, name = finding.about.partition(":")
     agents = finding.evidence.get("agents")
     if kind == "principal":
-        return finding.about, FindingGroup(short(name), _identity(name))
+        return finding.about, FindingGroup(short(name), _identity(name), identity=True)
     if kind == "agent" or (isinstance(agents, list | tuple) and agents):
         name = name if kind == "agent" else str(agents[0])  # type: ignore[index]
         return f"agent:{name}", FindingGroup(name, "agent", finding.owner, agent=True)
@@ -223,6 +224,17 @@ def _few(names: Iterable[str]) -> str:
 
 def _rank(one: ScannedFinding) -> int:
     return one.finding.weight.rank
+
+
+def _worst(one: ScannedFinding) -> tuple[object, ...]:
+    finding = one.finding
+    return (
+        _rank(one),
+        finding.kind.value,
+        [place.file for place in finding.places[:1]],
+        finding.about,
+        finding.says,
+    )
 
 
 def _order(group: FindingGroup) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from remit.core.discovery.declared import (
     PermissionExport,
 )
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, ExposedSecret
-from remit.core.discovery.homes import HomeFolders, one_owner
+from remit.core.discovery.owners import HomeFolders, one_owner
 from remit.core.discovery.privileges.aws.findings import aws_findings
 from remit.core.discovery.privileges.azure.findings import azure_findings
 from remit.core.discovery.privileges.gcp.findings import gcp_findings

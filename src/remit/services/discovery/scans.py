@@ -22,8 +22,8 @@ from remit.core.discovery.baseline import Acceptance
 from remit.core.discovery.contents import FileContents
 from remit.core.discovery.discovered import Discovered, ExposedSecret
 from remit.core.discovery.history import continued
-from remit.core.discovery.homes import HomeFolders, one_owner
 from remit.core.discovery.judging import JUDGES, Judge, SeenThings, merged, tools_to_keep
+from remit.core.discovery.owners import HomeFolders, one_owner
 from remit.core.discovery.scan import INCOMPLETE, ScanCounts, ScanReport, SkippedFile, SkipReason
 from remit.ports.discovery.scans import (
     ChunkSource,

@@ -126,7 +126,7 @@ def _stories(found: Sequence[Finding]) -> list[FindingGroup]:
         ScannedFinding(finding=discovered_of(one), first_seen=one.first_seen, last_seen=one.last_seen)
         for one in ones
     )
-    told = [one for one in groups if one.agent or one.serious]
+    told = [one for one in groups if one.told]
     return told if len(told) > 1 else []
 
 

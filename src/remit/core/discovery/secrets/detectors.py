@@ -86,6 +86,8 @@ _ONE_SERVICE: Final = re.compile(
     r"(?:anthropic|aws|digitalocean|discord|facebook|google|groq|hugging-face|linear|mailgun|new-relic|notion|"
     r"npm|openai|openrouter|pypi|replicate|sendgrid|slack|stripe|telegram|twilio|xai)$"
 )
+#: A credential in remit's own reports: a JSON text with its fingerprint, and nothing else.
+_OUR_NAME: Final = re.compile(rb'"?credential:[0-9a-f]{32}"?')
 #: How far around a secret its user and its target are looked for.
 _NEAR_BYTES: Final = 160
 _NO_USERS: Final = frozenset(
@@ -116,7 +118,7 @@ class SecretDetectors:
         found = list(_detected(data, piece))
         if _UNSEEN in unusual:
             found += _unseen(text, piece)
-        chosen = [one for one in best(found) if one.confidence >= _LEAST]
+        chosen = [one for one in best(found) if one.confidence >= _LEAST and not _our_name(one, data)]
         if len(data) != len(text):
             chosen = _in_characters(data, chosen)
         return [
@@ -163,6 +165,12 @@ def tail(value: bytes) -> str:
     shown = value.decode("utf-8", "replace")
     count = min(_TAIL, len(shown) // 4)
     return shown[-count:] if count else ""
+
+
+def _our_name(one: Candidate, data: bytes) -> bool:
+    """Return whether it is the name of a credential in a report or a baseline of remit."""
+    around = data[max(0, one.start - 12) : one.end + 1]
+    return b"credential:" in around and _OUR_NAME.fullmatch(around) is not None
 
 
 def _told_apart(words: str, value: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, ExposedSecret, FilePlace
-from remit.core.discovery.homes import HomeFolders
+from remit.core.discovery.owners import HomeFolders
 from remit.core.findings.finding import FindingKind, Severity
 from remit.core.json_value import Json
 

@@ -9,7 +9,7 @@ import msgspec
 
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool
 from remit.core.discovery.discovered import MOST_PLACES, Discovered
-from remit.core.discovery.homes import HomeFolders, one_owner
+from remit.core.discovery.owners import HomeFolders, one_owner
 from remit.core.discovery.servers.agent_judges import of_agents, of_servers_together
 from remit.core.discovery.servers.server_judges import JudgedServer, judged_server
 from remit.core.discovery.servers.server_program import program_of

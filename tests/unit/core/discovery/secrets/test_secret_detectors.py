@@ -93,6 +93,13 @@ def test_a_command_on_the_next_line_is_no_target() -> None:
     assert one.target == "db.prod.corp"
 
 
+def test_a_baseline_of_remit_holds_no_secret() -> None:
+    """It names credentials by fingerprint; the same words around anything else are a secret's."""
+    name = "39ee0b2768c15a3c7f19558b2e51a677"
+    assert not found(f'  "about": "credential:{name}",', SourceKind.CONFIG)
+    assert found(f'"credential": "{name}x"', SourceKind.CONFIG)
+
+
 def test_a_sentence_names_user_and_host() -> None:
     """Prose is read as well."""
     (one,) = found("Connect to db.prod.corp as user `ro`, the password is Sommer2024!x and nothing else.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from remit.core.discovery.homes import HomeFolders, one_owner
+from remit.core.discovery.owners import HomeFolders, one_owner
 
 
 @pytest.mark.parametrize(
