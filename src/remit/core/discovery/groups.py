@@ -125,14 +125,10 @@ def grouped(found: Iterable[ScannedFinding]) -> list[FindingGroup]:
     places = _workplaces(ones)
     groups: dict[str, FindingGroup] = {}
     for one in ones:
-        first, *others = _homes(one, places) or [None]
-        if first is None:
-            key, made = _elsewhere(one)
-        else:
-            key, made = f"/{first.folder}", first.group()
+        homes = _homes(one, places)
+        key, made = (f"/{homes[0].folder}", homes[0].group()) if homes else _elsewhere(one)
         groups.setdefault(key, made).findings.append(one)
-        for other in others:
-            assert other is not None
+        for other in homes[1:]:
             groups.setdefault(f"/{other.folder}", other.group()).concerns.append(one)
     for group in groups.values():
         if not group.agent:
@@ -166,7 +162,7 @@ def _folder(file: str) -> str:
     return "/".join(parts[:inner])
 
 
-def _homes(one: ScannedFinding, places: Sequence[_Workplace]) -> list[_Workplace | None]:
+def _homes(one: ScannedFinding, places: Sequence[_Workplace]) -> list[_Workplace]:
     """Return the workplaces that a finding belongs to, that of an agent first."""
     finding = one.finding
     kind, _, name = finding.about.partition(":")

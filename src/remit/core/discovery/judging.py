@@ -46,8 +46,10 @@ class SeenThings(msgspec.Struct, kw_only=True):
     @property
     def homes(self) -> HomeFolders:
         """The home folders among the places."""
-        things = (*self.secrets, *self.servers, *self.agents, *self.tools, *self.exports)
-        return HomeFolders({one.place.file for one in things})
+        files = {one.place.file for one in self.secrets}
+        for things in (self.servers, self.agents, self.tools, self.exports):
+            files.update(one.place.file for one in things)
+        return HomeFolders(files)
 
 
 Judge = Callable[[SeenThings], Sequence[Discovered]]
