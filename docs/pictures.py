@@ -15,11 +15,14 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from remit.cli.demo.stage import Stage
 from remit.cli.demo.working_day import working_day
+from remit.cli.discover.command import look
 
+SPRAWL: Final = Path(__file__).parents[1] / "examples" / "sprawl"
 PICTURES: Final = Path(__file__).parent / "pictures"
 CHROMIUM: Final = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -48,6 +51,7 @@ async def take(made: Stage) -> None:
     """Take all pictures of a remit at work."""
     origin = f"http://localhost:{made.url.rpartition(':')[2]}"
     await asyncio.sleep(WORK_S)
+    await _discover(made)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         state = await _signed_in(made, browser, origin)
@@ -76,6 +80,22 @@ async def take(made: Stage) -> None:
         await page.wait_for_url(re.compile("/console/closures/"))
         await _picture(page, page.url, "closure")
         await browser.close()
+
+
+async def _discover(made: Stage) -> None:
+    """Deliver a scan of the made-up organisation: findings that have something to tell."""
+    report = await asyncio.to_thread(look, [SPRAWL], remember=False)
+    await made.ask(
+        "POST",
+        "/api/v1/discoveries",
+        {
+            "scope": "harbor-lane",
+            "scan": "scn_pictures",
+            "found": [msgspec.to_builtins(one.finding) for one in report.found],
+            "complete": report.complete,
+        },
+        by="admin",
+    )
 
 
 async def _signed_in(made: Stage, browser: Browser, origin: str) -> Path:

@@ -396,8 +396,10 @@ def _keep_discovering(services: Services, config: Config, upkeep: Upkeep) -> Non
         files = ConfiguredScan(
             state_of(config.folder), [str(config.at(one)) for one in config.discovery.paths]
         )
-        scan = partial(scheduled.scan_files, config.discovery.scope, files)
-        upkeep.every("scan files", config.discovery.every, tended(remains, scan))
+        scan = tended(remains, partial(scheduled.scan_files, config.discovery.scope, files))
+        # Not only after the first interval: what is restarted more often would never scan.
+        upkeep.soon("scan files", scan)
+        upkeep.every("scan files again", config.discovery.every, scan)
 
 
 async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:

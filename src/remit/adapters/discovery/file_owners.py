@@ -49,8 +49,15 @@ class CodeOwners:
                 known = folder
             else:
                 known = self._repository(parent) if parent != folder else ""
+                # A copy of a repository, without its history, is told by its own file of owners.
+                if not (known and _named(known)) and _named(folder):
+                    known = folder
             self._repositories[folder] = known
         return known
+
+
+def _named(folder: str) -> bool:
+    return any(os.path.isfile(f"{folder}/{place}") for place in _PLACES)
 
 
 def _rules(repository: str) -> tuple[GitIgnoreSpec, list[str]] | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,9 @@ CREATE TABLE IF NOT EXISTS files (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS findings (
     scope TEXT NOT NULL, id TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (scope, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tools (
+    scope TEXT NOT NULL, tool TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (scope, tool)
 ) WITHOUT ROWID;
 """
 _ASKED_AT_ONCE: Final = 500
@@ -69,6 +72,7 @@ class SqliteScanMemory:
         if row is None or row[0] != edition:
             with self._commit():
                 self._base.execute("DELETE FROM files")
+                self._base.execute("DELETE FROM tools")
                 self._base.execute("INSERT OR REPLACE INTO about VALUES ('edition', ?)", (edition,))
 
     @contextmanager
@@ -146,12 +150,19 @@ class SqliteScanMemory:
                 found[name] = _FINDING.decode(value)
         return found
 
-    def settle(self, scope: str, findings: Sequence[SeenFinding]) -> None:
-        """Replace the findings of a scope, in one commit."""
+    def tools(self, scope: str) -> dict[str, str]:
+        """Return the digests of the tools of a scope, as they were last taken for good."""
+        return dict(self._base.execute("SELECT tool, digest FROM tools WHERE scope = ?", (scope,)))
+
+    def settle(self, scope: str, findings: Sequence[SeenFinding], tools: Mapping[str, str]) -> None:
+        """Replace the findings and the tools of a scope, in one commit."""
         rows = [(scope, one.finding.id, _ENCODER.encode(one)) for one in findings]
+        digests = [(scope, *one) for one in tools.items()]
         with self._commit():
             self._base.execute("DELETE FROM findings WHERE scope = ?", (scope,))
             self._base.executemany("INSERT INTO findings VALUES (?, ?, ?)", rows)
+            self._base.execute("DELETE FROM tools WHERE scope = ?", (scope,))
+            self._base.executemany("INSERT INTO tools VALUES (?, ?, ?)", digests)
 
     def close(self) -> None:
         """Close the file."""

@@ -97,6 +97,7 @@ def discover(
         all_files=no_ignore,
         remember=not no_memory and not staged,
         progress=not staged,
+        governed=_governed(asked=bool(send)),
     )
     if write_baseline and baseline is not None and known is not None:
         return _accept(report, known, baseline, because, until)
@@ -106,10 +107,35 @@ def discover(
     return _verdict(report, fail_on)
 
 
+def _governed(*, asked: bool) -> frozenset[str]:
+    """Return the names of what remit governs, by the configuration here, and by remit itself if `asked`.
+
+    A scan without `--send` connects to nothing.
+    """
+    import contextlib
+
+    from remit.cli.global_options import current
+    from remit.core.errors import Forbidden, RemitError
+
+    names: set[str] = set()
+    with contextlib.suppress(RemitError):  # There is none here, or it belongs to another remit.
+        names |= set(current().load_config().upstreams)
+    if asked:
+        from remit.cli.rest_client import connect
+
+        client = connect()
+        for path in ("agents", "upstreams"):
+            try:
+                names |= {one["name"] for one in client.get(path)["items"] if one.get("state") != "retired"}
+            except Forbidden:
+                continue  # An agent that only delivers scans sees neither.
+    return frozenset(names)
+
+
 def _send(report: ScanReport, scope: str) -> None:
-    from remit.cli.discover.groups import open_findings
     from remit.cli.findings.delivery import deliver
     from remit.cli.rest_client import connect
+    from remit.core.discovery.groups import open_findings
 
     found = [one.finding for one in open_findings(report.found)]
     receipt = deliver(connect().post, found, scope, complete=report.complete)
@@ -125,6 +151,7 @@ def look(
     all_files: bool = False,
     remember: bool = True,
     progress: bool = False,
+    governed: frozenset[str] = frozenset(),
 ) -> ScanReport:
     """Scan, and return the report; raises `NotFound` for a path that does not exist."""
     from remit.compose.discovery import scans as discovery
@@ -146,6 +173,7 @@ def look(
         sources=sources,
         scope="\n".join((*roots, *(["history"] if history else []))),
         accepted=known.by_id if known is not None else {},
+        governed=governed,
     )
     with _shown(progress=progress) as step:
         return service.scan(request, step)
@@ -261,7 +289,7 @@ def _text(report: ScanReport, form: Form, *, everything: bool) -> str:
 
 def _verdict(report: ScanReport, fail_on: SeverityName | None) -> int:
     """Return the exit code: what could not be read counts as found."""
-    from remit.cli.discover.groups import open_findings
+    from remit.core.discovery.groups import open_findings
     from remit.core.findings.finding import Severity
 
     if fail_on is None:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from remit.cli.discover.groups import grouped, open_findings
-from remit.cli.discover.wire import counted_severities, place_text, remediation, seen
+from remit.cli.discover.wire import counted_severities, place_text
+from remit.core.discovery.evidence_text import seen
+from remit.core.discovery.groups import FindingGroup, grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
 from remit.core.safe_text import plain
 
 _PLACES: Final = 10
+_REACH: Final = 4
 _LONGEST: Final = 600
 #: ASCII punctuation that Markdown gives a meaning to; each may be escaped (CommonMark 2.4). `@` and `#` are
 #: mentions and references at code hosts.
@@ -30,12 +32,12 @@ def markdown(report: ScanReport) -> str:
         f"{head}. {counts.files:,} files read, {counts.agents} agents, {counts.servers} MCP servers.",
         "",
     ]
-    for group in grouped(found):
-        owner = (
-            f" (owner {escaped(group.owner)})"
-            if group.owner and not group.title.endswith(group.owner)
-            else ""
-        )
+    groups = grouped(found)
+    if len(groups) > 1:
+        lines += [line for group in groups if group.told for line in _story(group)]
+        lines.append("")
+    for group in groups:
+        owner = f" (owner {escaped(group.owner)})" if group.owner else ""
         lines += [f"## {escaped(group.title)}{owner}", ""]
         for one in group.findings:
             lines += _finding(one)
@@ -52,6 +54,18 @@ def markdown(report: ScanReport) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
+def _story(group: FindingGroup) -> list[str]:
+    worst = group.worst
+    about = ", ".join(one for one in (group.does, group.whose) if one)
+    lines = [f"- **{escaped(group.title)}** {escaped(about)}".rstrip()]
+    lines += [f"  - reaches: {escaped('; '.join(group.reach[:_REACH]))}"] if group.reach else []
+    return [
+        *lines,
+        f"  - worst: {escaped(worst.finding.says)}",
+        f"  - do first: {escaped(worst.finding.action)}",
+    ]
+
+
 def _finding(one: ScannedFinding) -> list[str]:
     finding = one.finding
     lines = [f"### {finding.weight.value.capitalize()}: {escaped(finding.says)}", ""]
@@ -63,7 +77,7 @@ def _finding(one: ScannedFinding) -> list[str]:
     lines += [f"- step {n}: {escaped(step)}" for n, step in enumerate(finding.steps, 1)]
     if finding.reach:
         lines.append(f"- reaches: {escaped('; '.join(finding.reach))}")
-    lines.append(f"- do: {escaped(remediation(one))}")
+    lines.append(f"- do: {escaped(one.finding.action)}")
     about = " ".join((*finding.controls, f"{one.standing.value} since {one.first_seen:%Y-%m-%d}"))
     return [*lines, f"- {about} {code(finding.id)}", ""]
 

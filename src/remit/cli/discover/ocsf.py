@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Final
 
 import remit
-from remit.cli.discover.wire import evidence_text, place_text, remediation
+from remit.cli.discover.wire import place_text
+from remit.core.discovery.evidence_text import evidence_text
 from remit.core.discovery.scan import ScannedFinding, ScanReport, Standing
 from remit.core.findings.finding import FINDING_MEANINGS, FindingKind, Severity
 from remit.core.json_value import Json
@@ -60,7 +61,7 @@ def _event(one: ScannedFinding, now: datetime) -> Json:
         "finding_info": _info(one),
         "resources": [_resource(one)],
     }
-    advice: Json = {"desc": plain(remediation(one))}
+    advice: Json = {"desc": plain(one.finding.action)}
     if of_class == _DATA_SECURITY:
         # The class has no place for it.
         event["unmapped"] = {"remediation": advice}

@@ -8,9 +8,10 @@ from typing import Final
 import jinja2
 from markupsafe import Markup
 
-from remit.cli.discover.groups import grouped, open_findings
 from remit.cli.discover.story import size
-from remit.cli.discover.wire import place_text, remediation, seen
+from remit.cli.discover.wire import place_text
+from remit.core.discovery.evidence_text import seen
+from remit.core.discovery.groups import grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScanReport, Standing
 from remit.core.findings.finding import FINDING_MEANINGS, Severity
 from remit.core.safe_text import plain
@@ -64,6 +65,5 @@ def page(report: ScanReport) -> str:
         new=sum(one.standing is Standing.NEW for one in found),
         accepted=[one for one in report.found if one.standing is Standing.ACCEPTED],
         unread=[(why.value, count) for why, count in report.counts.skipped.items() if why in INCOMPLETE],
-        remediation=remediation,
         meanings=FINDING_MEANINGS,
     )

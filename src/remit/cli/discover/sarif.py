@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import quote
 
 import remit
-from remit.cli.discover.wire import evidence_text, remediation
 from remit.core.discovery.discovered import Discovered, FilePlace
+from remit.core.discovery.evidence_text import evidence_text
 from remit.core.discovery.scan import ScannedFinding, ScanReport, Standing
 from remit.core.findings.finding import DISCOVERED, FindingKind, Severity
 from remit.core.json_value import Json
@@ -70,7 +70,7 @@ def _rule(kind: FindingKind) -> Json:
 
 def _result(one: ScannedFinding, rule: int) -> Json:
     finding = one.finding
-    text = f"{finding.says} What to do: {remediation(one)}."
+    text = f"{finding.says} What to do: {one.finding.action}."
     result: dict[str, Json] = {
         "ruleId": finding.kind.value,
         "ruleIndex": rule,

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from remit.cli.discover.groups import FindingGroup, grouped, open_findings
-from remit.cli.discover.wire import counted_severities, place_text, remediation, seen
+from remit.cli.discover.wire import counted_severities, place_text
 from remit.cli.output import terminal
+from remit.core.discovery.evidence_text import seen
+from remit.core.discovery.groups import FindingGroup, grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
 from remit.core.findings.finding import Severity
 from remit.core.json_value import Json
@@ -21,6 +23,13 @@ SHOWN: Final = 12
 _PLACES: Final = 3
 _REACH: Final = 6
 _LONGEST: Final = 400
+_EVIDENCE: Final = 160
+#: Columns of a text: longer lines are hard to read.
+_WIDEST: Final = 100
+#: Agents, and identities beside them, that the story tells of.
+_AGENTS: Final = 8
+_OTHERS: Final = 6
+_FEW_REACHED: Final = 4
 _COLOURS: Final = {
     Severity.CRITICAL: "bold red",
     Severity.HIGH: "red",
@@ -40,15 +49,56 @@ def show(report: ScanReport, *, everything: bool) -> None:
         new = sum(one.standing is Standing.NEW for one in found)
         say = f"{terminal.counted(len(found), 'finding')}: {counted_severities(found)}"
         terminal.say(say + (f"; {new} new" if 0 < new < len(found) else ""), style="bold")
-    shown = found if everything else sorted(found, key=lambda one: one.finding.weight.rank)[:SHOWN]
-    for group in grouped(shown):
-        _group(group, everything=everything)
-    if left := len(found) - len(shown):
+    groups = grouped(found)
+    if len(groups) > 1:
+        _stories(groups)
+    most = {id(one) for one in (found if everything else sorted(found, key=_rank)[:SHOWN])}
+    for group in groups:
+        _group(group, most, everything=everything)
+    if left := len(found) - len(most):
         terminal.say("")
         terminal.say(
             f"{terminal.counted(left, 'more finding')}: `remit discover --all` shows them", style="dim"
         )
     _end(report)
+
+
+def _stories(groups: list[FindingGroup]) -> None:
+    """Tell of each agent in a few lines: whose it is, what it reaches, the worst, and what to do first."""
+    agents = [one for one in groups if one.agent]
+    others = [one for one in groups if one.told and not one.agent]
+    for heading, told, most in (("Agents", agents, _AGENTS), ("Also", others, _OTHERS)):
+        if told:
+            terminal.say("")
+            terminal.say(heading, style="bold")
+        for group in told[:most]:
+            _story(group)
+        if len(told) > most:
+            terminal.say("")
+            terminal.say(f"  and {len(told) - most} more", style="dim")
+
+
+def _story(group: FindingGroup) -> None:
+    worst = group.worst
+    counted = counted_severities([one for one in group.all if one.finding.weight.rank <= 1])
+    about = "  ".join(one for one in (group.does, group.whose, counted) if one)
+    terminal.say("")
+    name = terminal.text(f"  {group.title}  ", _COLOURS[worst.finding.weight])
+    terminal.picture(Text.assemble(name, terminal.text(about, "dim")))
+    lines: list[tuple[str, object]] = []
+    if group.reach:
+        lines.append(("reaches", _some(group.reach, _FEW_REACHED)))
+    lines += [("worst", worst.finding.says[:_LONGEST]), ("first", worst.finding.action)]
+    terminal.picture(Padding(_rows(lines), (0, 0, 0, 2)))
+
+
+def _some(words: Sequence[str], most: int) -> str:
+    more = len(words) - most
+    return "; ".join(words[:most]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _rank(one: ScannedFinding) -> int:
+    return one.finding.weight.rank
 
 
 def _read(report: ScanReport) -> None:
@@ -66,15 +116,24 @@ def _read(report: ScanReport) -> None:
         terminal.say("Saw " + ", ".join(words), style="dim")
 
 
-def _group(group: FindingGroup, *, everything: bool) -> None:
+def _group(group: FindingGroup, shown: set[int], *, everything: bool) -> None:
+    subjects = [those for those in group.subjects if any(id(one) in shown for one in those)]
+    if not subjects:
+        return
     terminal.say("")
-    owner = f"  owner {group.owner}" if group.owner and not group.title.endswith(group.owner) else ""
-    terminal.say(terminal.text(group.title, "bold"), terminal.text(owner, "dim"))
-    for one in group.findings:
-        _finding(one, everything=everything)
+    owner = f"  owner {group.owner}" if group.owner else ""
+    terminal.say(
+        terminal.text("Findings about " if group.agent else "", "bold"),
+        terminal.text(group.title, "bold"),
+        terminal.text(owner, "dim"),
+    )
+    for those in subjects:
+        _subject([one for one in those if id(one) in shown], everything=everything)
 
 
-def _finding(one: ScannedFinding, *, everything: bool) -> None:
+def _subject(those: list[ScannedFinding], *, everything: bool) -> None:
+    """Show what is wrong with one thing: the worst of it in full, the rest in a line each."""
+    one, *others = those
     finding = one.finding
     terminal.say("")
     mark = Text(f"  {finding.weight.value:<9}", style=_COLOURS[finding.weight])
@@ -90,22 +149,26 @@ def _finding(one: ScannedFinding, *, everything: bool) -> None:
         ("steps" if n == 1 else "", f"{n}. {step[:_LONGEST]}") for n, step in enumerate(finding.steps, 1)
     ]
     if finding.reach:
-        reach = finding.reach if everything else finding.reach[:_REACH]
-        more_reach = (
-            f"; and {len(finding.reach) - len(reach)} more" if len(reach) < len(finding.reach) else ""
-        )
-        lines.append(("reaches", "; ".join(reach) + more_reach))
-    lines.append(("do", remediation(one)))
+        lines.append(("reaches", _some(finding.reach, len(finding.reach) if everything else _REACH)))
+    lines.append(("do", one.finding.action))
+    lines += [
+        ("also" if n == 1 else "", f"{other.finding.weight.value}: {other.finding.says[:_LONGEST]}")
+        for n, other in enumerate(others, 1)
+    ]
     since = "new" if one.standing is Standing.NEW else f"since {one.first_seen:%Y-%m-%d}"
-    controls = " ".join(finding.controls)
-    lines.append(("about", Text(f"{controls}{'  ' if controls else ''}{since}  {finding.id}", style="dim")))
+    controls = dict.fromkeys(control for each in those for control in each.finding.controls)
+    ids = "  ".join(each.finding.id for each in those)
+    lines.append(
+        ("about", Text(f"{' '.join(controls)}{'  ' if controls else ''}{since}  {ids}", style="dim"))
+    )
     terminal.picture(Padding(_rows(lines), (0, 0, 0, 11)))
 
 
 def _rows(lines: list[tuple[str, object]]) -> Table:
     made = Table.grid(padding=(0, 2, 0, 0))
+    made.width = min(_WIDEST, terminal.out().width - 11)
     made.add_column(style="dim", no_wrap=True, width=7)
-    made.add_column(overflow="fold")
+    made.add_column(overflow="fold", ratio=1)
     for name, value in lines:
         made.add_row(name, value if isinstance(value, Text) else terminal.text(value))
     return made
@@ -113,8 +176,9 @@ def _rows(lines: list[tuple[str, object]]) -> Table:
 
 def _hanging(mark: Text, says: Text) -> Table:
     made = Table.grid()
+    made.width = min(_WIDEST + 11, terminal.out().width)
     made.add_column(no_wrap=True, width=11)
-    made.add_column(overflow="fold")
+    made.add_column(overflow="fold", ratio=1)
     says.stylize("bold")
     made.add_row(mark, says)
     return made
@@ -122,7 +186,7 @@ def _hanging(mark: Text, says: Text) -> Table:
 
 def _evidence(evidence: dict[str, Json]) -> str:
     told = "; ".join(f"{name} {text}" for name, text in seen(evidence).items())
-    return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
+    return told if len(told) <= _EVIDENCE else told[: _EVIDENCE - 1] + "…"
 
 
 def _end(report: ScanReport) -> None:

@@ -10,13 +10,11 @@ import msgspec
 
 from remit.core.discovery.discovered import FilePlace
 from remit.core.discovery.scan import ScannedFinding, ScanReport
-from remit.core.findings.finding import FINDING_MEANINGS, Severity
+from remit.core.findings.finding import Severity
 from remit.core.json_value import Json
 
 #: The form of the report.
 FORM: Final = 1
-#: Evidence for programs, and what is the title of a group.
-_UNSEEN: Final = frozenset({"fingerprint", "confidence", "rules", "agent", "agents", "client"})
 
 
 def wire(report: ScanReport) -> Json:
@@ -55,7 +53,7 @@ def told(one: ScannedFinding) -> dict[str, Json]:
         "steps": list(finding.steps),
         "reach": list(finding.reach),
         "controls": list(finding.controls),
-        "remediation": remediation(one),
+        "remediation": one.finding.action,
         "first_seen": one.first_seen.isoformat(),
         "last_seen": one.last_seen.isoformat(),
         "because": one.because,
@@ -78,30 +76,6 @@ def place_text(one: FilePlace) -> str:
     )
     text += f" ({one.inside})" if one.inside else ""
     return text + (f" at {one.commit[:12]}" if one.commit else "")
-
-
-def remediation(one: ScannedFinding) -> str:
-    """Return what to do: what the rule says, else what its kind says."""
-    return one.finding.remediation or FINDING_MEANINGS[one.finding.kind].remediation
-
-
-def evidence_text(value: Json, depth: int = 3) -> str:
-    """Return a value of evidence in one line."""
-    if isinstance(value, dict) and depth:
-        return ", ".join(f"{name} {evidence_text(one, depth - 1)}" for name, one in value.items())
-    if isinstance(value, list | tuple) and depth:
-        return ", ".join(evidence_text(one, depth - 1) for one in value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
-
-
-def seen(evidence: dict[str, Json]) -> dict[str, str]:
-    """Return the evidence that helps a person: without what the report says elsewhere."""
-    told = {name: evidence_text(value) for name, value in evidence.items() if name not in _UNSEEN}
-    if told.get("tail"):
-        told = {"secret": f"...{told['tail']}", **told}
-    return {name.replace("_", " "): text for name, text in told.items() if text and name != "tail"}
 
 
 def counted_severities(found: list[ScannedFinding]) -> str:

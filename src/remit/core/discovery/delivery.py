@@ -15,7 +15,7 @@ import msgspec
 from remit.core.credentials.known_secrets import without_secrets
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, FilePlace
 from remit.core.errors import Malformed
-from remit.core.findings.finding import DISCOVERED
+from remit.core.findings.finding import DISCOVERED, FINDING_MEANINGS, Finding
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
 
@@ -86,6 +86,37 @@ def safe_line(text: str, most: int = LINE_CHARS) -> str:
     """Return a text of others as one that can be kept and shown."""
     # Shortened first: a secret across the cut is no longer one, and the work is bounded.
     return without_secrets(plain(text[: 4 * most]))[:most]
+
+
+def discovered_of(finding: Finding) -> Discovered:
+    """Return a kept finding as a scan would tell it; facts in another form are left out."""
+    facts = finding.facts
+    places, evidence = facts.get("places"), facts.get("evidence")
+    return Discovered(
+        kind=finding.kind,
+        about=finding.about,
+        which=finding.id,
+        says=_text(facts.get("says")) or FINDING_MEANINGS[finding.kind].says,
+        places=tuple(
+            FilePlace(file=_text(one.get("file")), inside=_text(one.get("inside")))
+            for one in (places if isinstance(places, list) else [])
+            if isinstance(one, dict)
+        ),
+        severity=finding.severity,
+        owner=finding.owner,
+        evidence=evidence if isinstance(evidence, dict) else {},
+        steps=_texts(facts.get("steps")),
+        reach=_texts(facts.get("reach")),
+        remediation=_text(facts.get("advice")),
+    )
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _place(place: FilePlace) -> dict[str, Json]:

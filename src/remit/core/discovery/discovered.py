@@ -114,6 +114,11 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
         return self.severity or FINDING_MEANINGS[self.kind].severity
 
     @property
+    def action(self) -> str:
+        """What to do: what the rule says, else what its kind says."""
+        return self.remediation or FINDING_MEANINGS[self.kind].remediation
+
+    @property
     def controls(self) -> tuple[str, ...]:
         """The controls that it breaks, such as `NHI2` or `ASI03`."""
         return FINDING_MEANINGS[self.kind].controls

@@ -96,7 +96,7 @@ def drafted(finding: Finding, choices: FixChoices, taken: frozenset[str] = froze
         steps = finding.facts.get("steps")
         lines = [str(one) for one in steps] if isinstance(steps, list) else []
         advice = finding.facts.get("advice")
-        notes = [f"the path: {'; '.join(lines)}"] if lines else []
+        notes = [f"the path: {'; '.join(line.rstrip('.') for line in lines)}"] if lines else []
         notes.append(advice if isinstance(advice, str) and advice else _REMOVE)
         return FixDraft(says="removes the first step of the path at the provider", notes=tuple(notes))
     return FixDraft(says="there is no draft for this kind", notes=(_remediation(finding),))

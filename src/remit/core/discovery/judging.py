@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,19 +16,22 @@ from remit.core.discovery.declared import (
     PermissionExport,
 )
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, ExposedSecret
+from remit.core.discovery.owners import HomeFolders, one_owner
 from remit.core.discovery.privileges.aws.findings import aws_findings
 from remit.core.discovery.privileges.azure.findings import azure_findings
 from remit.core.discovery.privileges.gcp.findings import gcp_findings
 from remit.core.discovery.privileges.github.findings import github_findings
 from remit.core.discovery.privileges.kubernetes.findings import kubernetes_findings
+from remit.core.discovery.scan import ScannedFinding, Standing
 from remit.core.discovery.secrets.findings import secret_findings
 from remit.core.discovery.servers.findings import server_findings
-from remit.core.findings.finding import Severity
+from remit.core.discovery.servers.tool_judges import tool_digests
+from remit.core.findings.finding import FindingKind, Severity
 
 
 class SeenThings(msgspec.Struct, kw_only=True):
     """Everything that the files of a scan held, judged at `now`. `governed` are the upstreams and agents that
-    remit knows.
+    remit knows, `earlier` the digests of tools in an earlier scan.
     """
 
     now: datetime
@@ -38,17 +41,33 @@ class SeenThings(msgspec.Struct, kw_only=True):
     tools: list[DeclaredTool] = []
     exports: list[PermissionExport] = []
     governed: frozenset[str] = frozenset()
+    earlier: Mapping[str, str] = {}
+
+    @property
+    def homes(self) -> HomeFolders:
+        """The home folders among the places."""
+        files = {one.place.file for one in self.secrets}
+        for things in (self.servers, self.agents, self.tools, self.exports):
+            files.update(one.place.file for one in things)
+        return HomeFolders(files)
 
 
 Judge = Callable[[SeenThings], Sequence[Discovered]]
 
 
 def _secrets(seen: SeenThings) -> Sequence[Discovered]:
-    return secret_findings(seen.secrets, seen.agents, seen.servers)
+    return secret_findings(seen.secrets, seen.agents, seen.servers, seen.homes)
 
 
 def _servers(seen: SeenThings) -> Sequence[Discovered]:
-    return server_findings(seen.servers, seen.agents, seen.tools, governed=seen.governed)
+    return server_findings(
+        seen.servers,
+        seen.agents,
+        seen.tools,
+        governed=seen.governed,
+        earlier=seen.earlier,
+        homes=seen.homes,
+    )
 
 
 def _aws(seen: SeenThings) -> Sequence[Discovered]:
@@ -100,4 +119,25 @@ def _order(one: Discovered) -> tuple[int, str, str, str]:
 def _united(first: Discovered, second: Discovered) -> Discovered:
     places = tuple(dict.fromkeys((*first.places, *second.places)))[:MOST_PLACES]
     severity = min((first.weight, second.weight), key=lambda one: Severity(one).rank)
-    return msgspec.structs.replace(first, places=places, severity=severity, owner=first.owner or second.owner)
+    owner = one_owner((first.owner, second.owner))
+    return msgspec.structs.replace(first, places=places, severity=severity, owner=owner)
+
+
+def tools_to_keep(
+    seen: SeenThings, found: Iterable[ScannedFinding], was_read: Callable[[str], bool]
+) -> dict[str, str]:
+    """Return the digests of tools that the next scan compares with.
+
+    A tool that changed keeps its earlier digest until its change is accepted, so that the finding stays open.
+    A tool whose file was not read is kept, too.
+    """
+    kept = {key: one for key, one in seen.earlier.items() if not was_read(key.partition("#")[0])}
+    changed = {
+        str(one.finding.evidence.get("now")): one.standing is Standing.ACCEPTED
+        for one in found
+        if one.finding.kind is FindingKind.TOOL_CHANGED
+    }
+    for key, digest in tool_digests([*seen.tools, *(t for one in seen.servers for t in one.tools)]).items():
+        before = seen.earlier.get(key, digest)
+        kept[key] = digest if changed.get(digest, True) else before
+    return kept

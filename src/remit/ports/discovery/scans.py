@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -134,8 +134,12 @@ class ScanMemory(Protocol):
         """Return the findings of a scope by their ids, with those that are fixed."""
         ...
 
-    def settle(self, scope: str, findings: Sequence[SeenFinding]) -> None:
-        """Replace the findings of a scope, in one commit."""
+    def tools(self, scope: str) -> dict[str, str]:
+        """Return the digests of the tools of a scope, as they were last taken for good."""
+        ...
+
+    def settle(self, scope: str, findings: Sequence[SeenFinding], tools: Mapping[str, str]) -> None:
+        """Replace the findings and the tools of a scope, in one commit."""
         ...
 
 

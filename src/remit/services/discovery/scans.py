@@ -22,7 +22,8 @@ from remit.core.discovery.baseline import Acceptance
 from remit.core.discovery.contents import FileContents
 from remit.core.discovery.discovered import Discovered, ExposedSecret
 from remit.core.discovery.history import continued
-from remit.core.discovery.judging import JUDGES, Judge, SeenThings, merged
+from remit.core.discovery.judging import JUDGES, Judge, SeenThings, merged, tools_to_keep
+from remit.core.discovery.owners import HomeFolders, one_owner
 from remit.core.discovery.scan import INCOMPLETE, ScanCounts, ScanReport, SkippedFile, SkipReason
 from remit.ports.discovery.scans import (
     ChunkSource,
@@ -46,6 +47,8 @@ _LOOKED_UP_AT_ONCE: Final = 500
 _KEPT_AT_ONCE: Final = 1_000
 _KEPT_BYTES: Final = 64 << 20
 _MOST_SKIPPED: Final = 200
+#: Places of a finding whose owners are looked for.
+_OWNED_PLACES: Final = 8
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,14 +99,17 @@ class DiscoveryScans:
         started = self._clock.now()
         run = _Run(self._tree, self._examiner, self._memory, request, progress, started)
         run.read()
-        findings, faults = self._judged(run.seen)
-        findings = [self._owned(one, request.base) for one in findings]
-        now = self._clock.now()
         memory = self._memory
+        run.seen.earlier = memory.tools(request.scope) if memory is not None else {}
+        findings, faults = self._judged(run.seen)
+        homes = run.seen.homes
+        findings = [self._owned(one, request.base, homes) for one in findings]
+        now, was_read = self._clock.now(), _was_read(run.unread, faults)
         seen = memory.seen(request.scope) if memory is not None else {}
-        history = continued(findings, seen, request.accepted, now, _was_read(run.unread, faults))
+        history = continued(findings, seen, request.accepted, now, was_read)
         if memory is not None:
-            memory.settle(request.scope, history.remembered)
+            tools = tools_to_keep(run.seen, history.found, was_read)
+            memory.settle(request.scope, history.remembered, tools)
         return ScanReport(
             base=request.base,
             roots=request.roots,
@@ -127,10 +133,13 @@ class DiscoveryScans:
                 faults.append(f"{name}: {type(fault).__name__}")
         return merged(findings), faults
 
-    def _owned(self, finding: Discovered, base: str) -> Discovered:
-        if finding.owner or not finding.places:
+    def _owned(self, finding: Discovered, base: str, homes: HomeFolders) -> Discovered:
+        if finding.owner:
             return finding
-        owner = self._owners.owner_of(os.path.join(base, finding.places[0].file))
+        files = dict.fromkeys(place.file for place in finding.places[:_OWNED_PLACES])
+        owner = one_owner(
+            homes.person_of(one) or self._owners.owner_of(os.path.join(base, one)) for one in files
+        )
         return msgspec.structs.replace(finding, owner=owner) if owner else finding
 
 

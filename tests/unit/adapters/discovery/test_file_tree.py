@@ -131,3 +131,16 @@ def test_a_file_in_a_home_folder_is_its_person_s() -> None:
     assert CodeOwners().owner_of("/home/ada/.claude/settings.json") == "ada"
     assert CodeOwners().owner_of("/Users/ada/x") == "ada"
     assert CodeOwners().owner_of("/srv/x") == ""
+
+
+@pytest.mark.parametrize("around", [True, False])
+def test_a_copy_of_a_repository_has_its_own_code_owners(tmp_path: Path, around: bool) -> None:
+    """Unless the repository around it names owners: there, a file deeper down counts for nothing."""
+    write(tmp_path, "copies/crm/CODEOWNERS", "copies/crm/a.py", "other.py")
+    (tmp_path / "copies" / "crm" / "CODEOWNERS").write_text("* @org/crm\n")
+    (tmp_path / ".git").mkdir()
+    if around:
+        (tmp_path / "CODEOWNERS").write_text("* @org/all\n")
+    owners = CodeOwners()
+    assert owners.owner_of(str(tmp_path / "copies/crm/a.py")) == ("@org/all" if around else "@org/crm")
+    assert owners.owner_of(str(tmp_path / "other.py")) == ("@org/all" if around else "")

@@ -79,7 +79,7 @@ def test_a_pipeline_fails_on_what_is_open(discover: Discover) -> None:
 
 def test_a_baseline_lets_pass_what_was_accepted_and_nothing_else(discover: Discover) -> None:
     """Under another user's state, too: the baseline holds the key of its fingerprints."""
-    place = str(discover.folder.parent / "baseline.json")
+    place = ".remit-baseline.json"  # In the scanned folder, as in a repository: it is no finding itself.
     assert discover("--baseline", place, "--write-baseline", "--because", "rotated on Friday")[0] == 0
     assert PASSWORD not in Path(place).read_text()
     assert discover("--baseline", place, "--fail-on", "low", "--no-memory")[0] == 0
@@ -100,6 +100,45 @@ def test_a_second_scan_says_since_when(discover: Discover) -> None:
     second = exposed(discover.json(str(discover.folder)))[0]
     assert (first["standing"], second["standing"]) == ("new", "known")
     assert second["first_seen"] == first["first_seen"]
+
+
+def test_a_tool_that_changes_is_found_until_its_change_is_accepted(discover: Discover) -> None:
+    """The memory of a folder keeps what the tool was; another folder knows nothing of it."""
+    place = str(discover.folder.parent / "baseline.json")
+    discover("--baseline", place, "--write-baseline")
+
+    def change(description: str) -> int:
+        tool = {"name": "look", "description": description, "inputSchema": {"type": "object"}}
+        discover.write("tools.json", json.dumps({"server": "weather", "tools": [tool]}))
+        return len([one for one in opened() if one["kind"] == "tool-changed"])
+
+    def opened() -> list[Any]:
+        answer = discover.json("--baseline", place)
+        return [one for one in answer["findings"] if one["standing"] != "accepted"]
+
+    assert change("Return the weather.") == 0
+    assert change("Return the weather of a port.") == 1
+    assert change("Return the weather of a port.") == 1
+    assert change("Return the weather.") == 0
+    assert change("Return the weather of a harbor.") == 1
+    discover("--baseline", place, "--write-baseline", "--because", "read by two people")
+    assert change("Return the weather of a harbor.") == 0
+    assert change("Return the weather of a bay.") == 1
+
+
+def test_what_the_configuration_connects_is_governed(discover: Discover) -> None:
+    """A server of a client with the name of an upstream goes through remit."""
+    server = {"mcpServers": {"notes": {"command": "notes-mcp"}, "crm": {"command": "crm-mcp"}}}
+    discover.write(".mcp.json", json.dumps(server))
+
+    def ungoverned() -> set[str]:
+        found = discover.json()["findings"]
+        return {one["about"] for one in found if one["kind"] == "ungoverned-server"}
+
+    assert ungoverned() == {"server:notes", "server:crm"}
+    assert run(["init", "."]) == 0
+    discover()
+    assert ungoverned() == {"server:crm"}
 
 
 def test_a_report_in_a_file_is_its_owner_s_alone(discover: Discover) -> None:

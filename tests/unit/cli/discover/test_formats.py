@@ -156,5 +156,8 @@ def test_a_terminal_shows_the_worst_first_and_says_what_is_left(capsys: pytest.C
     show(report(), everything=False)
     text = capsys.readouterr().out
     assert "3 findings: 1 critical, 1 high, 1 medium; 2 new" in text
-    assert text.index("Identity arn:aws") < text.index("Agent support-bot") < text.index("Without an owner")
+    assert text.index("about support-bot") < text.index("Elsewhere")
+    story = text[: text.index("Findings about")]
+    assert "deploy-agent  AWS role  1 critical" in story
+    assert "support-bot  agent  owner ada  1 high" in story
     assert "1 accepted by the baseline" in text

@@ -16,7 +16,11 @@ from remit.api.console.event_sentences import sentence_of
 from remit.api.console.evidence_rows import event_row
 from remit.api.console.graphs import GraphEdge, GraphNode, drawn
 from remit.api.console.page import ConsoleRequest, address_of
+from remit.core.discovery.delivery import discovered_of
+from remit.core.discovery.evidence_text import seen
 from remit.core.discovery.fix_drafts import FixChoices, FixDraft, agent_of, drafted
+from remit.core.discovery.groups import FindingGroup, grouped, short
+from remit.core.discovery.scan import ScannedFinding
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import (
@@ -45,6 +49,8 @@ GROUPS: Final = {"severity": "Severity", "owner": "Owner", "subject": "Subject"}
 #: Places, steps and things reached that a page shows; things that its picture shows.
 LISTED: Final = 50
 DRAWN: Final = 6
+#: Agents and identities that the list begins with.
+TOLD: Final = 6
 #: Events among which a finding's history is sought, and those that are shown.
 EVENTS: Final = 5_000
 HISTORY: Final = 40
@@ -87,10 +93,14 @@ async def index(visit: ConsoleRequest) -> Response:
     chosen = [one for one in some if kind in ("", one.kind.value)]
     chosen.sort(key=lambda one: (_group(one, by)[0], one.severity.rank))
     page = _page(visit.asked("page"))
+    narrowed = any((page, sought, kind, wanted, owner)) or state is not FindingState.OPEN
+    stories = [] if narrowed else _stories(found)
     return await visit.show(
         "findings.html",
         rows=_rows(chosen[page * SHOWN : (page + 1) * SHOWN], by),
         following=page + 1 if len(chosen) > (page + 1) * SHOWN else 0,
+        stories=stories[:TOLD],
+        more_stories=stories[TOLD:],
         counts=sorted(counts.items(), key=lambda one: (-one[1], one[0].value)),
         severities=[(one, severities[one]) for one in Severity],
         total=len(found),
@@ -108,6 +118,17 @@ async def index(visit: ConsoleRequest) -> Response:
         meanings=FINDING_MEANINGS,
         pages=PAGES,
     )
+
+
+def _stories(found: Sequence[Finding]) -> list[FindingGroup]:
+    """Return who is at work and worth a few lines, where scans have told of more than one."""
+    ones = [one for one in found if one.kind in DISCOVERED]
+    groups = grouped(
+        ScannedFinding(finding=discovered_of(one), first_seen=one.first_seen, last_seen=one.last_seen)
+        for one in ones
+    )
+    told = [one for one in groups if one.told]
+    return told if len(told) > 1 else []
 
 
 def _rows(found: Sequence[Finding], by: str) -> list[FindingRow]:
@@ -133,7 +154,7 @@ def _group(finding: Finding, by: str) -> tuple[object, str]:
         return finding.owner.lower(), finding.owner or "No owner known"
     if by == "subject":
         kind, _, name = finding.about.partition(":")
-        return finding.about.lower(), f"{kind} {name[:8] + '…' if kind == 'credential' else name}"
+        return finding.about.lower(), f"{kind} {name[:8] + '…' if kind == 'credential' else short(name)}"
     return finding.severity.rank, finding.severity.value.capitalize()
 
 
@@ -160,7 +181,7 @@ async def show(visit: ConsoleRequest) -> Response:
     found = await _finding(visit)
     meaning = FINDING_MEANINGS[found.kind]
     discovered = found.kind in DISCOVERED
-    apart = ("says", "places", "steps", "reach", "evidence") if discovered else ()
+    apart = ("says", "places", "steps", "reach", "evidence", "advice") if discovered else ()
     known = [
         (says, found.facts[name])
         for name, says in meaning.facts.items()
@@ -173,7 +194,8 @@ async def show(visit: ConsoleRequest) -> Response:
         finding=found,
         meaning=meaning,
         facts=[*_evidence(found), *known, *more][:40],
-        says=_one(found.facts.get("says")) if discovered else "",
+        says=_one(found.facts.get("says")).rstrip(".") if discovered else "",
+        advice=_one(found.facts.get("advice")).rstrip(".") if discovered else "",
         places=_places(found) if discovered else [],
         steps=_lines(found.facts.get("steps")) if discovered else [],
         reach=_lines(found.facts.get("reach")) if discovered else [],
@@ -193,7 +215,7 @@ def _evidence(found: Finding) -> list[tuple[str, Json]]:
     evidence = found.facts.get("evidence")
     if not isinstance(evidence, dict) or found.kind not in DISCOVERED:
         return []
-    return [(plain(name)[:80], one) for name, one in evidence.items()]
+    return [(plain(name)[:80], one) for name, one in seen(evidence).items()]
 
 
 def _one(value: Json) -> str:
@@ -230,13 +252,13 @@ def _picture(found: Finding) -> Markup | str:
     if agent:
         nodes.append(GraphNode(key="agent", kind="agent", title=agent, note="uses it"))
     # A fingerprint is long, and says nothing to people.
-    name = f"{name[:8]}…" if kind == "credential" else name
+    name = f"{name[:8]}…" if kind == "credential" else short(name)
     nodes.append(GraphNode(key="subject", kind="others", title=f"{kind} {name}", note=found.kind.value))
     edges = [GraphEdge(start=one.key, end=two.key) for one, two in pairwise(nodes)]
     for number, one in enumerate(reach[:DRAWN]):
         rest = len(reach) - DRAWN if number == DRAWN - 1 else 0
         note = f"and {rest} more" if rest > 0 else "can be reached"
-        nodes.append(GraphNode(key=f"reach {number}", kind="asked", title=one, note=note))
+        nodes.append(GraphNode(key=f"reach {number}", kind="asked", title=one.replace("`", ""), note=note))
         edges.append(GraphEdge(start="subject", end=f"reach {number}"))
     return drawn(nodes, edges, "What can be reached: ")
 

@@ -75,6 +75,19 @@ _HOST: Final = re.compile(
     rb"https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:,]\d{2,5})?)|"
     rb"https?://((?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?)"
 )
+#: The same behind the name of a field: on another line of settings or code, only this tells a target.
+_HOST_FIELD: Final = re.compile(
+    rb"(?i)(?:host(?:name)?|server|machine|addr(?:ess)?|endpoint|ur[il])"
+    rb"[\\\"'`]{0,3}[ ]?[:=][ ]?[\\\"'`]{0,3}"
+    rb"(?:tcp:|https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:,]\d{2,5})?)"
+)
+#: Types whose credentials open one service, wherever they stand: a host beside them is another one's.
+_ONE_SERVICE: Final = re.compile(
+    r"(?:anthropic|aws|digitalocean|discord|facebook|google|groq|hugging-face|linear|mailgun|new-relic|notion|"
+    r"npm|openai|openrouter|pypi|replicate|sendgrid|slack|stripe|telegram|twilio|xai)$"
+)
+#: A credential in remit's own reports: a JSON text with its fingerprint, and nothing else.
+_OUR_NAME: Final = re.compile(rb'"?credential:[0-9a-f]{32}"?')
 #: How far around a secret its user and its target are looked for.
 _NEAR_BYTES: Final = 160
 _NO_USERS: Final = frozenset(
@@ -105,7 +118,7 @@ class SecretDetectors:
         found = list(_detected(data, piece))
         if _UNSEEN in unusual:
             found += _unseen(text, piece)
-        chosen = [one for one in best(found) if one.confidence >= _LEAST]
+        chosen = [one for one in best(found) if one.confidence >= _LEAST and not _our_name(one, data)]
         if len(data) != len(text):
             chosen = _in_characters(data, chosen)
         return [
@@ -128,7 +141,7 @@ class SecretDetectors:
             end=one.end,
             confidence=round(one.confidence, 2),
             user=_told_apart(one.user, one.value),
-            target=_told_apart(one.target, one.value),
+            target="" if _ONE_SERVICE.match(one.type) else _told_apart(one.target, one.value),
             agent=piece.agent,
         )
 
@@ -154,6 +167,12 @@ def tail(value: bytes) -> str:
     return shown[-count:] if count else ""
 
 
+def _our_name(one: Candidate, data: bytes) -> bool:
+    """Return whether it is the name of a credential in a report or a baseline of remit."""
+    around = data[max(0, one.start - 12) : one.end + 1]
+    return b"credential:" in around and _OUR_NAME.fullmatch(around) is not None
+
+
 def _told_apart(words: str, value: bytes) -> str:
     """Return a user or target; empty if it holds the secret, or a part of it, itself."""
     secret = value.decode("utf-8", "replace")
@@ -167,7 +186,7 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
     yield from connection_strings(data)
     prose = piece.kind in _PROSE or bool(piece.speaker)
     for one in _worded(data, piece.kind, prose=prose):
-        yield _placed(one, data)
+        yield _placed(one, data, prose=prose)
     seen = {match.lastindex for match in _RARE.finditer(data)}
     rest = [
         *(passwords_of_calls(data) if _CALL in seen else ()),
@@ -177,7 +196,7 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
         *(secrets_of_lists(data) if prose else ()),
     ]
     for one in rest:
-        yield _placed(one, data)
+        yield _placed(one, data, prose=prose)
     yield from encoded_secrets(data, _of_known_form, escaped=_ESCAPE in seen)
     yield from split_secrets(data, provider_tokens, wrapped=bool(anchors))
     if piece.names:
@@ -211,14 +230,20 @@ def _of_known_form(data: bytes) -> Iterator[Candidate]:
     yield from _worded(data, SourceKind.CONFIG, prose=False)
 
 
-def _placed(one: Candidate, data: bytes) -> Candidate:
+def _placed(one: Candidate, data: bytes, *, prose: bool) -> Candidate:
     """Return a candidate with the user and the target that the text around it names."""
     if one.user and one.target:
         return one
     near = data[max(0, one.start - _NEAR_BYTES) : one.start]
     after = data[one.end : one.end + _NEAR_BYTES]
     user = one.user or _last(_USER, near) or _first(_USER, after)
-    target = one.target or _last(_HOST, near) or _first(_HOST, after)
+    target = one.target
+    if not target and prose:
+        target = _last(_HOST, near) or _first(_HOST, after)
+    elif not target:
+        line, rest = near.rpartition(b"\n")[2], after.partition(b"\n")[0]
+        target = _last(_HOST, line) or _first(_HOST, rest)
+        target = target or _last(_HOST_FIELD, near) or _first(_HOST_FIELD, after)
     return replace(one, user=user, target=target)
 
 

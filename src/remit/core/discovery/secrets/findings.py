@@ -10,6 +10,7 @@ from typing import Final
 
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, ExposedSecret, FilePlace
+from remit.core.discovery.owners import HomeFolders
 from remit.core.findings.finding import FindingKind, Severity
 from remit.core.json_value import Json
 
@@ -53,7 +54,16 @@ _NAMES: Final = {
     "jwt": "the issuer of the token",
     "npm": "npm",
     "pypi": "PyPI",
+    "xai": "xAI",
+    "openrouter": "OpenRouter",
+    "digitalocean": "DigitalOcean",
+    "planetscale": "PlanetScale",
+    "sendgrid": "SendGrid",
 }
+#: Types that say what a secret is, and not what it opens.
+_FORMS: Final = frozenset(
+    {"password", "token", "key", "private-key", "passphrase", "pin", "secret", "http", "ssh"}
+)
 #: What remit puts in the place of a credential, by its type.
 _INSTEAD: Final = {
     "postgresql": "let remit lease a database role to each task (`remit finding fix`), then change it",
@@ -73,7 +83,6 @@ _PRODUCTION: Final = re.compile(r"(?i)(?:^|[^a-z])(?:prod|production|prd|live)(?
 _DEVELOPMENT: Final = re.compile(
     r"(?i)(?:^|[^a-z])(?:dev|develop|development|devel|staging|stage|stg|test|tests|testing|qa|sandbox|local|localhost|demo)(?:[^a-z]|$)"
 )
-_HOME: Final = re.compile(r"(?:^|/)(?:home|Users)/([\w.-]{2,40})/")
 _OF_PERSON: Final = re.compile(
     r"(?:^|/)(?:\.(?:bash|zsh|python|psql|mysql|node_repl)_history|\.netrc|\.git-credentials|\.pgpass|\.aws/credentials|\.ssh/)"
 )
@@ -84,13 +93,19 @@ _OF_AGENT: Final = re.compile(
 
 
 def secret_findings(
-    secrets: Sequence[ExposedSecret], agents: Sequence[DeclaredAgent], servers: Sequence[DeclaredServer]
+    secrets: Sequence[ExposedSecret],
+    agents: Sequence[DeclaredAgent],
+    servers: Sequence[DeclaredServer],
+    homes: HomeFolders | None = None,
 ) -> list[Discovered]:
     """Return what is wrong with the secrets of a scan: for each credential one finding of a kind at most."""
     by_fingerprint: dict[str, list[ExposedSecret]] = defaultdict(list)
+    # The id of an access key is no credential of its own where its secret key was found, too.
+    paired = {one.user for one in secrets if one.rule == "aws-secret-key" and one.user}
     for secret in secrets:
-        by_fingerprint[secret.fingerprint].append(secret)
-    known = _Declarations(agents, servers)
+        if secret.rule != "aws-access-key" or f"AKIA...{secret.tail}" not in paired:
+            by_fingerprint[secret.fingerprint].append(secret)
+    known = _Declarations(agents, servers, homes or HomeFolders())
     findings: list[Discovered] = []
     for copies in by_fingerprint.values():
         credential = _Credential(copies, known)
@@ -102,7 +117,10 @@ def secret_findings(
 class _Declarations:
     """Agents and servers, by the files that they are declared in."""
 
-    def __init__(self, agents: Sequence[DeclaredAgent], servers: Sequence[DeclaredServer]) -> None:
+    def __init__(
+        self, agents: Sequence[DeclaredAgent], servers: Sequence[DeclaredServer], homes: HomeFolders
+    ) -> None:
+        self.homes = homes
         self.agents = {agent.name: agent for agent in agents}
         self.servers = servers
         self.by_file: dict[str, set[str]] = defaultdict(set)
@@ -142,15 +160,15 @@ class _Credential:
     @property
     def called(self) -> str:
         """The credential in words, such as `PostgreSQL password of app at db.prod`."""
-        name = _NAMES.get(self.type, self.type)
-        words = name if name in ("password", "token", "key", "private-key") else f"{name} credential"
+        name = _name(self.type)
+        words = self.type if not name else "web token" if self.type == "jwt" else f"{name} credential"
         of = f" of `{self.user}`" if self.user else ""
         at = f" at `{self.target}`" if self.target else ""
         return f"{words.replace('-', ' ')}{of}{at}"
 
     @property
     def reach(self) -> tuple[str, ...]:
-        name = _NAMES.get(self.type, "" if self.type in ("password", "token", "key") else self.type)
+        name = _name(self.type)
         what = self.target or name
         if not what:
             return ()
@@ -165,8 +183,8 @@ class _Credential:
             return owners.pop()
         if self.user and "@" in self.user and not _SERVICE.search(self.user):
             return self.user
-        homes = {found.group(1) for found in map(_HOME.search, self.files) if found is not None}
-        return homes.pop() if len(homes) == 1 else ""
+        people = {self.known.homes.person_of(file) for file in self.files}
+        return people.pop() if len(people) == 1 else ""
 
     @property
     def production(self) -> bool:
@@ -207,6 +225,11 @@ class _Credential:
             reach=self.reach,
             remediation=remediation or _INSTEAD.get(self.type, ""),
         )
+
+
+def _name(type_: str) -> str:
+    """Return what a type of credential opens, in words; empty where the type does not say that."""
+    return _NAMES.get(type_, "" if type_ in _FORMS else type_.replace("-", " ").title())
 
 
 def _exposed(one: _Credential) -> Iterator[Discovered]:

@@ -3,23 +3,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer, DeclaredTool
 from remit.core.discovery.discovered import MOST_PLACES, Discovered
+from remit.core.discovery.owners import HomeFolders, one_owner
 from remit.core.discovery.servers.agent_judges import of_agents, of_servers_together
 from remit.core.discovery.servers.server_judges import JudgedServer, judged_server
 from remit.core.discovery.servers.server_program import program_of
 from remit.core.discovery.servers.tool_judges import changed, poisoned, shadowed, unbounded
-
-_HOME: Final = re.compile(r"(?:^|/)(?:home|Users)/([A-Za-z0-9][A-Za-z0-9._-]{0,60})(?:/|$)")
-_NOT_PEOPLE: Final = frozenset(
-    {"shared", "public", "runner", "vscode", "node", "ubuntu", "app", "user", "default", "guest"}
-)
 
 
 def server_findings(
@@ -29,6 +23,7 @@ def server_findings(
     *,
     governed: frozenset[str] = frozenset(),
     earlier: Mapping[str, str] | None = None,
+    homes: HomeFolders | None = None,
 ) -> list[Discovered]:
     """Return the findings about servers, agents and tools, each once, with all of its places.
 
@@ -36,11 +31,12 @@ def server_findings(
     earlier scan (`tool_judges.tool_digests`).
     """
     found: list[Discovered] = []
-    judged = [JudgedServer(server=one, program=program_of(one), owner=_owner(one)) for one in servers]
+    homes = homes or HomeFolders()
+    judged = [JudgedServer(server=one, program=program_of(one), owner=_owner(one, homes)) for one in servers]
     for server in judged:
         found += judged_server(server, governed)
     found += of_servers_together([one for one in judged if one.server.name not in governed])
-    found += of_agents([_owned(one) for one in agents], governed)
+    found += of_agents([_owned(one, homes) for one in agents], governed)
     every = _each_once((*tools, *(tool for one in servers for tool in one.tools)))
     for tool in every:
         found += [one for one in (poisoned(tool), changed(tool, earlier or {})) if one is not None]
@@ -63,20 +59,16 @@ def _joined(found: Iterable[Discovered]) -> list[Discovered]:
             continue
         first = one if one.weight.rank < known.weight.rank else known
         places = tuple(dict.fromkeys((*known.places, *one.places)))[:MOST_PLACES]
-        out[one.id] = msgspec.structs.replace(first, places=places, owner=known.owner or one.owner)
+        owner = one_owner((known.owner, one.owner))
+        out[one.id] = msgspec.structs.replace(first, places=places, owner=owner)
     return list(out.values())
 
 
-def _owner(server: DeclaredServer) -> str:
-    return _person(server.place.file, server.project, server.command, *server.arguments)
+def _owner(server: DeclaredServer, homes: HomeFolders) -> str:
+    file = server.place.file
+    return homes.person_of(file) or homes.person_of(server.project, server.command, *server.arguments)
 
 
-def _owned(agent: DeclaredAgent) -> DeclaredAgent:
-    return agent if agent.owner else msgspec.structs.replace(agent, owner=_person(agent.place.file))
-
-
-def _person(*paths: str) -> str:
-    """Return the person whose home the paths are in; empty where they name none, or several."""
-    people = {found[1] for one in paths for found in _HOME.finditer(one.replace("\\", "/")[:1000])}
-    people = {one for one in people if one.lower() not in _NOT_PEOPLE}
-    return people.pop() if len(people) == 1 else ""
+def _owned(agent: DeclaredAgent, homes: HomeFolders) -> DeclaredAgent:
+    owner = agent.owner or homes.person_of(agent.place.file)
+    return msgspec.structs.replace(agent, owner=owner)

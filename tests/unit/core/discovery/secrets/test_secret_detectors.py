@@ -82,6 +82,24 @@ def test_an_address_names_user_and_host() -> None:
     assert one.fingerprint == named("k9@Zq2x7W")
 
 
+def test_a_command_on_the_next_line_is_no_target() -> None:
+    """A field of the same settings is; a key of one provider opens that alone."""
+    value = SECRETS["openai"](Random(3))
+    (one,) = found(f"export OPENAI_API_KEY={value}\npsql -h db.prod.corp", SourceKind.CONFIG)
+    assert (one.type, one.target) == ("openai", "")
+    (one,) = found("export CRM_PASSWORD=k9Zq2x7WvT\npsql -h db.prod.corp", SourceKind.CONFIG)
+    assert one.target == ""
+    (one,) = found("host: db.prod.corp\npassword: k9Zq2x7WvT", SourceKind.CONFIG)
+    assert one.target == "db.prod.corp"
+
+
+def test_a_baseline_of_remit_holds_no_secret() -> None:
+    """It names credentials by fingerprint; the same words around anything else are a secret's."""
+    name = "39ee0b2768c15a3c7f19558b2e51a677"
+    assert not found(f'  "about": "credential:{name}",', SourceKind.CONFIG)
+    assert found(f'"credential": "{name}x"', SourceKind.CONFIG)
+
+
 def test_a_sentence_names_user_and_host() -> None:
     """Prose is read as well."""
     (one,) = found("Connect to db.prod.corp as user `ro`, the password is Sommer2024!x and nothing else.")

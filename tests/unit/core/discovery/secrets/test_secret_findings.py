@@ -40,6 +40,19 @@ def test_a_secret_in_many_places_is_one_finding_with_all_places() -> None:
     assert only(moved, FindingKind.SECRET_EXPOSED).id == one.id
 
 
+def test_the_id_of_an_access_key_and_its_secret_are_one_credential() -> None:
+    """An id that stands alone is still told."""
+    pair = [
+        secret("a", rule="aws-access-key", type="aws", fingerprint="1" * 32, tail="LWMR"),
+        secret("a", rule="aws-secret-key", type="aws", fingerprint="2" * 32, user="AKIA...LWMR"),
+    ]
+    alone = secret("b", rule="aws-access-key", type="aws", fingerprint="3" * 32, tail="XYZ2")
+    exposed = [
+        one for one in secret_findings([*pair, alone], [], []) if one.kind is FindingKind.SECRET_EXPOSED
+    ]
+    assert {one.evidence["fingerprint"] for one in exposed} == {"2" * 32, "3" * 32}
+
+
 def test_two_agents_with_one_secret_share_it() -> None:
     """Both are named."""
     found = secret_findings([secret("a.py", agent="a"), secret("b.py", agent="b")], [], [])

@@ -221,8 +221,10 @@ def _card(tree: Structure) -> DeclaredAgent:
 
 
 def _tools(tree: Structure, names: tuple[str, ...], listed: Span) -> Iterator[DeclaredTool]:
-    """Tools as `tools/list` returns them, with the file's name as their server."""
-    server = tree.chunk.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+    """Tools as `tools/list` returns them, with the server that the file names, or the file's name."""
+    told = tree.root.value.get("server") if isinstance(tree.root.value, dict) else None
+    file = tree.chunk.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+    server = told if isinstance(told, str) and told else file
     for number, span in list(listed.members.items())[:MAX_AGENTS]:
         one = span.value
         if (
