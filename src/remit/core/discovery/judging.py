@@ -28,7 +28,7 @@ from remit.core.findings.finding import Severity
 
 class SeenThings(msgspec.Struct, kw_only=True):
     """Everything that the files of a scan held, judged at `now`. `governed` are the upstreams and agents that
-    remit knows.
+    remit knows. `cut` are the files whose paths of escalation were searched in part.
     """
 
     now: datetime
@@ -38,6 +38,7 @@ class SeenThings(msgspec.Struct, kw_only=True):
     tools: list[DeclaredTool] = []
     exports: list[PermissionExport] = []
     governed: frozenset[str] = frozenset()
+    cut: list[str] = []
 
 
 Judge = Callable[[SeenThings], Sequence[Discovered]]
@@ -52,19 +53,19 @@ def _servers(seen: SeenThings) -> Sequence[Discovered]:
 
 
 def _aws(seen: SeenThings) -> Sequence[Discovered]:
-    return aws_findings(seen.exports, now=seen.now)
+    return aws_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _kubernetes(seen: SeenThings) -> Sequence[Discovered]:
-    return kubernetes_findings(seen.exports, now=seen.now)
+    return kubernetes_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _azure(seen: SeenThings) -> Sequence[Discovered]:
-    return azure_findings(seen.exports, now=seen.now)
+    return azure_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _gcp(seen: SeenThings) -> Sequence[Discovered]:
-    return gcp_findings(seen.exports, now=seen.now)
+    return gcp_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _github(seen: SeenThings) -> Sequence[Discovered]:
