@@ -102,7 +102,12 @@ def _real(user: bytes, password: bytes, host: bytes) -> bool:
     """Return whether an address is none of an example, by its password and its host."""
     low = password.lower()
     bare = host.lower().partition(b":")[0]
-    if low in _EXAMPLES or (low == user.lower() and len(low) < 8) or placeholder(password) or _TEMPLATE.match(password):
+    if (
+        low in _EXAMPLES
+        or (low == user.lower() and len(low) < 8)
+        or placeholder(password)
+        or _TEMPLATE.match(password)
+    ):
         return False
     if bare.endswith(_EXAMPLE_HOSTS[:3]) or bare in _EXAMPLE_HOSTS:
         return random_like(password)

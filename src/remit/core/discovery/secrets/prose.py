@@ -134,7 +134,9 @@ _ACCOUNT: Final = compiled(
 _SIGN_OF_CHOICE: Final = re.compile(rb"[!#$%*^?~]")
 _ENDS_IN_DIGITS: Final = re.compile(rb"[A-Za-z]+\d{2,}\Z")
 _SIGN_OF_PASSWORD: Final = re.compile(rb"[!#$%&*+?^~]")
-_AFTER: Final = re.compile(rb"(?:&(?:quot|lt|gt|#39|#34);|\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)")
+_AFTER: Final = re.compile(
+    rb"(?:&(?:quot|lt|gt|#39|#34);|\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)"
+)
 #: How far behind the word a value can begin, and how long a table can be.
 _REACH_BYTES: Final = 420
 _NEAR_BYTES: Final = 200
@@ -188,7 +190,9 @@ def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
 def _chosen(value: bytes) -> bool:
     """Return whether a value behind a mere `and` or `with` looks like a password, and no name of code."""
     return b"::" not in value and (
-        random_like(value) or _SIGN_OF_CHOICE.search(value) is not None or _ENDS_IN_DIGITS.match(value) is not None
+        random_like(value)
+        or _SIGN_OF_CHOICE.search(value) is not None
+        or _ENDS_IN_DIGITS.match(value) is not None
     )
 
 
