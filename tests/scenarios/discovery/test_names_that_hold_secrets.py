@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -29,11 +30,12 @@ from remit.core.discovery.scan import ScanReport, SkipReason
 from remit.core.discovery.secrets.detectors import SecretDetectors
 from remit.core.discovery.sources.readers import read
 from remit.services.discovery.scans import ScanRequest
+from tests.secrets_corpus.values import SECRETS
 
 KEY = b"k" * 32
-#: Made here, so that no file of this repository holds it.
-TOKEN = "".join(("gl", "pat-", "4xQ7bN2vK9mZ1cR8tW5y"))
-PASSWORD = "".join(("Hv9", "#kq2", "Lw7z"))
+#: Drawn here, so that no file of this repository holds it.
+TOKEN = SECRETS["ghp"](Random(7))
+PASSWORD = "Hv9#kq2Lw7z"
 
 
 def scanned(tree: Path, state: Path | None = None) -> ScanReport:

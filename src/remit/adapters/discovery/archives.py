@@ -72,8 +72,8 @@ def archive_chunks(
 ) -> Iterator[FileChunk]:
     """Yield the members of an archive of `size` bytes, as files `ARCHIVE!/MEMBER`, up to the first fault.
 
-    `source` can seek. Memory stays at a few chunks, and at 32 MiB for an archive in an archive. What the bounds
-    leave out is added to `missed`.
+    `source` can seek. Memory stays at a few chunks, and at 32 MiB for an archive in an archive. What the
+    bounds leave out is added to `missed`.
     """
     bounds = _Bounds(size, missed if missed is not None else [])
     try:

@@ -138,7 +138,7 @@ class DiscoveryScans:
         return merged(findings), faults
 
     def _secrets_of_names(self, findings: list[Discovered], unread: set[str]) -> dict[str, str]:
-        """Return the secrets in names of files, such as an address with its token, that a report would tell."""
+        """Return the secrets in names of files, such as an address with a token, that would be told."""
         names = {place.file for one in findings for place in one.places} | unread
         return secret_texts(sorted(names), self._detectors, SourceKind.CONFIG)
 
