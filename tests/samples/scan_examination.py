@@ -49,6 +49,8 @@ def read(chunk: FileChunk) -> Iterator[Read]:
 class Detectors:
     """Finds `demo-...`."""
 
+    left_out = 0
+
     def __init__(self, key: bytes) -> None:
         self._key = key
 

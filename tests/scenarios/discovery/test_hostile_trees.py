@@ -80,6 +80,7 @@ class Scans:
                 memory=memory,
                 owners=CodeOwners(),
                 clock=SystemClock(),
+                detectors=EXAMINATION.detectors(KEY),
                 judges=self.judges,
             )
             root = str(self.tree)
@@ -191,6 +192,7 @@ def test_a_file_that_becomes_a_pipe_after_the_walk_is_not_waited_for(scans: Scan
         memory=None,
         owners=CodeOwners(),
         clock=SystemClock(),
+        detectors=EXAMINATION.detectors(KEY),
         judges={"all": judge},
     )
     root = str(scans.tree)

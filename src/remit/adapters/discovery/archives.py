@@ -45,7 +45,8 @@ class _Spent(Exception):
 
 
 class _Bounds:
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, missed: list[str]) -> None:
+        self.missed = missed
         self._most = min(MAX_BYTES, max(_FREE_BYTES, size * _MOST_RATIO))
         self._members = MAX_MEMBERS
 
@@ -66,13 +67,21 @@ def is_archive(head: bytes) -> bool:
     return head.startswith((_GZIP, _BZIP, _ZIP)) or head[257:262] == b"ustar"
 
 
-def archive_chunks(source: IO[bytes], file: str, size: int) -> Iterator[FileChunk]:
+def archive_chunks(
+    source: IO[bytes], file: str, size: int, missed: list[str] | None = None
+) -> Iterator[FileChunk]:
     """Yield the members of an archive of `size` bytes, as files `ARCHIVE!/MEMBER`, up to the first fault.
 
-    `source` can seek. Memory stays at a few chunks, and at 32 MiB for an archive in an archive.
+    `source` can seek. Memory stays at a few chunks, and at 32 MiB for an archive in an archive. What the
+    bounds leave out is added to `missed`.
     """
-    with contextlib.suppress(_Spent, *_FAULTS):
-        yield from _members(source, file, _Bounds(size), MAX_DEPTH)
+    bounds = _Bounds(size, missed if missed is not None else [])
+    try:
+        yield from _members(source, file, bounds, MAX_DEPTH)
+    except _Spent:
+        bounds.missed.append(file)
+    except _FAULTS:
+        return
 
 
 def _members(source: IO[bytes], file: str, bounds: _Bounds, depth: int) -> Iterator[FileChunk]:
@@ -137,10 +146,12 @@ def _read(member: IO[bytes] | io.RawIOBase, file: str, bounds: _Bounds, depth: i
     head = inner.peek(512)[:512]
     if not is_archive(head):
         yield from stream_chunks(inner.read, file)
-    elif depth > 1:
-        held = inner.read(_MAX_INNER + 1)
-        if len(held) <= _MAX_INNER:
-            yield from _members(io.BytesIO(held), file, bounds, depth - 1)
+        return
+    held = inner.read(_MAX_INNER + 1) if depth > 1 else b""
+    if depth <= 1 or len(held) > _MAX_INNER:
+        bounds.missed.append(file)
+    else:
+        yield from _members(io.BytesIO(held), file, bounds, depth - 1)
 
 
 class _Spending(io.RawIOBase):

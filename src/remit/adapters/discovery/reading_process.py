@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Final
@@ -28,6 +29,8 @@ from remit.ports.discovery.scans import FileStamp
 
 #: Address space of a reading process: a file that needs more costs itself, not the machine.
 MEMORY_BYTES: Final = 3 << 30
+#: How old a file's times are before they tell of each change.
+_TICK_NS: Final = 20_000_000
 
 
 class FileJob(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -138,9 +141,10 @@ class _Reading:
         bounds = self._bounds
         descriptor, status = opened(job.path)
         try:
-            stamp = FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+            stamp = stamp_of(status, time.time_ns())
             size = min(status.st_size, bounds.file_bytes)
-            parts = expanded_chunks(descriptor, os.fsdecode(job.path), job.file, size)
+            missed: list[str] = []
+            parts = expanded_chunks(descriptor, os.fsdecode(job.path), job.file, size, missed)
             if parts is None and is_binary(os.pread(descriptor, HEAD_BYTES, 0)):
                 return ReadResult(contents=FileContents(), stamp=stamp, why=SkipReason.BINARY)
             digest = self._digest(descriptor, size)
@@ -152,7 +156,7 @@ class _Reading:
             contents = contents_of(self._alive(parts), self._read, self._detectors)
         finally:
             os.close(descriptor)
-        cut = size < status.st_size
+        cut = size < status.st_size or bool(missed)
         return ReadResult(contents=contents, stamp=stamp, digest=digest, read_bytes=size, cut=cut)
 
     def _digest(self, descriptor: int, size: int) -> bytes:
@@ -170,3 +174,12 @@ class _Reading:
             if number:
                 self._connection.send_bytes(_ALIVE)
             yield part
+
+
+def stamp_of(status: os.stat_result, now_ns: int) -> FileStamp:
+    """Return the stamp of a file; that of a file that was just changed equals no later one.
+
+    Times of files are coarse: a second change in the same tick leaves them as they are.
+    """
+    fresh = now_ns - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK_NS
+    return FileStamp(status.st_size, status.st_mtime_ns, 0 if fresh else status.st_ctime_ns, status.st_ino)

@@ -130,6 +130,8 @@ def _environment() -> dict[str, str]:
         "LC_ALL": "C",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_NO_LAZY_FETCH": "1",
+        # A repository may allow a protocol that names a program; older `git` fetches what is missing.
+        "GIT_ALLOW_PROTOCOL": "",
     }
 
 

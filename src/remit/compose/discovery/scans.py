@@ -70,6 +70,7 @@ def discovery_scans(
         memory=memory,
         owners=CodeOwners(),
         clock=SystemClock(),
+        detectors=SecretDetectors(key),
     )
 
 

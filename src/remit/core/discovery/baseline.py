@@ -16,6 +16,7 @@ import msgspec
 
 from remit.core.discovery.scan import ScannedFinding
 from remit.core.errors import ConfigInvalid
+from remit.core.findings.finding import Severity
 
 #: The form of the file.
 FORM: Final = 1
@@ -33,10 +34,12 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     says: str = ""
     because: str = ""
     until: datetime | None = None
+    severity: Severity | None = None
 
-    def holds(self, now: datetime) -> bool:
-        """Return whether the acceptance has not ended."""
-        return self.until is None or now < self.until
+    def holds(self, now: datetime, weight: Severity) -> bool:
+        """Return whether it has not ended, and the finding is no more severe than what was accepted."""
+        ended = self.until is not None and now >= self.until
+        return not ended and (self.severity is None or weight.rank >= self.severity.rank)
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +94,7 @@ def with_accepted(
     for one in found:
         finding = one.finding
         known = before.get(finding.id)
-        if known is not None and known.holds(now):
+        if known is not None and known.holds(now, finding.weight):
             accepted.append(known)
             continue
         accepted.append(
@@ -103,6 +106,7 @@ def with_accepted(
                 says=finding.says,
                 because=because,
                 until=until,
+                severity=finding.weight,
             )
         )
     accepted.sort(key=lambda one: (one.file, one.kind, one.id))

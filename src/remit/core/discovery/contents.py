@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one file held: the secrets of its pieces, and its declarations.
 
-A worker makes it, next to the text. What leaves the worker names secrets by fingerprint: declarations
-are scrubbed of each secret that a detector found in the file.
+A worker makes it, next to the text. What leaves the worker names secrets by fingerprint: declarations, and
+what is told of secrets, are scrubbed of each secret that a detector found in the file or in their own texts.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -21,18 +22,26 @@ from remit.core.discovery.declared import (
     PermissionExport,
     Read,
 )
-from remit.core.discovery.discovered import ExposedSecret, Piece
-from remit.core.json_value import Json
+from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
 
 #: Most secrets and declarations of one file; the rest is counted.
 MOST_SECRETS: Final = 2_000
 MOST_DECLARATIONS: Final = 2_000
 #: A shorter text is not replaced in declarations: it would be found in ordinary words.
 _SHORTEST: Final = 4
+#: What stands between texts that are searched together: no detector reads across it.
+_APART: Final = "\n\x00\n"
+
+T = TypeVar("T")
 
 
 class FindsSecrets(Protocol):
-    """What finds secrets in a piece of text, such as `secrets.detectors.SecretDetectors`."""
+    """What finds secrets in a piece of text, such as `secrets.detectors.SecretDetectors`.
+
+    `left_out` counts what it did not look at so far, in texts made to take long.
+    """
+
+    left_out: int
 
     def find(self, piece: Piece) -> list[ExposedSecret]:
         """Return the secrets of a piece, in its order."""
@@ -69,7 +78,7 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
     declared: list[Declaration] = []
     texts: dict[str, str] = {}
     at: dict[tuple[str, str, str, int | str], int] = {}
-    left_out = 0
+    left_out, before = 0, detectors.left_out
     for chunk in chunks:
         for one in read(chunk):
             if not isinstance(one, Piece):
@@ -81,22 +90,29 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
                     left_out += 1
                 continue
             for secret in detectors.find(one):
+                text = one.text[secret.start : secret.end]
                 place = secret.place
                 key = secret.fingerprint, place.file, place.commit, place.line or place.inside
+                if key not in at and len(secrets) >= MOST_SECRETS:
+                    left_out += 1
+                    continue
+                if len(text) >= _SHORTEST:
+                    texts[text] = _shown(secret)
                 if key in at:
                     # Two readers saw the same text: the one that knows whose it is counts.
                     secrets[at[key]] = secret if secret.agent else secrets[at[key]]
                     continue
-                if len(secrets) >= MOST_SECRETS:
-                    left_out += 1
-                    continue
                 at[key] = len(secrets)
                 secrets.append(secret)
-                text = one.text[secret.start : secret.end]
-                if len(text) >= _SHORTEST:
-                    texts[text] = f"[secret ...{secret.tail}]"
+    if len(secrets) >= MOST_SECRETS and left_out:
+        # A secret that is not listed could stand in a declaration.
+        left_out += len(declared)
+        declared = []
+    texts |= _secrets_of_names(secrets, declared, detectors)
+    left_out += detectors.left_out - before
     if texts:
         declared = [scrubbed(one, texts) for one in declared]
+        secrets = [_told(one, texts) for one in secrets]
     return FileContents(
         secrets=tuple(secrets),
         servers=tuple(one for one in declared if isinstance(one, DeclaredServer)),
@@ -107,8 +123,49 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
     )
 
 
-def scrubbed(declaration: Declaration, texts: dict[str, str]) -> Declaration:
-    """Return a declaration in which each of the texts is replaced."""
+def _secrets_of_names(
+    secrets: list[ExposedSecret], declared: list[Declaration], detectors: FindsSecrets
+) -> dict[str, str]:
+    """Return the secrets in texts that no reader yields as pieces: names, keys, places, users."""
+    told = [(one.place.inside, one.user, one.target, one.agent) for one in secrets]
+    exports = [one for one in declared if isinstance(one, PermissionExport)]
+    others = [one for one in declared if not isinstance(one, PermissionExport)]
+    # A document of permissions has no sentences.
+    return secret_texts(texts_of([told, others]), detectors) | secret_texts(
+        texts_of(exports), detectors, SourceKind.CONFIG
+    )
+
+
+def texts_of(value: object) -> dict[str, None]:
+    """Return the distinct texts in a value, in their order."""
+    found: dict[str, None] = {}
+
+    def seen(text: str) -> str:
+        found[text] = None
+        return text
+
+    _each_text(value, seen)
+    return found
+
+
+def secret_texts(
+    texts: Iterable[str], detectors: FindsSecrets, kind: SourceKind = SourceKind.PROSE
+) -> dict[str, str]:
+    """Return the secrets that stand in short texts, each with what is shown in its place."""
+    joined = _APART.join(one for one in texts if len(one) >= _SHORTEST)
+    if not joined:
+        return {}
+    found = detectors.find(Piece(text=joined, place=FilePlace(file=""), kind=kind))
+    shown = {joined[one.start : one.end]: _shown(one) for one in found}
+    return {text: mark for text, mark in shown.items() if len(text) >= _SHORTEST and "\x00" not in text}
+
+
+def _shown(secret: ExposedSecret) -> str:
+    return f"[secret ...{secret.tail}]"
+
+
+def scrubbed(value: T, texts: dict[str, str]) -> T:
+    """Return a value in which each of the texts is replaced."""
     longest_first = sorted(texts, key=len, reverse=True)
 
     def without(text: str) -> str:
@@ -117,23 +174,37 @@ def scrubbed(declaration: Declaration, texts: dict[str, str]) -> Declaration:
                 text = text.replace(one, texts[one])
         return text
 
-    return msgspec.convert(_each_text(msgspec.to_builtins(declaration), without), type(declaration))
+    return _each_text(value, without)
+
+
+def _told(secret: ExposedSecret, texts: dict[str, str]) -> ExposedSecret:
+    """Return a secret whose place and account hold no other one; the name of its file stays."""
+    place = msgspec.structs.replace(secret.place, inside=scrubbed(secret.place.inside, texts))
+    user, target, agent = scrubbed((secret.user, secret.target, secret.agent), texts)
+    return msgspec.structs.replace(secret, place=place, user=user, target=target, agent=agent)
 
 
 def encodable(contents: FileContents) -> FileContents:
     """Return contents that can be encoded: halves of surrogate pairs, which JSON can hold, are replaced."""
-    return msgspec.convert(_each_text(msgspec.to_builtins(contents), _whole_characters), FileContents)
+    return _each_text(contents, _whole_characters)
 
 
 def _whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _each_text(value: Json, changed: Callable[[str], str]) -> Json:
-    if isinstance(value, str):
-        return changed(value)
-    if isinstance(value, list | tuple):
-        return [_each_text(one, changed) for one in value]
-    if isinstance(value, dict):
-        return {changed(name): _each_text(one, changed) for name, one in value.items()}
-    return value
+def _each_text(value: T, changed: Callable[[str], str]) -> T:
+    """Return a value with each text in it changed; enumerations are no texts."""
+    made: object = value
+    if isinstance(value, enum.Enum):
+        pass
+    elif isinstance(value, str):
+        made = changed(value)
+    elif isinstance(value, list | tuple):
+        made = type(value)(_each_text(one, changed) for one in value)
+    elif isinstance(value, dict):
+        made = {changed(name): _each_text(one, changed) for name, one in value.items()}
+    elif isinstance(value, msgspec.Struct):
+        fields = {name: _each_text(getattr(value, name), changed) for name in value.__struct_fields__}
+        made = msgspec.structs.replace(value, **fields)
+    return cast(T, made)

@@ -42,7 +42,7 @@ def continued(
         first = before.first_seen if before is not None else now
         standing = Standing.NEW if before is None or before.fixed is not None else Standing.KNOWN
         acceptance = accepted.get(one.id)
-        if acceptance is not None and acceptance.holds(now):
+        if acceptance is not None and acceptance.holds(now, one.weight):
             standing = Standing.ACCEPTED
         found[one.id] = ScannedFinding(
             finding=one,

@@ -31,7 +31,8 @@ from remit.core.findings.finding import FindingKind, Severity
 
 class SeenThings(msgspec.Struct, kw_only=True):
     """Everything that the files of a scan held, judged at `now`. `governed` are the upstreams and agents that
-    remit knows, `earlier` the digests of tools in an earlier scan.
+    remit knows, `earlier` the digests of tools in an earlier scan. `cut` are the files whose paths of
+    escalation were searched in part.
     """
 
     now: datetime
@@ -42,6 +43,7 @@ class SeenThings(msgspec.Struct, kw_only=True):
     exports: list[PermissionExport] = []
     governed: frozenset[str] = frozenset()
     earlier: Mapping[str, str] = {}
+    cut: list[str] = []
 
     @property
     def homes(self) -> HomeFolders:
@@ -71,19 +73,19 @@ def _servers(seen: SeenThings) -> Sequence[Discovered]:
 
 
 def _aws(seen: SeenThings) -> Sequence[Discovered]:
-    return aws_findings(seen.exports, now=seen.now)
+    return aws_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _kubernetes(seen: SeenThings) -> Sequence[Discovered]:
-    return kubernetes_findings(seen.exports, now=seen.now)
+    return kubernetes_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _azure(seen: SeenThings) -> Sequence[Discovered]:
-    return azure_findings(seen.exports, now=seen.now)
+    return azure_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _gcp(seen: SeenThings) -> Sequence[Discovered]:
-    return gcp_findings(seen.exports, now=seen.now)
+    return gcp_findings(seen.exports, now=seen.now, cut=seen.cut)
 
 
 def _github(seen: SeenThings) -> Sequence[Discovered]:

@@ -26,6 +26,8 @@ class SkipReason(enum.StrEnum):
     BROKEN = "ended the process that read it"
     FAULTY = "could not be read"
     BOUND = "more than a scan may read"
+    MANY = "holding more than one file may yield"
+    PART = "searched for escalation paths in part"
 
 
 #: Reasons after which a scan has not seen everything, so that what it did not find may still be there.
@@ -38,6 +40,8 @@ INCOMPLETE = frozenset(
         SkipReason.BROKEN,
         SkipReason.FAULTY,
         SkipReason.BOUND,
+        SkipReason.MANY,
+        SkipReason.PART,
     }
 )
 

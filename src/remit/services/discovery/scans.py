@@ -19,8 +19,8 @@ from typing import Final
 import msgspec
 
 from remit.core.discovery.baseline import Acceptance
-from remit.core.discovery.contents import FileContents
-from remit.core.discovery.discovered import Discovered, ExposedSecret
+from remit.core.discovery.contents import FileContents, FindsSecrets, scrubbed, secret_texts
+from remit.core.discovery.discovered import Discovered, ExposedSecret, SourceKind
 from remit.core.discovery.history import continued
 from remit.core.discovery.judging import JUDGES, Judge, SeenThings, merged, tools_to_keep
 from remit.core.discovery.owners import HomeFolders, one_owner
@@ -83,11 +83,16 @@ class DiscoveryScans:
         memory: ScanMemory | None,
         owners: FileOwners,
         clock: Clock,
+        detectors: FindsSecrets,
         judges: Mapping[str, Judge] = JUDGES,
     ) -> None:
-        """Take the ports. Without `memory`, every file is read, and there is no history."""
+        """Take the ports. Without `memory`, every file is read, and there is no history.
+
+        `detectors` look at the names of files.
+        """
         self._tree, self._examiner, self._memory = tree, examiner, memory
         self._owners, self._clock, self._judges = owners, clock, judges
+        self._detectors = detectors
 
     def scan(
         self, request: ScanRequest, progress: Callable[[ScanProgress], None] | None = None
@@ -102,8 +107,13 @@ class DiscoveryScans:
         memory = self._memory
         run.seen.earlier = memory.tools(request.scope) if memory is not None else {}
         findings, faults = self._judged(run.seen)
+        run.skip(SkippedFile(file=one, why=SkipReason.PART) for one in dict.fromkeys(run.seen.cut))
         homes = run.seen.homes
         findings = [self._owned(one, request.base, homes) for one in findings]
+        named = self._secrets_of_names(findings, run.unread)
+        if named:
+            findings = merged(scrubbed(findings, named))
+            run.unread, run.skipped = set(scrubbed([*run.unread], named)), scrubbed(run.skipped, named)
         now, was_read = self._clock.now(), _was_read(run.unread, faults)
         seen = memory.seen(request.scope) if memory is not None else {}
         history = continued(findings, seen, request.accepted, now, was_read)
@@ -133,6 +143,11 @@ class DiscoveryScans:
                 faults.append(f"{name}: {type(fault).__name__}")
         return merged(findings), faults
 
+    def _secrets_of_names(self, findings: list[Discovered], unread: set[str]) -> dict[str, str]:
+        """Return the secrets in names of files, such as an address with a token, that would be told."""
+        names = {place.file for one in findings for place in one.places} | unread
+        return secret_texts(sorted(names), self._detectors, SourceKind.CONFIG)
+
     def _owned(self, finding: Discovered, base: str, homes: HomeFolders) -> Discovered:
         if finding.owner:
             return finding
@@ -149,7 +164,8 @@ def _was_read(unread: set[str], faults: list[str]) -> Callable[[str], bool]:
     def told(file: str) -> bool:
         if faults or "." in unread:
             return False
-        folder = file
+        # A member of an archive, or a table, was read if its file was.
+        folder = file.partition("!/")[0]
         while folder:
             if folder in unread:
                 return False
@@ -193,6 +209,11 @@ class _Run:
         if self._memory is not None and not self.unread:
             for root in self._request.roots:
                 self._memory.forget(root, except_for=lambda path: hash(path) in self._paths)
+
+    def skip(self, some: Iterable[SkippedFile]) -> None:
+        """Tell files that were not read, or not judged, to their end."""
+        for one in some:
+            self._skip(one)
 
     def _work(self) -> Iterator[Work]:
         for some in _batches(self._walked(), _LOOKED_UP_AT_ONCE):
@@ -250,8 +271,8 @@ class _Run:
         self.counts.read_bytes += one.read_bytes
         self.counts.left_out += contents.left_out
         self._add(contents)
-        if one.cut:
-            self._skip(SkippedFile(file=one.file, why=SkipReason.LARGE))
+        if one.cut or contents.left_out:
+            self._skip(SkippedFile(file=one.file, why=SkipReason.LARGE if one.cut else SkipReason.MANY))
         if one.path and one.stamp is not None:
             self._places.pop(one.path, None)
             self._remember(

@@ -126,7 +126,8 @@ def test_open_files_are_expanded_by_what_they_begin_with(tmp_path: Path) -> None
     for name, expected in ((path, ["f!/t.jsonl"]), (str(other), None)):
         descriptor = os.open(name, os.O_RDONLY)
         try:
-            found = expanded_chunks(descriptor, f"/proc/self/fd/{descriptor}", "f", os.path.getsize(name))
+            place = f"/proc/self/fd/{descriptor}"
+            found = expanded_chunks(descriptor, place, "f", os.path.getsize(name), [])
             assert (None if found is None else [one.file for one in found]) == expected
         finally:
             os.close(descriptor)

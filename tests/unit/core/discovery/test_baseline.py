@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from remit.core.discovery.baseline import Acceptance, Baseline, read_baseline, with_accepted, written
@@ -25,6 +26,16 @@ def test_an_acceptance_holds_until_its_end() -> None:
     accepted = {finding.id: Acceptance(id=finding.id, because="known", until=NOW)}
     for now, standing in ((NOW - timedelta(seconds=1), Standing.ACCEPTED), (NOW, Standing.NEW)):
         history = continued([finding], {}, accepted, now, lambda file: True)
+        assert history.found[0].standing is standing
+
+
+def test_an_acceptance_does_not_cover_what_has_become_worse() -> None:
+    """What was accepted as medium is open again as critical."""
+    mild = msgspec.structs.replace(exposed(), severity=Severity.MEDIUM)
+    made = with_accepted(Baseline(key=KEY), [scanned(mild)], "a test key", None, NOW)
+    for severity, standing in ((Severity.MEDIUM, Standing.ACCEPTED), (Severity.CRITICAL, Standing.NEW)):
+        now = msgspec.structs.replace(mild, severity=severity)
+        history = continued([now], {}, made.by_id, NOW, lambda file: True)
         assert history.found[0].standing is standing
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Final
 
 import msgspec
@@ -79,7 +78,7 @@ class StepSearch:
     """Finds the paths of a set of identities. `weights` are the nodes that are worth reaching.
 
     `gains` says whether a target that has no weight has rights that the start lacks, `holds` whether a start
-    has all of a target that has a weight.
+    has all of a target that has a weight. A search that met its bounds is not `complete`.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class StepSearch:
     ) -> None:
         self._starts = sorted(set(starts))
         self._weights, self._gains, self._holds = weights, gains, holds
-        self._steps = _explored(self._starts, steps_of, weights)
+        self._steps, self.complete = _explored(self._starts, steps_of, weights)
         self._ways = {level: self._toward(level) for level in _LEVELS}
 
     def paths(self) -> list[StepPath]:
@@ -128,7 +127,9 @@ class StepSearch:
     def _members(self, step: PathStep) -> list[tuple[PathStep, ...]]:
         if step.target in self._weights:
             return []
-        chosen = list(islice((s for s in self._steps.get(step.target, ()) if s.choice), MOST_MEMBERS))
+        every = [s for s in self._steps.get(step.target, ()) if s.choice]
+        self.complete = self.complete and len(every) <= MOST_MEMBERS
+        chosen = every[:MOST_MEMBERS]
         return [(step, member) for member in chosen] or [(step,)]
 
     def _followed(self, start: str, step: PathStep, level: Severity) -> tuple[PathStep, ...] | None:
@@ -185,19 +186,22 @@ def _kept(steps: list[PathStep], weights: Mapping[str, Severity]) -> list[PathSt
 
 def _explored(
     starts: list[str], steps_of: Callable[[str], Sequence[PathStep]], weights: Mapping[str, Severity]
-) -> dict[str, list[PathStep]]:
+) -> tuple[dict[str, list[PathStep]], bool]:
+    """Return the steps of each node that can be reached, and whether these are all."""
     steps: dict[str, list[PathStep]] = {}
-    waiting, total = list(reversed(starts)), 0
+    waiting, total, complete = list(reversed(starts)), 0, True
     seen = set(starts)
     while waiting and len(steps) < MOST_NODES and total < MOST_STEPS:
         node = waiting.pop()
-        steps[node] = _kept(sorted(step for step in set(steps_of(node)) if step.target != node), weights)
+        every = sorted(step for step in set(steps_of(node)) if step.target != node)
+        steps[node] = _kept(every, weights)
+        complete = complete and len(steps[node]) == len(every)
         total += len(steps[node])
         for step in reversed(steps[node]):
             if step.target not in seen:
                 seen.add(step.target)
                 waiting.append(step.target)
-    return steps
+    return steps, complete and not waiting
 
 
 def _eased(level: Severity, steps: Sequence[PathStep]) -> Severity:

@@ -85,6 +85,12 @@ _PROGRAMS: Final = re.compile(
     rb"helm registry login|smbclient|"
     rb"az login|redis-cli|mongosh?|mongodump)\b"
 )
+#: Code without quotes: a bracket, a path of names, the name of a type.
+_CODE: Final = re.compile(
+    rb"[()\[\]{}]|\A[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\Z|\A[A-Z]\w*(?:Key|Token|Secret|Password|Credentials?)\Z"
+)
+#: A word behind these is a part of a name: of a resource (`arn:aws:...:123456789012:secret:x`) or a type.
+_APART: Final = re.compile(rb"(?:::|:\d{12}:)[A-Za-z]{0,30}\Z")
 #: How far before a flag its program stands.
 _LINE_BYTES: Final = 400
 
@@ -103,12 +109,12 @@ _OTHER: Final = re.compile(
     rb"issuer|audience|created|updated|rotation|source|location|arn|group|role|owner|key_?id|parser|"
     rb"handler|service|client|"
     rb"context|input|output|test|tests|spec|schema|model|doc|docs|help|example|event|events|template|"
-    rb"strategy|vault)$"
+    rb"strategy|vault|re|regexp?|enc|mgr|sec|secs|seconds|minutes|hours|days|ms)$"
 )
 _COUNTS: Final = re.compile(
     rb"(?i)(?:max|min|num|total|input|output|prompt|completion|cache\w*|reasoning|"
     rb"cached)_?-?tokens?$|tokeniz|"
-    rb"csrf|xsrf|(?:cache|idempotency|dedupe?|foreign|primary|sort|partition|object|group|row)_?-?key|authenticity|public_?-?token|next_?page|page_?token|continuation|cursor|sync_?token|"
+    rb"csrf|xsrf|(?:cache|idempotency|dedupe?|foreign|primary|sort|partition|object|group|row)_?-?key|authenticity|public_?-?token|next_?(?:page|token)|client_?request_?token|page_?token|continuation|cursor|sync_?token|"
     rb"cancell?ation|public_?key|"
     rb"publishable|pagination|placeholder|i18n|design_?token|sha\d|md5|hash"
 )
@@ -173,6 +179,8 @@ def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterat
         yield from _spaced(data, start, end, word)
         return
     before = data[max(0, start - 48) : start]
+    if _APART.search(before) is not None:
+        return
     name = before[len(before.rstrip(_NAME_BYTES)) :] + data[start : match.end(1)]
     if flag and not name.startswith(b"-"):
         return
@@ -280,7 +288,7 @@ def secret_value(name: bytes, value: bytes, *, quoted: bool, code: bool) -> bool
     """Return whether a value behind such a name is a secret."""
     if placeholder(value) or (identifier(value) and not uuid(value)) or term(value):
         return False
-    if not quoted and expression(value):
+    if not quoted and (expression(value) or (code and _CODE.search(value) is not None)):
         return False
     if _other(name):
         return False

@@ -92,11 +92,22 @@ def _candidate(kind: str, start: int, parts: re.Match[bytes], confidence: float)
     )
 
 
+#: The words of a template, such as `AppSecret` or `APIPASS`.
+_TEMPLATE: Final = re.compile(
+    rb"(?:[A-Z][a-z]+|[A-Z]{2,6})*(?:Secret|SECRET|Token|TOKEN|Pass|PASS|Password|PASSWORD|Key|KEY)\Z"
+)
+
+
 def _real(user: bytes, password: bytes, host: bytes) -> bool:
     """Return whether an address is none of an example, by its password and its host."""
     low = password.lower()
     bare = host.lower().partition(b":")[0]
-    if low in _EXAMPLES or (low == user.lower() and len(low) < 8) or placeholder(password):
+    if (
+        low in _EXAMPLES
+        or (low == user.lower() and len(low) < 8)
+        or placeholder(password)
+        or _TEMPLATE.match(password)
+    ):
         return False
     if bare.endswith(_EXAMPLE_HOSTS[:3]) or bare in _EXAMPLE_HOSTS:
         return random_like(password)

@@ -8,6 +8,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from typing import Final
 
@@ -37,13 +38,12 @@ from remit.core.discovery.secrets.prose import (
 from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens, token_anchors
 
 #: Characters that are not seen, by which a secret passes filters.
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u180e]")
-#: The same in UTF-8, and letters of double width, which look like letters.
-_UNUSUAL: Final = compiled(
-    rb"(\xc2\xad|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf)|"
-    rb"((?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4})"
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
 )
-_UNSEEN, _WIDE = 1, 2
+#: Letters of double width, in UTF-8: they look like letters.
+_WIDE: Final = compiled(rb"(?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4}")
 #: Each is one character, so positions stay.
 _NARROW: Final = {0xFF01 + n: 0x21 + n for n in range(94)}
 _PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
@@ -88,6 +88,9 @@ _ONE_SERVICE: Final = re.compile(
 )
 #: A credential in remit's own reports: a JSON text with its fingerprint, and nothing else.
 _OUR_NAME: Final = re.compile(rb'"?credential:[0-9a-f]{32}"?')
+#: What is read behind a word, and at most so far.
+_RUN: Final = re.compile(rb"[^\s\"'`<>\\]*")
+_RUN_BYTES: Final = 256
 #: How far around a secret its user and its target are looked for.
 _NEAR_BYTES: Final = 160
 _NO_USERS: Final = frozenset(
@@ -95,11 +98,35 @@ _NO_USERS: Final = frozenset(
 )
 
 
+class _Effort:
+    """Bounds the work at one piece: some texts are made of nothing but names of secrets.
+
+    It counts what is read, and not time, so that equal texts have equal findings.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = 200_000 + 8 * size
+        self.left_out = 0
+
+    def allows(self, data: bytes, end: int) -> bool:
+        """Return whether the word that ends at a position may be looked at."""
+        if self._left < 0:
+            self.left_out += 1
+            return False
+        run = _RUN.match(data, end, end + _RUN_BYTES)
+        self._left -= 100 + 3 * (run.end() - end if run is not None else 0)
+        return True
+
+
 class SecretDetectors:
-    """Finds secrets in pieces of text. Under one `key` equal secrets have equal fingerprints."""
+    """Finds secrets in pieces of text. Under one `key` equal secrets have equal fingerprints.
+
+    `left_out` counts the words that were not looked at, in texts made to take long.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self.left_out = 0
 
     def __repr__(self) -> str:
         return "SecretDetectors()"
@@ -111,13 +138,14 @@ class SecretDetectors:
         """
         text = piece.text
         data = text.encode("utf-8", "surrogatepass")
-        unusual = {m.lastindex for m in _UNUSUAL.finditer(data)} if not text.isascii() else ()
-        if _WIDE in unusual:
+        if not text.isascii() and _WIDE.search(data) is not None:
             text = text.translate(_NARROW)
             data = text.encode("utf-8", "surrogatepass")
-        found = list(_detected(data, piece))
-        if _UNSEEN in unusual:
-            found += _unseen(text, piece)
+        effort = _Effort(len(data))
+        found = list(_detected(data, piece, effort))
+        if not text.isascii() and _INVISIBLE.search(text) is not None:
+            found += _unseen(text, piece, effort)
+        self.left_out += effort.left_out
         chosen = [one for one in best(found) if one.confidence >= _LEAST and not _our_name(one, data)]
         if len(data) != len(text):
             chosen = _in_characters(data, chosen)
@@ -179,13 +207,13 @@ def _told_apart(words: str, value: bytes) -> str:
     return "" if secret and (secret in words or (len(words) >= 6 and words in secret)) else words
 
 
-def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
+def _detected(data: bytes, piece: Piece, effort: _Effort) -> Iterator[Candidate]:
     """Yield what all detectors see; some overlap."""
     anchors = token_anchors(data)
     yield from provider_tokens(data, anchors)
     yield from connection_strings(data)
     prose = piece.kind in _PROSE or bool(piece.speaker)
-    for one in _worded(data, piece.kind, prose=prose):
+    for one in _worded(data, piece.kind, effort, prose=prose):
         yield _placed(one, data, prose=prose)
     seen = {match.lastindex for match in _RARE.finditer(data)}
     rest = [
@@ -197,7 +225,7 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
     ]
     for one in rest:
         yield _placed(one, data, prose=prose)
-    yield from encoded_secrets(data, _of_known_form, escaped=_ESCAPE in seen)
+    yield from encoded_secrets(data, partial(_of_known_form, effort=effort), escaped=_ESCAPE in seen)
     yield from split_secrets(data, provider_tokens, wrapped=bool(anchors))
     if piece.names:
         named = named_secret(piece.names[-1], piece.text)
@@ -205,10 +233,12 @@ def _detected(data: bytes, piece: Piece) -> Iterator[Candidate]:
             yield named
 
 
-def _worded(data: bytes, kind: SourceKind, *, prose: bool) -> Iterator[Candidate]:
+def _worded(data: bytes, kind: SourceKind, effort: _Effort, *, prose: bool) -> Iterator[Candidate]:
     """Yield the secrets beside a word for one: behind its name, or in its sentence."""
     for match in _words(data, prose=prose).finditer(data):
         start, end = match.span()
+        if data[start : end + 2] == b"PASS: " or not effort.allows(data, end):
+            continue  # `PASS` and a colon begin a line of a test's log.
         noun = prose and match.group().lower() in NOUNS_ALONE
         found = [] if noun else list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
         yield from found
@@ -224,10 +254,10 @@ def _words(data: bytes, *, prose: bool) -> re2._Regexp:
     return _WORDS_OF_PROSE if data.isascii() else _WORDS_WIDE
 
 
-def _of_known_form(data: bytes) -> Iterator[Candidate]:
+def _of_known_form(data: bytes, *, effort: _Effort) -> Iterator[Candidate]:
     yield from provider_tokens(data)
     yield from connection_strings(data)
-    yield from _worded(data, SourceKind.CONFIG, prose=False)
+    yield from _worded(data, SourceKind.CONFIG, effort, prose=False)
 
 
 def _placed(one: Candidate, data: bytes, *, prose: bool) -> Candidate:
@@ -261,12 +291,12 @@ def _group(match: re.Match[bytes]) -> bytes:
     return next(group for group in match.groups() if group is not None).rstrip(b".")
 
 
-def _unseen(text: str, piece: Piece) -> Iterator[Candidate]:
+def _unseen(text: str, piece: Piece, effort: _Effort) -> Iterator[Candidate]:
     """Yield the secrets that are there only without characters that are not seen."""
     parts = [part.encode("utf-8", "surrogatepass") for part in _INVISIBLE.split(text)]
     seams = list(accumulate(map(len, parts)))[:-1]
     removed = [0, *accumulate(len(m.group().encode()) for m in _INVISIBLE.finditer(text))]
-    for one in _detected(b"".join(parts), piece):
+    for one in _detected(b"".join(parts), piece, effort):
         start = one.start + removed[bisect_right(seams, one.start)]
         end = one.end + removed[bisect_left(seams, one.end)]
         if end - start > one.end - one.start:

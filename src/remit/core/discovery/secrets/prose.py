@@ -131,8 +131,12 @@ _ACCOUNT: Final = compiled(
     rb"\b(admin|root|administrator|user|guest|demo|sa|postgres|deploy)[ ]/[ ]|"
     rb"\b(?:using|with|as|mit|avec|con)[ ]([\w.@+-]+):)([^\s\"'`]{6,})"
 )
+_SIGN_OF_CHOICE: Final = re.compile(rb"[!#$%*^?~]")
+_ENDS_IN_DIGITS: Final = re.compile(rb"[A-Za-z]+\d{2,}\Z")
 _SIGN_OF_PASSWORD: Final = re.compile(rb"[!#$%&*+?^~]")
-_AFTER: Final = re.compile(rb"(?:\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)")
+_AFTER: Final = re.compile(
+    rb"(?:&(?:quot|lt|gt|#39|#34);|\\[nrt]|\\?[\"'`]|\xc2\xbb|\xe2\x80[\x98-\x9f\xba]|<|\|)"
+)
 #: How far behind the word a value can begin, and how long a table can be.
 _REACH_BYTES: Final = 420
 _NEAR_BYTES: Final = 200
@@ -145,6 +149,8 @@ def secret_in_sentence(data: bytes, start: int, end: int, *, log: bool = False) 
     if inside or (end < len(data) and data[end] in _ONWARD):
         return None
     noun = data[start:end]
+    if data[max(0, start - 7) : start].lower() == b"public ":
+        return None
     # Only near a word with digits or signs does a sentence hold a secret.
     if _SIGNED.search(data, end, end + _NEAR_BYTES) is not None:
         found = _paired(data, noun, end) or _told(data, noun, end, log=log)
@@ -170,10 +176,23 @@ def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
         # The name was a host: `creds for db.corp: ana:...`.
         user, _, rest = value.partition(b":")
         value, start = rest, start + len(value) - len(rest)
-    if not _plausible(value, b"login", quoted=bool(match.group(3))) or (term(user) and b"@" not in user):
+    quoted = bool(match.group(3))
+    if not _plausible(value, b"login", quoted=quoted) or (term(user) and b"@" not in user):
+        return None
+    between = data[match.end(2) : match.start(3)]
+    if not quoted and between.strip(b" ,\"'`").isalpha() and not _chosen(value):
         return None
     return Candidate(
         "login-in-prose", "password", start, start + len(value), value, 0.82, user.decode(errors="replace")
+    )
+
+
+def _chosen(value: bytes) -> bool:
+    """Return whether a value behind a mere `and` or `with` looks like a password, and no name of code."""
+    return b"::" not in value and (
+        random_like(value)
+        or _SIGN_OF_CHOICE.search(value) is not None
+        or _ENDS_IN_DIGITS.match(value) is not None
     )
 
 

@@ -49,7 +49,7 @@ _CLASS: Final = bytes(
 )
 _CAMEL: Final = re.compile(rb"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{2,}")
-_MARK: Final = re.compile(rb"(?:[0-9a-f]{5,8}|[A-Za-z]{2,12}\d{1,2})\Z")
+_MARK: Final = re.compile(rb"(?:[0-9a-f]{5,8}|[A-Za-z]{2,12}\d{1,4})\Z")
 _BETWEEN: Final = re.compile(rb"[-_.:/]")
 #: So much of a long value is looked at.
 _JUDGED_BYTES: Final = 256

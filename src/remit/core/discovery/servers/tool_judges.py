@@ -71,7 +71,8 @@ def poisoned(tool: DeclaredTool) -> Discovered | None:
     return Discovered(
         kind=FindingKind.POISONED_TOOL,
         about=_about(tool),
-        which=f"{tool.server}/{tool.name}",
+        # Who has accepted one text has not accepted another one.
+        which=f"{tool.server}/{tool.name} {_digest(tool)[:16]}",
         says=plain(f"the {where} of tool `{tool.name}` {_in_words(told)}"),
         places=(tool.place,),
         evidence={

@@ -191,6 +191,39 @@ def test_what_speaks_of_secrets_and_holds_none_is_left_alone(text: str) -> None:
     assert not found(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("PASS: gdb.arch/amd64-word.exp: continue", SourceKind.PROSE),
+        ("PASS: ld-x86-64/pr19609-5b", SourceKind.LOG),
+        ('{"Arn": "arn:aws:secretsmanager:us-west-2:123456789012:secret:Prod-a1b2c3"}', SourceKind.CONFIG),
+        ('"AWS::ApiGateway::ApiKey": "b899a0d240b53d9d"', SourceKind.CONFIG),
+        ('COOKIE_CTL_RE = re.compile(r"[\\x00-\\x08\\x7f]")', SourceKind.CODE),
+        ("def f(x25519_key: x25519.X25519PrivateKey) -> None:", SourceKind.CODE),
+        ("op_key = cast(Ed25519PublicKey | Ed448PublicKey, key)", SourceKind.CODE),
+        ("ns_cookies = filter(no_matching_rfc2965, ns_cookies)", SourceKind.CODE),
+        ('store_key = "e2ee_megolm_{}".format(room_id)', SourceKind.CODE),
+        ("access_token_lifetime_sec = timedelta(seconds=3600)", SourceKind.CODE),
+        ("twilio://AccountSid:AuthToken@FromPhoneNo/To", SourceKind.PROSE),
+        ("a synthetic delegated credential for use with S4U2Proxy by an intermediate", SourceKind.PROSE),
+        ("the version takes into account C99 and later and POSIX.1-2001 and later", SourceKind.PROSE),
+        ("[status code]: process.md#exit-codes", SourceKind.PROSE),
+        ("Public key ping-sha256: SIXvRyDmBJSgatgTQRGbInBaAK+hZOQ18UmrSwnDlK8=", SourceKind.PROSE),
+        ("product code 13.0.1.0.0.99.dev21", SourceKind.PROSE),
+    ],
+)
+def test_what_ordinary_repositories_hold_is_no_secret(text: str, kind: SourceKind) -> None:
+    """Lines of logs, code and documentation that were once taken for secrets."""
+    assert not found(text, kind)
+
+
+@pytest.mark.parametrize("mark", ["\u202c", "\u2066", "\ufe0f", "\U000e0041", "\u034f", "\u3164"])
+def test_a_mark_that_is_not_seen_hides_no_token(mark: str) -> None:
+    """Marks of direction, variation selectors, tags and fillers."""
+    token = SECRETS["ghp"](Random(1))
+    assert named(token) in {one.fingerprint for one in found(f"use {token[:14]}{mark}{token[14:]} here")}
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_goals_hold_on_each_part(part: str) -> None:
     """Prompts and transcripts: F1 of .95 at a precision of .97, on templates that were not tuned on, too."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.discovery.declared import PermissionExport
+from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.discovered import Discovered
 from remit.core.discovery.privileges.aws.account import UNNAMED, AwsExport, AwsPrincipal
 from remit.core.discovery.privileges.aws.conditions import Truth
@@ -46,23 +46,28 @@ _WHOLE_DATA: Final = {
 }
 
 
-def aws_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[Discovered]:
+def aws_findings(
+    exports: Sequence[PermissionExport], *, now: datetime, cut: list[str] | None = None
+) -> list[Discovered]:
     """Return what is wrong in exports of AWS.
 
     Escalation paths, wide and unused authority, old access keys, and policies that trust too many. Other
     providers' exports are left out. `now` is when the exports are judged, an aware datetime. Documents of any
-    content raise nothing.
+    content raise nothing. Files that were searched in part are added to `cut`.
     """
     export = read_exports(exports)
     evaluator = Evaluator(export, now)
     reach = AwsReach(export, evaluator)
+    search = PathSearch(export, evaluator, reach)
     found = [
-        *(_path(each, reach) for each in PathSearch(export, evaluator, reach).all()),
+        *(_path(each, reach) for each in search.all()),
         *_wide(export, evaluator, reach),
         *_open(export),
         *old_keys(export, now),
         *unused(export, now),
     ]
+    if cut is not None and not search.complete:
+        cut += [one.place.file for one in exports if one.provider is PermissionSource.AWS]
     return [_shown(each) for each in found]
 
 

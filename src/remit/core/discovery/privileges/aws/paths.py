@@ -55,7 +55,7 @@ class AwsPath(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PathSearch:
-    """Finds the paths of principals in one export."""
+    """Finds the paths of principals in one export. A search that met its bounds is not `complete`."""
 
     def __init__(self, export: AwsExport, evaluator: Evaluator, reach: AwsReach) -> None:
         self._export = export
@@ -63,6 +63,7 @@ class PathSearch:
         self._steps = AwsSteps(export, evaluator, reach.administrator)
         self._hopeless: dict[bool, set[tuple[str, frozenset[str]]]] = {True: set(), False: set()}
         self._lead: dict[tuple[str, frozenset[str]], bool] = {}
+        self.complete = True
 
     def all(self) -> Iterator[AwsPath]:
         """Yield the paths of each principal that is no administrator."""
@@ -117,6 +118,7 @@ class PathSearch:
             at, path = waiting.popleft()
             if len(path) >= MOST_STEPS or most <= 0:
                 complete = False
+                self.complete = self.complete and all(each.to.key in seen for each in self._steps.of(at))
                 continue
             for step in self._steps.of(at):
                 most -= 1
@@ -124,6 +126,7 @@ class PathSearch:
                 if (sure and not step.sure) or key in seen or key in without:
                     continue
                 if len(seen) > MOST_VISITED:
+                    self.complete = False
                     return False
                 seen.add(key)
                 yield step.to, (*path, step)

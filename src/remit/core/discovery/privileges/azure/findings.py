@@ -22,8 +22,13 @@ _REMEDIATIONS: Final = {
 }
 
 
-def azure_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[Discovered]:
-    """Return what is wrong with the permissions of the tenant that exports describe, in a fixed order."""
+def azure_findings(
+    exports: Sequence[PermissionExport], *, now: datetime, cut: list[str] | None = None
+) -> list[Discovered]:
+    """Return what is wrong with the permissions of the tenant that exports describe, in a fixed order.
+
+    Files that were searched in part are added to `cut`.
+    """
     tenant = Tenant(current(exports, PermissionSource.AZURE))
     steps = TenantSteps(tenant)
     starts = [f"principal:{p}" for p in tenant.assignments if p not in steps.admins]
@@ -32,6 +37,8 @@ def azure_findings(exports: Sequence[PermissionExport], *, now: datetime) -> lis
         path_finding(path, about=f"principal:azure:{path.start.partition(':')[2]}", name_of=steps.name_of)
         for path in search.paths()
     ]
+    if cut is not None and not search.complete:
+        cut += [one.place.file for one in exports if one.provider is PermissionSource.AZURE]
     for part in (_wide(tenant, steps), _unused(tenant), _shared(tenant), _crossed(tenant)):
         found += part
     return sorted(found, key=lambda f: (f.weight.rank, f.kind, f.about, f.which))

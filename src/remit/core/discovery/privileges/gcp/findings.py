@@ -24,10 +24,13 @@ _REMEDIATIONS: Final = {
 }
 
 
-def gcp_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[Discovered]:
+def gcp_findings(
+    exports: Sequence[PermissionExport], *, now: datetime, cut: list[str] | None = None
+) -> list[Discovered]:
     """Return what is wrong with the policies that exports describe, in a fixed order.
 
-    Bindings whose condition ended before `now` do not count.
+    Bindings whose condition ended before `now` do not count. Files that were searched in part are added to
+    `cut`.
     """
     hierarchy = Hierarchy(current(exports, PermissionSource.GCP), now)
     steps = HierarchySteps(hierarchy)
@@ -36,6 +39,8 @@ def gcp_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[
     found = [
         path_finding(path, about=f"principal:{path.start}", name_of=steps.name_of) for path in search.paths()
     ]
+    if cut is not None and not search.complete:
+        cut += [one.place.file for one in exports if one.provider is PermissionSource.GCP]
     for part in (_wide(hierarchy, steps), _unused(hierarchy), _shared(hierarchy, steps), _crossed(hierarchy)):
         found += part
     return sorted(found, key=lambda f: (f.weight.rank, f.kind, f.about, f.which))

@@ -47,12 +47,20 @@ _SUSPENDING: Final = (
 )
 
 
-def kubernetes_findings(exports: Sequence[PermissionExport], *, now: datetime) -> list[Discovered]:
-    """Return what is wrong with the permissions of the clusters that exports describe, in a fixed order."""
+def kubernetes_findings(
+    exports: Sequence[PermissionExport], *, now: datetime, cut: list[str] | None = None
+) -> list[Discovered]:
+    """Return what is wrong with the permissions of the clusters that exports describe, in a fixed order.
+
+    Files that were searched in part are added to `cut`.
+    """
     found: dict[str, Discovered] = {}
     for group in _clusters(current(exports, PermissionSource.KUBERNETES)):
-        for finding in _cluster_findings(Cluster(group)):
+        missed: list[str] = []
+        for finding in _cluster_findings(Cluster(group), missed):
             found.setdefault(finding.id, finding)
+        if cut is not None and missed:
+            cut += [one.place.file for one in group]
     return sorted(found.values(), key=lambda f: (f.weight.rank, f.kind, f.about, f.which))
 
 
@@ -80,7 +88,7 @@ def _clusters(exports: Iterable[PermissionExport]) -> list[list[PermissionExport
     return list(groups.values())
 
 
-def _cluster_findings(cluster: Cluster) -> Iterator[Discovered]:
+def _cluster_findings(cluster: Cluster, missed: list[str]) -> Iterator[Discovered]:
     steps = ClusterSteps(cluster)
     starts = {
         subject
@@ -97,6 +105,8 @@ def _cluster_findings(cluster: Cluster) -> Iterator[Discovered]:
         if (account := cluster.accounts.get(path.target)) and account.cloud:
             reach.append(f"the cloud as {quoted(account.cloud)}")
         yield path_finding(path, about=f"principal:{path.start}", name_of=steps.name_of, reach=reach)
+    if not search.complete:
+        missed.append("paths")
     yield from _wide(cluster, steps, pathed)
     yield from _shared(cluster, steps)
     yield from _unused(cluster)
