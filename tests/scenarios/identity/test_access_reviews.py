@@ -256,7 +256,7 @@ async def test_a_review_that_is_due_is_a_finding_that_only_a_review_resolves(wor
     (finding,) = [
         one for one in await findings.about("agent:clerk") if one.kind is FindingKind.ACCESS_REVIEW_DUE
     ]
-    with pytest.raises(Forbidden, match="until it was reviewed"):
+    with pytest.raises(Forbidden, match="until a person has reviewed it"):
         await findings.resolve(finding.id, by="root", resolution="no time")
     await reviewed(world, "lena", given(await sheet_of(world)))
     assert await due_findings(world) == []
