@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Detectors of secrets: what they find, where, for whom, and what they leave alone."""
+"""Detectors of secrets: what they find, where, of which account, and what they leave alone."""
 
 from random import Random
 

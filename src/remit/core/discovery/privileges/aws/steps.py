@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that a principal can take at once: by whom it can act next, and with which rights.
+"""The steps that a principal can take at once: as which principal it can act next, and with which rights.
 
 A step that depends on facts which the export does not hold says so. AwsSteps of one principal are remembered.
 """
@@ -48,7 +48,7 @@ class AwsSteps:
         self._sorted: set[tuple[str, str]] = set()
 
     def _index(self, role: AwsPrincipal) -> None:
-        """Note by whom a role may be assumed."""
+        """Note which principals may assume a role."""
         if role.hypothetical and role.kind == "role":
             for service in {each for technique in (*PASSED, *USED) for each in technique.services}:
                 self._by_service.setdefault((role.account, service), []).append((role, ()))
