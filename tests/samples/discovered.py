@@ -16,7 +16,7 @@ def an_exposed(secret: str = "the-first", file: str = "prompts/agent.md", **evid
     """Return an exposed secret of a prompt; `evidence` is added to what the scan tells of it."""
     return Discovered(
         kind=FindingKind.SECRET_EXPOSED,
-        about=SUBJECT + keyed_fingerprint(KEY, secret),
+        about=SUBJECT + keyed_fingerprint(KEY, secret.encode()),
         which="",
         says="A database password stands in a prompt",
         places=(FilePlace(file=file, line=3),),

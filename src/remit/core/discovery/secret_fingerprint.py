@@ -9,15 +9,13 @@ from typing import Final
 SUBJECT: Final = "credential:"
 
 
-def keyed_fingerprint(key: bytes, secret: str) -> str:
+def keyed_fingerprint(key: bytes, value: bytes) -> str:
     """Return the first 16 bytes of HMAC-SHA-256 of the secret, in hexadecimal, as detectors name it."""
-    # Bytes that are no UTF-8 are as they stand in their file.
-    value = secret.encode("utf-8", "surrogateescape")
     return hmac.digest(key, b"remit secret\0" + value, "sha256")[:16].hex()
 
 
 def is_fingerprint_of(about: str, key: bytes, secret: str) -> bool:
     """Return whether the subject of a finding names this secret."""
-    return hmac.compare_digest(
-        about.encode("utf-8", "replace"), (SUBJECT + keyed_fingerprint(key, secret)).encode()
-    )
+    # Bytes that are no UTF-8 are as they stand in their file.
+    named = SUBJECT + keyed_fingerprint(key, secret.encode("utf-8", "surrogateescape"))
+    return hmac.compare_digest(about.encode("utf-8", "replace"), named.encode())

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import re2
 from msgspec import structs
 
 from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
+from remit.core.discovery.secret_fingerprint import keyed_fingerprint
 from remit.core.discovery.secrets.assignments import (
     WORDS,
     WORDS_WIDE,
@@ -156,7 +156,7 @@ class SecretDetectors:
 
     def fingerprint(self, value: bytes) -> str:
         """Return the keyed digest that names a secret: 16 bytes of HMAC-SHA-256, in hexadecimal digits."""
-        return hmac.digest(self._key, b"remit secret\0" + value, "sha256")[:16].hex()
+        return keyed_fingerprint(self._key, value)
 
     def _exposed(self, one: Candidate, at: FilePlace, piece: Piece) -> ExposedSecret:
         return ExposedSecret(
