@@ -26,10 +26,16 @@ WHOLE = FOLDER / "whole.jsonl"
 KEY: str = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))["key"]
 
 
-@pytest.fixture(scope="module")
-def tables() -> Iterator[EvidenceTables]:
-    """The tables of a small log, made once."""
-    with opened(WHOLE, KEY) as (made, _):
+@pytest.fixture(scope="module", params=["export", "folder"])
+def tables(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EvidenceTables]:
+    """The tables of a small log, from its export and from the files that were made of it."""
+    place = WHOLE
+    if request.param == "folder":
+        place = tmp_path_factory.mktemp("of it's evidence") / "tables"
+        write_tables(WHOLE, place, key=KEY)
+    with opened(place, KEY) as (made, _):
         yield made
 
 

@@ -25,7 +25,7 @@ class AnswerColumns(msgspec.Struct, frozen=True):
 class EvidenceTables(Protocol):
     """The tables of one export (`core.evidence.event_tables`), and the views of `templates/questions`.
 
-    For one thread. A question reads these tables and nothing else: no file, no network, no setting.
+    For one thread. A question reads these tables and nothing else: no other file, no network, no setting.
     """
 
     def write(self, folder: Path) -> list[str]:
