@@ -294,6 +294,15 @@ def test_private_data_reaches_who_may_not_learn_it() -> None:
     assert not look(msgspec.structs.replace(one, classes=classes)).paths
 
 
+def test_an_open_answer_is_told_beside_a_source_that_people_are_asked_about() -> None:
+    """The answer of a tool that changes something leads to the same data without a question."""
+    answer = msgspec.structs.replace(acts("shelf/put", "internal"), label=Label("restricted"))
+    source = reads("vault/read", "restricted")
+    one = bundle((answer, source), task("work", "shelf/put", "vault/read"))
+    asked = ReachSurvey(one, Lenient(read=Openness.ASKED))
+    assert min(path.guard.openness for path in of(asked, PathKind.DISCLOSURE)) is Openness.OPEN
+
+
 def test_the_cheapest_change_is_to_keep_the_destination() -> None:
     """Nothing that was wanted is lost by it."""
     survey = look(TOXIC)

@@ -199,15 +199,21 @@ class ReachSurvey:
         return tuple(out)
 
     def _read(self, place: int) -> list[Inflow]:
-        """Return the data that a task type reads itself, without receipts that add nothing new."""
+        """Return the data that a task type reads itself, without receipts that add nothing new.
+
+        A receipt is new beside data that is less openly read: it is the more open way to its label.
+        """
         numbers = self.asked.numbers
         direct = self.spread.direct[place]
-        read = {numbers.of(one.label) for one in direct if not one.source.receipt}
+        read = {(numbers.of(one.label), one.openness) for one in direct if not one.source.receipt}
         return [
             one
             for one in direct
             if not one.source.receipt
-            or not any(numbers.join(numbers.of(one.label), other) == other for other in read)
+            or not any(
+                openness <= one.openness and numbers.join(numbers.of(one.label), other) == other
+                for other, openness in read
+            )
         ]
 
     def _alike(self, place: int) -> list[tuple[Inflow, tuple[str, ...]]]:
