@@ -62,3 +62,26 @@ LEFT JOIN lease_revoked r USING (lease)
 LEFT JOIN lease_dead d USING (lease)
 LEFT JOIN (SELECT lease, min(time) AS time FROM lease_open GROUP BY lease) o USING (lease)
 LEFT JOIN lease_closed c USING (lease);
+
+-- agents: each agent as it is at the end of the log: its owner, its state, and its last access review.
+CREATE VIEW agents AS
+SELECT r.agent, coalesce(o.owner, r.owner) AS owner, r.purpose, r.environment, r.initiative, r.time AS registered,
+       coalesce(s.state, 'registered') AS state, v.time AS reviewed,
+       r.index AS registered_index, o.index AS owner_index, s.index AS state_index, v.index AS reviewed_index
+FROM (SELECT * FROM agent_registered QUALIFY row_number() OVER (PARTITION BY agent ORDER BY index DESC) = 1) r
+LEFT JOIN (SELECT agent, max_by(owner, index) AS owner, max(index) AS index FROM agent_changed
+           WHERE owner IS NOT NULL GROUP BY agent) o USING (agent)
+LEFT JOIN (SELECT agent, max_by(state, index) AS state, max(index) AS index FROM agent_changed
+           WHERE state IS NOT NULL GROUP BY agent) s USING (agent)
+LEFT JOIN (SELECT agent, max(time) AS time, max(index) AS index FROM agent_reviewed
+           WHERE waits IS NOT TRUE GROUP BY agent) v USING (agent);
+
+-- findings: each finding as it is at the end of the log: `open`, `resolved`, `accepted` or `false`.
+CREATE VIEW findings AS
+SELECT finding, any_value(finding_kind) AS kind, any_value(about) AS about, min(time) AS first_seen,
+       max(time) AS changed, max_by(state, index) AS state, min(index) AS seen_index, max(index) AS changed_index
+FROM (SELECT finding, finding_kind, about, time, index, 'open' AS state FROM finding_seen
+      UNION ALL SELECT finding, finding_kind, about, time, index, 'resolved' FROM finding_resolved
+      UNION ALL SELECT finding, finding_kind, about, time, index, state FROM finding_answered
+      UNION ALL SELECT finding, finding_kind, about, time, index, 'open' FROM finding_reopened)
+GROUP BY finding;

@@ -200,11 +200,18 @@ def _prove(
         )
     found = {row[at] for row in answer.rows for at in places}
     indexes = sorted(one for one in found if isinstance(one, int) and 0 <= one < log.size)
-    lines = selection_lines(log, question.asks, tables.leaves(indexes), tables.hashes)
+    write_proof(tables, log, question.asks, indexes, proof)
+    return len(indexes)
+
+
+def write_proof(
+    tables: EvidenceTables, log: SignedLog, asked: str, indexes: list[int], proof: Path
+) -> None:
+    """Write the events at these indexes, in order, each with its place in the signed log."""
+    lines = selection_lines(log, asked, tables.leaves(indexes), tables.hashes)
     descriptor = os.open(proof, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as out:
         out.writelines(lines)
-    return len(indexes)
 
 
 def _cell(value: Json) -> str:
