@@ -184,6 +184,13 @@ COMMANDS: tuple[Command, ...] = (
         "read, export, prove and verify the evidence",
         "remit.cli.evidence.audit",
     ),
+    Command(
+        "report",
+        "Governance",
+        "",
+        "measure the controls of a framework on the evidence",
+        "remit.cli.report.command",
+    ),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -3,23 +3,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from remit.cli.discover.wire import counted_severities, place_text
+from remit.cli.output.markdown import code, escaped
 from remit.core.discovery.evidence_text import seen
 from remit.core.discovery.groups import FindingGroup, grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
-from remit.core.safe_text import plain
 
 _PLACES: Final = 10
 _REACH: Final = 4
-_LONGEST: Final = 600
-#: ASCII punctuation that Markdown gives a meaning to; each may be escaped (CommonMark 2.4). `@` and `#` are
-#: mentions and references at code hosts.
-_MARKED: Final = re.compile(r"([\\`*_{}\[\]()<>#!|~@&$])")
-#: What code hosts make a link of by itself.
-_LINK: Final = re.compile(r"(?i)(https?|ftp|www)(?=[:.])")
 
 
 def markdown(report: ScanReport) -> str:
@@ -80,15 +73,3 @@ def _finding(one: ScannedFinding) -> list[str]:
     lines.append(f"- do: {escaped(one.finding.action)}")
     about = " ".join((*finding.controls, f"{one.standing.value} since {one.first_seen:%Y-%m-%d}"))
     return [*lines, f"- {about} {code(finding.id)}", ""]
-
-
-def escaped(text: str) -> str:
-    """Return a text that Markdown shows as it is: no markup, link, mention or HTML."""
-    cut = plain(text)[:_LONGEST]
-    return _LINK.sub(lambda found: f"{found[0][:1]}&#8203;{found[0][1:]}", _MARKED.sub(r"\\\1", cut))
-
-
-def code(text: str) -> str:
-    """Return a text as a code span."""
-    safe = plain(text)[:_LONGEST].replace("`", "'")
-    return f"`{safe or ' '}`"

@@ -5,52 +5,15 @@ from __future__ import annotations
 
 from typing import Final
 
-import jinja2
-from markupsafe import Markup
-
 from remit.cli.discover.story import size
 from remit.cli.discover.wire import place_text
+from remit.cli.output.pages import templates
 from remit.core.discovery.evidence_text import seen
 from remit.core.discovery.groups import grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScanReport, Standing
 from remit.core.findings.finding import FINDING_MEANINGS, Severity
-from remit.core.safe_text import plain
 
-_TEMPLATES: Final = jinja2.Environment(
-    loader=jinja2.PackageLoader("remit.cli.discover", "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=lambda value: (
-        plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-    ),
-)
-
-
-def _words(text: str) -> Markup:
-    """Return a sentence in which what stands between backticks is code."""
-    parts = plain(text).split("`")
-    if len(parts) % 2 == 0:
-        return Markup.escape(plain(text))
-    made = [
-        Markup("<code>{}</code>").format(part) if n % 2 else Markup.escape(part)
-        for n, part in enumerate(parts)
-    ]
-    return Markup("").join(made)
-
-
-def _counted(count: int, what: str, several: str) -> str:
-    return f"{count:,} {what if count == 1 else several}"
-
-
-_TEMPLATES.filters |= {
-    "place": place_text,
-    "seen": seen,
-    "size": size,
-    "words": _words,
-    "counted": _counted,
-}
+_TEMPLATES: Final = templates("remit.cli.discover", place=place_text, seen=seen, size=size)
 
 
 def page(report: ScanReport) -> str:

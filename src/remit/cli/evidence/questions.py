@@ -204,9 +204,7 @@ def _prove(
     return len(indexes)
 
 
-def write_proof(
-    tables: EvidenceTables, log: SignedLog, asked: str, indexes: list[int], proof: Path
-) -> None:
+def write_proof(tables: EvidenceTables, log: SignedLog, asked: str, indexes: list[int], proof: Path) -> None:
     """Write the events at these indexes, in order, each with its place in the signed log."""
     lines = selection_lines(log, asked, tables.leaves(indexes), tables.hashes)
     descriptor = os.open(proof, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -55,9 +55,7 @@ def framework(name: str, folder: Traversable = CONTROLS) -> Framework:
     for file in found:
         control, node = _read(here.joinpath(file), Control)
         for key, problem, remediation in mistakes(cast(Control, control), file.removesuffix(".yaml"), known):
-            raise ConfigInvalid(
-                problem, file=file, line=node.line_of(key), key=key, remediation=remediation
-            )
+            raise ConfigInvalid(problem, file=file, line=node.line_of(key), key=key, remediation=remediation)
         controls.append(cast(Control, control))
     return Framework(name=about.name, title=about.title, says=about.says, controls=tuple(controls))
 

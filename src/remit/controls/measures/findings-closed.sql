@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- findings of the kinds named here | are resolved, accepted for a time, or false
+-- findings that concern it | are resolved, accepted for a time, or false
 -- kinds: the kinds of findings, separated by commas
 SELECT changed_index AS index, kind || ' ' || about AS name, state <> 'open' AS holds
 FROM findings

@@ -4,11 +4,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 import msgspec
 
 from remit.core.controls.control import Control, Framework, Measure, MeasuredCheck
 from remit.core.controls.status import ControlStatus, Count, check_status, control_status, sentence
+
+_WORST: Final = (
+    ControlStatus.NOT_MET,
+    ControlStatus.PARTLY,
+    ControlStatus.NOT_MEASURED,
+    ControlStatus.MET,
+)
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +57,17 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
     def status(self) -> ControlStatus:
         """Its status."""
         return control_status(self.control, [one.status for one in self.checks])
+
+    @property
+    def decided_by(self) -> str:
+        """What decides the status: the first of the worst checks, or what is outside."""
+        if not self.checks:
+            return self.control.outside
+        worst = min(self.checks, key=lambda one: _WORST.index(one.status))
+        if worst.status is ControlStatus.MET and self.status is not ControlStatus.MET:
+            return f"the greater part is outside remit: {self.control.outside}"
+        met = sum(one.status is ControlStatus.MET for one in self.checks)
+        return f"{met} of {len(self.checks)} checks met; {worst.says}" if len(self.checks) > 1 else worst.says
 
 
 class ControlReport(msgspec.Struct, frozen=True, kw_only=True):

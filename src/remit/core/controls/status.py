@@ -81,5 +81,5 @@ def sentence(measure: Measure, count: Count) -> str:
         return f"{count.total:,} {measure.subjects}, and this export does not tell which {measure.holding}"
     said = f"{share(count)} of {count.total:,} {measure.subjects} {measure.holding}"
     missing = count.exceptions - count.unknown
-    said += f"; {missing:,} not" if missing else ""
+    said += f"; {missing:,} {'exception' if missing == 1 else 'exceptions'}" if missing else ""
     return said + (f"; {count.unknown:,} unknown" if count.unknown else "")

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit report`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import Parameter
+
+from remit.cli.output import terminal
+from remit.cli.parser import Switch, seconds, verb
+
+if TYPE_CHECKING:
+    from remit.core.controls.answers import ControlReport
+
+app = verb("report")
+
+#: The exit code of `--fail-on`: what was checked does not hold.
+FAILED: Final = 4
+_LONGEST_S: Final = 36_525 * 86_400
+#: The statuses that fail, by the option's value.
+_FAILING: Final = {
+    "not-met": ("not-met",),
+    "partly": ("not-met", "partly"),
+    "not-measured": ("not-met", "partly", "not-measured"),
+}
+
+
+@app.default
+def report(
+    *,
+    framework: Literal["asi", "csf"],
+    window: str = "30d",
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    key: str = "",
+    all: Switch = False,
+    format: Literal["text", "json", "markdown", "html"] | None = None,
+    output: Path | None = None,
+    prove: Path | None = None,
+    fail_on: Literal["not-met", "partly", "not-measured"] | None = None,
+) -> int:
+    """Measure the controls of a framework on the evidence: met, partly, not met, not measured, or outside.
+
+    Each figure is counted from events of a log that was verified first. What was not measured is never met,
+    and what remit cannot know is outside. For example, `remit report --framework asi --format html --output
+    asi.html` writes a page for an auditor, and `--fail-on not-met` stops a pipeline.
+
+    Parameters
+    ----------
+    framework
+        `asi`: OWASP Agentic Top 10 (2026). `csf`: NIST Cybersecurity Framework 2.0.
+    window
+        What is measured: this long, up to the log's last event.
+    source
+        A file of `remit audit export`, which is verified first, or a folder of `remit audit tables`. Without
+        it, the evidence of the running remit is fetched.
+    key
+        The log's public key, or a file that holds it; without it, the one that was seen from here before.
+    all
+        Show each check, its exceptions, and what to do next.
+    format
+        The form of the report (default: text).
+    output
+        Write the report to this file.
+    prove
+        Write the events that the report names into this file, which `remit audit verify` reads.
+    fail_on
+        Exit with 4 if a control has this status, or one before it: `not-met`, `partly`, `not-measured`.
+    """
+    from remit.cli.exit_codes import UsageFault
+    from remit.cli.report.measurement import measured
+
+    window_s = seconds(window)
+    if not 0 < window_s <= _LONGEST_S:
+        raise UsageFault(f"`{window[:40]}` is no window", remediation="write `30d`, and a century at most")
+    made = measured(framework, place=source, key=key, window_s=window_s, proof=prove)
+    _write(made, format or ("json" if terminal.is_json() else "text"), output, everything=all)
+    if prove is not None:
+        terminal.remark(f"wrote {terminal.counted(len(made.indexes), 'event')} to {prove}")
+    failing = [one for one in made.answers if fail_on and one.status.value in _FAILING[fail_on]]
+    if failing:
+        terminal.remark(f"{terminal.counted(len(failing), 'control')} {fail_on} or worse")
+    return FAILED if failing else 0
+
+
+def _write(made: ControlReport, form: str, place: Path | None, *, everything: bool) -> None:
+    """Write the report to standard output, or to a file that only this user can read."""
+    if place is None and form == "text":
+        from remit.cli.report.story import show
+
+        show(made, everything=everything)
+        return
+    text = _text(made, form, everything=everything)
+    if place is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    opened = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(opened, "w", encoding="utf-8") as out:
+        out.write(text)
+    terminal.remark(f"written to {place}")
+
+
+def _text(made: ControlReport, form: str, *, everything: bool) -> str:
+    if form == "markdown":
+        from remit.cli.report.markdown import markdown
+
+        return markdown(made)
+    if form == "html":
+        from remit.cli.report.page import page
+
+        return page(made)
+    if form == "json":
+        import msgspec
+
+        from remit.cli.report.wire import wire
+        from remit.core.safe_text import escaped
+
+        return escaped(msgspec.json.format(msgspec.json.encode(wire(made)), indent=2).decode()) + "\n"
+    import contextlib
+    import io
+
+    from remit.cli.report.story import show
+
+    kept = io.StringIO()
+    with contextlib.redirect_stdout(kept):
+        show(made, everything=everything)
+    return kept.getvalue()

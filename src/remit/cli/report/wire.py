@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as JSON, and the words that its forms share."""
+
+from __future__ import annotations
+
+from remit.core.controls.answers import CheckAnswer, ControlAnswer, ControlReport
+from remit.core.controls.status import ControlStatus
+from remit.core.json_value import Json
+
+
+def wire(report: ControlReport) -> Json:
+    """Return the report as a program reads it."""
+    return {
+        "framework": report.framework.name,
+        "title": report.framework.title,
+        "origin": report.origin,
+        "size": report.size,
+        "since": report.since,
+        "until": report.until,
+        "counts": {status.value: count for status, count in report.counts.items()},
+        "controls": [_control(one) for one in report.answers],
+    }
+
+
+def _control(one: ControlAnswer) -> Json:
+    return {
+        "id": one.control.id,
+        "title": one.control.title,
+        "asks": one.control.asks,
+        "status": one.status.value,
+        "decided_by": one.decided_by,
+        "answered_by": [{"says": each.says, "see": each.see} for each in one.control.answered_by],
+        "checks": [_check(each) for each in one.checks],
+        "outside": one.control.outside,
+        "next": one.control.next,
+    }
+
+
+def _check(one: CheckAnswer) -> Json:
+    count = one.measured.count
+    return {
+        "measure": one.check.measure,
+        "kinds": list(one.check.kinds),
+        "status": one.status.value,
+        "says": one.says,
+        "total": count.total,
+        "holding": count.holding,
+        "unknown": count.unknown,
+        "met_from_percent": one.check.met,
+        "partly_from_percent": one.check.partly,
+        "holding_events": list(one.measured.holding),
+        "exceptions": [{"event": index, "name": name} for index, name in one.measured.exceptions],
+    }
+
+
+def window(report: ControlReport) -> str:
+    """Return what was measured, in words."""
+    if not report.until:
+        return f"an empty log of {report.origin}"
+    days = f"{report.days:g} {'day' if report.days == 1 else 'days'}"
+    return f"{days} up to {report.until[:16]} UTC, {report.size:,} events of {report.origin}"
+
+
+def counted(report: ControlReport) -> str:
+    """Return how many controls have each status, in words."""
+    counts = report.counts
+    return ", ".join(
+        f"{counts[status]} {status.words}"
+        for status in ControlStatus
+        if counts[status] or status is ControlStatus.MET
+    )
+
+
+def shares(one: CheckAnswer) -> str:
+    """Return the thresholds of a check, and the findings that it counts, in words."""
+    said = f"met from {one.check.met} %, partly from {one.check.partly} %"
+    return said + (f"; {', '.join(one.check.kinds)}" if one.check.kinds else "")
