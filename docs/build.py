@@ -27,7 +27,7 @@ from adversary import adversary_page
 from mutants import gone_modules, mutants_page
 
 from remit.api.openapi import document_text, reference_page
-from remit.cli.reference_pages import cli_page, events_page, findings_page
+from remit.cli.reference_pages import cli_page, controls_page, events_page, findings_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
 from remit.core.flow.facts import FlowFacts
 
@@ -318,6 +318,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/adversary.md": adversary_page,
     "reference/api.md": reference_page,
     "reference/cli.md": cli_page,
+    "reference/controls.md": controls_page,
     "reference/events.md": events_page,
     "reference/findings.md": findings_page,
     "reference/mutants.md": mutants_page,

@@ -23,7 +23,7 @@ WORDS = {
     """,
     "terms of governance and evidence": """
         authority
-        accountability alarm attack audit cell checkpoint conjunction control declassification delegated
+        accountability alarm attack audit cell checkpoint conjunction declassification delegated
         denial end ending erasure evaluation expiry extension failure governance justification leak
         log observation outcome reach reachability reaction reason refusal revalidation scrubbing
         separation shared spent stated takeover unclosed untrusted
@@ -52,7 +52,7 @@ WORDS = {
         runtime safe scaffold schema screen scripted sdk search second section server service setting shell
         silence simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor survey system taken target template terminal time timeline
-        timestamp tracing transport tree under unit up upkeep user validator walk web wire write framework
+        timestamp tracing transport tree under unit up upkeep user validator walk web wire write
         instruction python script builtin cache compiler counterexample evaluated machine prover solver
         symbolic syntax cluster hierarchy tenant workflow
     """,

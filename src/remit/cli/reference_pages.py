@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reference pages of commands, events and findings for the documentation, generated from the code."""
+"""Reference pages of commands, controls, events and findings, generated from the code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from remit.cli.command_list import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
+from remit.cli.report.control_files import FRAMEWORKS, framework, measures
 from remit.core.evidence.event import EventKind, fields_of, meaning_of
 from remit.core.evidence.events.kinds import BODIES
 from remit.core.findings.finding import DISCOVERED, FINDING_MEANINGS, FindingKind
@@ -23,6 +24,12 @@ _CLI_HEAD = """# Commands
 Generated from the commands themselves. Every command speaks to a running remit through its
 [REST interface](api.md), but `init`, `up`, `doctor`, `completion`, `policy check` and `audit verify
 FILE`, which need none.
+"""
+_CONTROLS_HEAD = """# Controls
+
+Generated from `src/remit/controls`. What `remit report` measures for each control, from which share on it is
+met or partly met, what remit cannot know of it, and what to do next. How a status comes about:
+[controls from evidence](../explanation/controls.md).
 """
 _EVENTS_HEAD = """# Events
 
@@ -137,6 +144,31 @@ the open ones. Background and limits: [agents](../explanation/agents.md).
 OWASP Agentic Top 10 (2026). The facts of what `remit discover` finds are `places`, `says`, `evidence`
 (without any secret), `steps` of a path, and `reach`.
 """
+
+
+def controls_page() -> str:
+    """Return the text of docs/reference/controls.md."""
+    lines = [_CONTROLS_HEAD]
+    known = measures()
+    for name in FRAMEWORKS:
+        about = framework(name)
+        lines += [f"## {about.title}", "", f"`--framework {name}`. {about.says}", ""]
+        for one in about.controls:
+            lines += [f"### {one.id}: {one.title}", "", one.asks, ""]
+            lines += [f"- [{each.says}](../{each.see})" for each in one.answered_by]
+            lines += [
+                f"- `{check.measure}`: met from {check.met} %, partly from {check.partly} %"
+                + (f" ({', '.join(check.kinds)})" if check.kinds else "")
+                for check in one.checks
+            ]
+            lines += ["- at best partly"] if one.at_best == "partly" else []
+            lines += [f"- outside: {one.outside}", f"- next: {one.next}", ""]
+    lines += ["## Measures", "", "| measure | share of | that |", "| --- | --- | --- |"]
+    lines += [
+        f"| `{one.name}` | {one.subjects} | {one.holding}{f'. {one.note}' if one.note else ''} |"
+        for one in known.values()
+    ]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def findings_page() -> str:

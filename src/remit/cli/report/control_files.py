@@ -8,6 +8,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, cast
 
+import msgspec
+
 from remit.config.reading.decoding import Problems, read
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
 from remit.core.controls.control import Control, Framework, Measure, mistakes
@@ -57,7 +59,8 @@ def framework(name: str, folder: Traversable = CONTROLS) -> Framework:
         for key, problem, remediation in mistakes(cast(Control, control), file.removesuffix(".yaml"), known):
             raise ConfigInvalid(problem, file=file, line=node.line_of(key), key=key, remediation=remediation)
         controls.append(cast(Control, control))
-    return Framework(name=about.name, title=about.title, says=about.says, controls=tuple(controls))
+    controls.sort(key=lambda one: [one.id.startswith(prefix) for prefix in about.order], reverse=True)
+    return msgspec.structs.replace(about, controls=tuple(controls))
 
 
 def _read(file: Traversable, kind: type[Control | Framework]) -> tuple[Control | Framework, Node]:

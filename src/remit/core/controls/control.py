@@ -50,11 +50,12 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Framework(msgspec.Struct, frozen=True, kw_only=True):
-    """A framework, with its controls in order."""
+    """A framework with its controls: by the `order` of what their ids begin with, then by id."""
 
     name: str
     title: str
     says: str
+    order: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
 
 
