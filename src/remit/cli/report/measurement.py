@@ -73,19 +73,15 @@ def measure_all(
 
 def take(measure: Measure, tables: EvidenceTables, given: Mapping[str, Value]) -> Measurement:
     """Return what a measure counts on open tables."""
-    ((total, holding, unknown, first, last),) = tables.ask(
+    ((total, holding, unknown, first, last, exceptions),) = tables.ask(
         "SELECT count(*), count(*) FILTER (holds), count(*) FILTER (holds IS NULL), "  # noqa: S608 - a file of remit
-        f"min(index) FILTER (holds), max(index) FILTER (holds) FROM (\n{measure.sql}\n)",
+        "min(index) FILTER (holds), max(index) FILTER (holds), "
+        f"min({{'index': index, 'name': name}}, {NAMED}) FILTER (holds IS NOT TRUE) FROM (\n{measure.sql}\n)",
         given,
         limit=1,
-    ).rows
-    exceptions = tables.ask(
-        f"SELECT index, name FROM (\n{measure.sql}\n) WHERE holds IS NOT TRUE ORDER BY index, name",  # noqa: S608
-        given,
-        limit=NAMED,
     ).rows
     return Measurement(
         count=Count(total=total, holding=holding, unknown=unknown),
         holding=tuple(dict.fromkeys(one for one in (first, last) if one is not None)),
-        exceptions=tuple((index, str(name or "")[:_LONGEST]) for index, name in exceptions),
+        exceptions=tuple((one["index"], str(one["name"] or "")[:_LONGEST]) for one in exceptions or ()),
     )
