@@ -11,8 +11,8 @@ import pytest
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.report.command import report
-from remit.cli.report.measurement import measured
-from remit.core.controls.answers import ControlReport
+from remit.cli.report.measures import measured
+from remit.core.controls.control_report import ControlReport
 from remit.core.controls.status import ControlStatus
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import VerificationFailed

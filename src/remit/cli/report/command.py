@@ -14,7 +14,7 @@ from remit.cli.output import terminal
 from remit.cli.parser import Switch, seconds, verb
 
 if TYPE_CHECKING:
-    from remit.core.controls.answers import ControlReport
+    from remit.core.controls.control_report import ControlReport
 
 app = verb("report")
 
@@ -71,7 +71,7 @@ def report(
         Exit with 4 if a control has this status, or one before it: `not-met`, `partly`, `not-measured`.
     """
     from remit.cli.exit_codes import UsageFault
-    from remit.cli.report.measurement import measured
+    from remit.cli.report.measures import measured
 
     window_s = seconds(window)
     if not 0 < window_s <= _LONGEST_S:

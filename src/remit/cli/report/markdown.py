@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.cli.output.markdown import code, escaped
 from remit.cli.report.wire import counted, shares, window
-from remit.core.controls.answers import CheckAnswer, ControlAnswer, ControlReport
+from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport
 
 
 def markdown(report: ControlReport) -> str:

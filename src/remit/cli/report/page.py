@@ -7,7 +7,7 @@ from typing import Final
 
 from remit.cli.output.pages import templates
 from remit.cli.report.wire import shares, window
-from remit.core.controls.answers import ControlReport
+from remit.core.controls.control_report import ControlReport
 
 _TEMPLATES: Final = templates("remit.cli.report", shares=shares)
 

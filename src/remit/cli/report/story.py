@@ -10,7 +10,7 @@ from rich.text import Text
 
 from remit.cli.output import terminal
 from remit.cli.report.wire import counted, shares, window
-from remit.core.controls.answers import CheckAnswer, ControlAnswer, ControlReport
+from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport
 from remit.core.controls.status import ControlStatus
 
 _COLOURS: Final = {

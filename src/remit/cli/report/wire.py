@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.core.controls.answers import CheckAnswer, ControlAnswer, ControlReport
+from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport
 from remit.core.controls.status import ControlStatus
 from remit.core.json_value import Json
 

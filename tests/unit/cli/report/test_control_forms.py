@@ -11,7 +11,7 @@ import pytest
 
 from remit.cli.report.command import _text
 from remit.cli.report.control_files import FRAMEWORKS, framework, measures
-from remit.core.controls.answers import CheckAnswer, ControlAnswer, ControlReport, Measurement
+from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport, Measurement
 from remit.core.controls.status import Count
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m[a](http://evil.example) \u202eeman| `x` @team"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.cli.report.control_files import FRAMEWORKS, framework, measures
-from remit.cli.report.measurement import measure_all, take
+from remit.cli.report.measures import measure_all, take
 from remit.core.controls.status import ControlStatus, Count
 from remit.core.evidence.selection import SignedLog
 from tests.worlds.control_logs import event, tables_of

@@ -14,8 +14,8 @@ from typing import Final
 
 from remit.cli.evidence.questions import opened, write_proof
 from remit.cli.report.control_files import framework, measures
-from remit.core.controls.answers import CheckAnswer, ControlAnswer, ControlReport, Measurement
 from remit.core.controls.control import Framework, Measure, MeasuredCheck
+from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport, Measurement
 from remit.core.controls.status import Count
 from remit.core.evidence.selection import SignedLog
 from remit.ports.evidence.tables import EvidenceTables, Value
