@@ -18,7 +18,7 @@ def tables_of(folder: Path, *events: dict[str, Json]) -> EvidenceTables:
     """Return the tables of these events, each as `event` makes it."""
     lines = [json.dumps({"origin": "remit/default", "remit_evidence": 1})]
     for index, event in enumerate(events):
-        leaf = {"at": "2026-03-02T09:00:00.000000Z", "facts": {}} | event
+        leaf: dict[str, Json] = {"at": "2026-03-02T09:00:00.000000Z", "facts": {}} | event
         openings = {name: ["salt", value] for name, value in leaf.pop("sealed", {}).items()}
         line = {"index": index, "leaf": json.dumps(leaf)} | ({"openings": openings} if openings else {})
         lines.append(json.dumps(line))

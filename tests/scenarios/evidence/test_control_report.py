@@ -64,11 +64,11 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 def numbers(made: ControlReport) -> dict[str, tuple[int, int, int]]:
     """Return what each measure counted: holding, total, unknown."""
+    checks = [check for answer in made.answers for check in answer.checks]
     return {
-        check.check.measure: (one.holding, one.total, one.unknown)
-        for answer in made.answers
-        for check in answer.checks
-        if check.check.measure != "findings-closed" and (one := check.measured.count)
+        one.check.measure: (one.measured.count.holding, one.measured.count.total, one.measured.count.unknown)
+        for one in checks
+        if one.check.measure != "findings-closed"
     }
 
 
