@@ -129,6 +129,9 @@ async def test_proofs_of_a_log_over_several_tiles_verify(store: Store) -> None:
         verify_consistency(old, size, proof, mth(leaves[:old]), root)
         old_proof = await store.inclusion(TENANT, old - 1, old)
         verify_inclusion(leaf_hash(leaves[old - 1]), old - 1, old, old_proof, mth(leaves[:old]))
+    assert await store.hashes(TENANT, 0, 512, 256) == [leaf_hash(leaf) for leaf in leaves[512:]]
+    assert await store.hashes(TENANT, 8, 0, 256) == [mth(leaves[:256]), mth(leaves[256:512])]
+    assert await store.hashes(TENANT, 16, 0, 256) == []
     with pytest.raises(VerificationFailed):
         await store.inclusion(TENANT, 600, 600)
     with pytest.raises(VerificationFailed):

@@ -44,6 +44,7 @@ from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
 from remit.services.discovery.assembly import DiscoverySettings
+from remit.services.evidence.assembly import EvidenceSettings
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.identity.attestation import NoIssuers
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -68,6 +69,7 @@ ROOMS: dict[str, type[Any]] = {
     "people": PeopleSettings,
     "inspection": InspectionSettings,
     "discovery": DiscoverySettings,
+    "evidence": EvidenceSettings,
 }
 Json = Any
 Heard = Callable[[bytes], Awaitable[None]]

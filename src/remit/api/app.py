@@ -24,6 +24,7 @@ from remit.api.oauth import routes as oauth_routes
 from remit.api.oauth.browser import routes as people_routes
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
+from remit.api.rest import tlog
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
 from remit.api.rest.route import Endpoint, FilesNow, RestRequest, RestServices
 from remit.api.rooms import console_rooms, endpoint_rooms, health_rooms, oauth_rooms, page_rooms
@@ -45,6 +46,7 @@ PATHS = (
     "/access/",
     AUTHZEN_METADATA_PATH,
     "/ssf/",
+    "/tlog/",
     CONSOLE_PATH,
     f"{CONSOLE_PATH}/",
     "/health/",
@@ -131,6 +133,7 @@ def _others(services: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     return (
         *oauth_routes.routes(oauth_rooms(services)),
         *ssf_routes.routes(services.signals, services.public_url),
+        *tlog.public_routes(services.evidence),
         *(((BUNDLE_PATH, {"GET": partial(trust_bundle, issuing)}),) if issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),

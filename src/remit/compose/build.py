@@ -24,6 +24,7 @@ from remit.compose.sources import tls_of
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
+from remit.compose.witnesses import evidence_settings
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
 from remit.config.sections.policy import ENDINGS
 from remit.core.errors import ConfigInvalid
@@ -138,6 +139,7 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         ),
         decisions=_decision_settings(config),
         identity=_identity_settings(config, opened),
+        evidence=evidence_settings(config),
         calls=CallSettings(
             call_timeout_s=config.limits.call_timeout_s,
             max_calls_per_task=config.limits.max_calls_per_task,

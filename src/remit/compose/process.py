@@ -327,6 +327,10 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every(
         "read the log again", services.evidence.log_reading.pause_s, services.evidence.log_reading.turn
     )
+    if services.evidence.witnesses.watched:
+        upkeep.every(
+            "ask the witnesses", 1.0, tended(services.endings.remains, services.evidence.witnesses.turn)
+        )
     upkeep.every("end expired tasks", 1.0, services.endings.revocations.expire)
     upkeep.every("check tasks against the bundle", 1.0, services.endings.rebundling.turn)
     upkeep.every("complete interrupted ends", 5.0, services.endings.revocations.take_up)

@@ -18,6 +18,7 @@ from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sections.discovery import DiscoverySection
 from remit.config.sections.environment import EnvironmentSection
+from remit.config.sections.evidence import EvidenceSection
 from remit.config.sections.governance import (
     AgentsSection,
     ApprovalsSection,
@@ -436,6 +437,7 @@ class Config(Section, frozen=True, kw_only=True):
     ] = {}
     environment: EnvironmentSection = EnvironmentSection()
     discovery: DiscoverySection = DiscoverySection()
+    evidence: EvidenceSection = EvidenceSection()
     limits: LimitsSection = LimitsSection()
     programs: ProgramsSection = ProgramsSection()
     trust: TrustSection = TrustSection()

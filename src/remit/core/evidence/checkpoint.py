@@ -261,7 +261,7 @@ def open_checkpoint(
     cosigned = tuple(
         Cosignature(key, timestamp)
         for key in dict.fromkeys(witnesses)
-        if (timestamp := _cosignature_time(note, key)) is not None
+        if (timestamp := cosignature_time(note, key)) is not None
     )
     # Count distinct public keys: one witness under two names is one witness.
     if len({cosignature.key.public for cosignature in cosigned} - {log.public}) < quorum:
@@ -342,7 +342,7 @@ def _forged(key: VerifierKey) -> VerificationFailed:
     )
 
 
-def _cosignature_time(note: Note, key: VerifierKey) -> int | None:
+def cosignature_time(note: Note, key: VerifierKey) -> int | None:
     """Return the time of a witness's cosignature (its first line counts), or None; a bad line of it raises an
     error.
     """

@@ -34,6 +34,7 @@ class FindingKind(enum.StrEnum):
     CREDENTIAL_LEAKED = "credential-leaked"
     SIGNALS_SILENT = "signals-silent"
     LOG_CHANGED = "log-changed"
+    LOG_UNWITNESSED = "log-unwitnessed"
     REVIEW_DUE = "review-due"
     BROKEN_GLASS = "broken-glass"
     ACCESS_REVIEW_DUE = "access-review-due"
@@ -396,6 +397,19 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         "find out who can write to the store; `remit audit verify` lists each fault, and an earlier "
         "backup of the store has the original events",
         Severity.CRITICAL,
+        ("ASI10",),
+    ),
+    FindingKind.LOG_UNWITNESSED: FindingMeaning(
+        "The quorum of witnesses has not cosigned the evidence log for longer than permitted, or a witness "
+        "remembers another history of it. The finding is settled once they cosign again.",
+        {
+            "witness": "the witness that remembers another history; empty if the quorum is missing",
+            "size": "the number of events that the quorum last cosigned",
+            "why": "the errors of the witnesses",
+        },
+        "check the witnesses and the network to them; if one remembers another history, find out whether the "
+        "store was rolled back or another remit signs this log",
+        Severity.HIGH,
         ("ASI10",),
     ),
     FindingKind.REVIEW_DUE: FindingMeaning(

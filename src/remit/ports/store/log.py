@@ -155,6 +155,9 @@ class LogStore(UnitStore, Protocol):
     async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
         """Return the consistency proof between two sizes (RFC 6962 section 2.1.2)."""
 
+    async def hashes(self, tenant: str, level: int, start: int, count: int) -> list[bytes]:
+        """Return up to `count` hashes of level 0, 8, 16, ... of the Merkle tree, from index `start` on."""
+
     async def unfinished(
         self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
     ) -> list[Event]:

@@ -43,7 +43,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     policies, findings = policies_of(*at, _hands(*at)), finding_services(*at)
     tools = tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)
-    evidence, replicas = evidence_services(*at, findings), replica_services(*at, settings.replicas.replica)
+    evidence = evidence_services(*at, settings.evidence, findings)
+    replicas = replica_services(*at, settings.replicas.replica)
     tasks = task_services(*at, settings.openings, named, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
     flow, unbound = flow_services(*at, policies, tools, tasks), settings.decisions.unconstrained

@@ -12,6 +12,7 @@ from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
 from remit.services.discovery.assembly import DiscoverySettings
+from remit.services.evidence.assembly import EvidenceSettings
 from remit.services.guard.assembly import GuardSettings
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.inspection.assembly import InspectionSettings
@@ -41,6 +42,7 @@ class Settings:
     replicas: ReplicaSettings = field(default_factory=ReplicaSettings)
     decisions: DecisionSettings = field(default_factory=DecisionSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
     signals: SignalSettings = field(default_factory=SignalSettings)

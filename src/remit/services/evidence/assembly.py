@@ -13,6 +13,8 @@ from remit.services.evidence.followers import Followers
 from remit.services.evidence.log import Evidence
 from remit.services.evidence.log_audit import LogAudit
 from remit.services.evidence.receipts import Receipts
+from remit.services.evidence.tiles import LogTiles
+from remit.services.evidence.witnesses import Witnesses, WitnessSettings
 from remit.services.findings.assembly import FindingServices
 
 
@@ -26,10 +28,21 @@ class EvidenceServices:
     chains: Chains
     followers: Followers
     searches: EventSearches
+    witnesses: Witnesses
+    tiles: LogTiles
+    published: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSettings:
+    """The settings of the log: its witnesses, and whether everyone may read checkpoint and hashes."""
+
+    witnesses: WitnessSettings = WitnessSettings()
+    published: bool = False
 
 
 def evidence_services(
-    adapters: Adapters, deployment: Deployment, findings: FindingServices
+    adapters: Adapters, deployment: Deployment, settings: EvidenceSettings, findings: FindingServices
 ) -> EvidenceServices:
     """Put them together."""
     store, clock, tenant = adapters.store, adapters.clock, deployment.tenant
@@ -41,8 +54,20 @@ def evidence_services(
         tenant=tenant,
         origin=deployment.origin,
     )
+    witnesses = Witnesses(
+        store=store,
+        evidence=evidence,
+        findings=findings.findings,
+        clock=clock,
+        tenant=tenant,
+        settings=settings.witnesses,
+    )
+    evidence.cosign = witnesses.cosigned
     return EvidenceServices(
         log=evidence,
+        witnesses=witnesses,
+        tiles=LogTiles(store=store, evidence=evidence, witnesses=witnesses, tenant=tenant),
+        published=settings.published,
         log_reading=LogAudit(store=store, evidence=evidence, findings=findings.findings, tenant=tenant),
         receipts=Receipts(store=store, evidence=evidence, clock=clock, tenant=tenant),
         chains=Chains(evidence),

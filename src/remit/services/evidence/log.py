@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
@@ -54,6 +54,8 @@ class Evidence:
         self._grown_from: Head | None = None
         #: Whether a head of another history was found.
         self.forked = False
+        #: Adds cosignatures to a head, or returns an earlier cosigned one that covers an event.
+        self.cosign: Callable[[Head, int], Awaitable[Head]] = _alone
         self.origin = origin
 
     @property
@@ -115,6 +117,13 @@ class Evidence:
             self._grown_from = head
             return head
 
+    async def proven(self, covering: int | None = None) -> Head:
+        """Return a signed head that covers an event, or every event until now, with the cosignatures of the
+        witnesses; of those that answer in time.
+        """
+        head = await self.checkpoint()
+        return await self.cosign(head, head.size - 1 if covering is None else covering)
+
     async def _see_grown(self, head: Head | None, size: int, root: bytes) -> None:
         """Check that the log is a continuation of a head; raise `VerificationFailed`.
 
@@ -157,6 +166,7 @@ class Evidence:
         head = await self.checkpoint()
         if not 0 <= index < head.size:
             raise NotFound(f"event {index} does not exist", remediation=f"the log has {head.size} events")
+        head = await self.cosign(head, index)
         (entry,) = await self._store.entries(self._tenant, start=index, limit=1, opened=False)
         path = await self._store.inclusion(self._tenant, index, head.size)
         return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
@@ -184,7 +194,7 @@ class Evidence:
 
     async def export(self, *, task: str = "", values: bool = True) -> AsyncIterator[bytes]:
         """Yield the lines of an export: of everything, or of one task; `values` includes the openings."""
-        head = await self.checkpoint()
+        head = await self.proven()
         yield header_line(self.origin, self.verifier, head.size, task)
         start = 0
         while start < head.size:
@@ -230,6 +240,10 @@ class Evidence:
     async def size(self) -> int:
         """Return the number of events."""
         return await self._store.size(self._tenant)
+
+
+async def _alone(head: Head, covering: int) -> Head:
+    return head
 
 
 def _note(checkpoint: Checkpoint, verifier: str, signature: bytes) -> Note:

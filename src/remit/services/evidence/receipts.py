@@ -78,7 +78,7 @@ class Receipts:
             made, found = await self._entries(closure)
         finally:
             self._looking -= 1
-        head = await self._evidence.checkpoint()
+        head = await self._evidence.proven()
         if made.index >= head.size:
             raise _unsigned(closure)
         yield header_line(self._evidence.origin, self._evidence.verifier, head.size, closure=closure.id)

@@ -5,6 +5,8 @@ against its last signed head before anything is appended.
 
 from __future__ import annotations
 
+from functools import partial
+
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import HeadMissing, VerificationFailed
 from remit.core.evidence.merkle import Frontier, TileReader, leaf_hash, root_at, root_nodes
@@ -16,19 +18,18 @@ MAX_TAIL = 20_000
 
 def reader(connection: Sql, tenant: str, size: int) -> TileReader:
     """Return a reader of the tree of the first `size` leaves; use it on one thread, for one proof."""
+    return TileReader(partial(hashes, connection, tenant), size)
 
-    def read_range(level: int, start: int, count: int) -> list[bytes]:
-        if level:
-            query = (
-                "select hash from nodes where tenant = ? and level = ? and idx >= ? and idx < ? order by idx"
-            )
-            rows = connection.execute(query, (tenant, level, start, start + count))
-        else:
-            query = "select leaf_hash from events where tenant = ? and idx >= ? and idx < ? order by idx"
-            rows = connection.execute(query, (tenant, start, start + count))
-        return [item for (item,) in rows]
 
-    return TileReader(read_range, size)
+def hashes(connection: Sql, tenant: str, level: int, start: int, count: int) -> list[bytes]:
+    """Return up to `count` stored hashes of level 0, 8, 16, ... from index `start` on."""
+    if level:
+        query = "select hash from nodes where tenant = ? and level = ? and idx >= ? and idx < ? order by idx"
+        rows = connection.execute(query, (tenant, level, start, start + count))
+    else:
+        query = "select leaf_hash from events where tenant = ? and idx >= ? and idx < ? order by idx"
+        rows = connection.execute(query, (tenant, start, start + count))
+    return [bytes(item) for (item,) in rows]
 
 
 def frontier(connection: Sql, tenant: str, size: int) -> Frontier:

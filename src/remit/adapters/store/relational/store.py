@@ -10,6 +10,7 @@ from typing import Any
 
 from remit.adapters.store.relational import (
     issued_tokens,
+    merkle_nodes,
     reads,
     registry,
     search,
@@ -387,6 +388,10 @@ class RelationalStore:
     async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
         """Return the consistency proof between two tree sizes."""
         return await self._pool.run(reads.consistency, tenant, old, new)
+
+    async def hashes(self, tenant: str, level: int, start: int, count: int) -> list[bytes]:
+        """Return stored hashes of the Merkle tree."""
+        return await self._pool.run(merkle_nodes.hashes, tenant, level, start, count)
 
     async def unfinished(
         self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
