@@ -14,7 +14,6 @@ from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import HASH_SIZE, Frontier, new_tile_nodes
 from remit.core.evidence.tile import ENTRIES, Tile, read_bundle
 from remit.ports.store.units import Unit
-
 from tests.worlds.services import ServiceWorld, service_world
 from tests.worlds.values import an_event
 

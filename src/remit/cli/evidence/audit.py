@@ -390,6 +390,7 @@ def verify(
     /,
     *,
     key: str = "",
+    policy: Path | None = None,
     at_least: int = 0,
     task: str = "",
     no_values: Switch = False,
@@ -409,6 +410,9 @@ def verify(
     key
         The log's public key, or a file that holds it, from a source that you trust; `remit up` prints it.
         Without it, the key must be one that was seen from here before.
+    policy
+        A trust policy (C2SP tlog-policy): the logs that you trust, the witnesses, and how many of them must
+        have cosigned. Then the log's own signature alone proves nothing.
     at_least
         The log must have at least this many events; what was verified here before is remembered.
     task
@@ -421,14 +425,15 @@ def verify(
         Without a file: the log at this address was restarted, or its key replaced at once. If the log holds
         under the key given by `--key`, that key replaces the one that was seen before.
     """
-    from remit.cli.evidence.verification import verify_file, verify_running
+    from remit.cli.evidence.verification import read_policy, verify_file, verify_running
 
+    trust = read_policy(policy) if policy is not None else None
     if anew and (not key or file is not None or growth):
         raise UsageFault(
             "`--anew` needs a key for the running remit", remediation="give `--key KEY`, and no file"
         )
     if growth:
-        if file is not None or task or no_values:
+        if file is not None or task or no_values or policy is not None:
             raise UsageFault(
                 "`--growth` asks the running remit only for its head",
                 remediation="leave out the file and the export options",
@@ -437,8 +442,10 @@ def verify(
 
         return verify_growth(key=key, at_least=at_least)
     if file is not None:
-        return verify_file(file, key=key, at_least=at_least)
-    return verify_running(key=key, at_least=at_least, task=task, values=not no_values, anew=anew)
+        return verify_file(file, key=key, at_least=at_least, policy=trust)
+    return verify_running(
+        key=key, at_least=at_least, task=task, values=not no_values, anew=anew, policy=trust
+    )
 
 
 @app.command(name="query")

@@ -43,7 +43,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
                 opened.write(chunk)
                 count = chunk.count(b"\n")
                 lines += count
-                last = (last + chunk)[-4096:]
+                last = (last + chunk)[-65536:]
                 advance(count)
         if b'\n{"checkpoint"' not in last:
             raise Unreachable("the evidence ended before its signature", remediation="try again")

@@ -12,6 +12,7 @@ import msgspec
 from remit.cli.rest_client import Client
 from remit.core.errors import Malformed, NotFound, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import PROOF_HEADER, LogProof, Note, VerifierKey
+from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.evidence.verification import ExportReport, verify_export
 from remit.core.json_value import Json
 
@@ -52,15 +53,19 @@ def is_event_receipt(first: bytes) -> bool:
     return first.strip() == PROOF_HEADER.encode()
 
 
-def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int) -> Json:
+def read_event_receipt(
+    content: bytes, given: VerifierKey | None, at_least: int, policy: TrustPolicy | None = None
+) -> Json:
     """Return what the receipt of an event proves, offline: the event, its index, and what does not hold.
 
-    Raises `NotVerifiable` if there is no key to verify with, or no event in the receipt.
+    By `policy` witnesses must have cosigned its checkpoint. Raises `NotVerifiable` if there is no key to
+    verify with, or no event in the receipt.
     """
     told: Json = {"holds": False, "faults": []}
     try:
         proof = LogProof.parse(content)
-        key = given or _signer(Note.parse(proof.checkpoint))
+        key = given or (policy.open(proof.checkpoint).log if policy and policy.logs else None)
+        key = key or _signer(Note.parse(proof.checkpoint))
         if not proof.extra:
             raise NotVerifiable(
                 "the receipt does not contain its event",
@@ -69,6 +74,9 @@ def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int)
         told |= {"index": proof.index, "key": str(key)}
         head = proof.verify(proof.extra, key).checkpoint
         told |= {"size": head.size, "origin": head.origin, "root": head.root.hex()}
+        if policy is not None:
+            cosigned = policy.open(proof.checkpoint, key).cosignatures
+            told["witnessed"] = [{"witness": one.key.name, "at": one.timestamp} for one in cosigned]
         if head.size < at_least:
             raise VerificationFailed(
                 f"the signed head covers {head.size} events, not {at_least}", code="too-few"

@@ -28,6 +28,7 @@ from remit.cli.output import terminal
 from remit.cli.rest_client import connect
 from remit.core.errors import Malformed, NotVerifiable
 from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
+from remit.core.evidence.trust_policy import MAX_BYTES, TrustPolicy
 from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
 from remit.core.json_value import Json
 
@@ -49,7 +50,26 @@ class VerifiedExport(NamedTuple):
     seen: SeenHead | None
 
 
-def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bool = False) -> int:
+def read_policy(place: Path) -> TrustPolicy:
+    """Read a trust policy; raise `Malformed`."""
+    try:
+        with place.open("rb") as opened:
+            return TrustPolicy.parse(opened.read(MAX_BYTES + 1))
+    except OSError as fault:
+        raise Malformed(
+            f"`{place}` cannot be read: {fault.strerror}", remediation="give the file of a trust policy"
+        ) from None
+
+
+def verify_running(
+    *,
+    key: str,
+    at_least: int,
+    task: str,
+    values: bool,
+    anew: bool = False,
+    policy: TrustPolicy | None = None,
+) -> int:
     """Fetch the running remit's evidence and verify it here; `anew` verifies it under the given key.
 
     With `anew` the given key then replaces the one that was seen before.
@@ -58,11 +78,11 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bo
     # A log whose key was replaced is signed under both keys for a while, and its events name the new key.
     # Evidence that verifies under the key seen here therefore vouches for the new key.
     given = str(trusted_for(None, key)) if anew else ""
-    known = "" if key or task else seen_key(client.base_url)
+    known = "" if key or task or (policy and policy.logs) else seen_key(client.base_url)
     with tempfile.TemporaryDirectory(prefix="remit-") as folder:
         place = Path(folder) / "evidence.jsonl"
         fetch(client, place, task=task, values=values, under=given or known)
-        checked, code = _verify(place, key or known, at_least, "the running remit")
+        checked, code = _verify(place, key or known, at_least, "the running remit", policy)
     if known and checked.report.holds and checked.report.successor:
         succeed(client.base_url, checked.report.successor)
     elif given and checked.report.holds and take(client.base_url, checked.report.successor or given):
@@ -72,21 +92,24 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bo
     return code
 
 
-def verify_file(place: Path, *, key: str, at_least: int) -> int:
+def verify_file(place: Path, *, key: str, at_least: int, policy: TrustPolicy | None = None) -> int:
     """Verify a file, an export or the receipt of an event; report the result and return the exit code."""
     with place.open("rb") as opened:
         if is_event_receipt(opened.readline(200)):
             opened.seek(0)
-            return _verify_receipt(opened.read(4 * MAX_NOTE_BYTES), str(place), key, at_least)
-    return _verify(place, key, at_least, str(place))[1]
+            return _verify_receipt(opened.read(4 * MAX_NOTE_BYTES), str(place), key, at_least, policy)
+    return _verify(place, key, at_least, str(place), policy)[1]
 
 
-def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[VerifiedExport, int]:
+def _verify(
+    place: Path, key: str, at_least: int, shown: str, policy: TrustPolicy | None
+) -> tuple[VerifiedExport, int]:
     with place.open("rb") as opened:
         first = opened.readline()
         opened.seek(0)
         named = _named(first)
-        trusted = trusted_for(named, key)
+        trusted = _of_policy(named, policy) if not key else None
+        trusted = trusted or trusted_for(named, key)
         seen = last_head(str(trusted))
         with progress("verifying", named.size) as advance:
             report = verify_export(
@@ -94,6 +117,7 @@ def _verify(place: Path, key: str, at_least: int, shown: str) -> tuple[VerifiedE
                 trusted,
                 at_least=at_least,
                 seen=SeenRoot(seen.size, bytes.fromhex(seen.root)) if seen else None,
+                policy=policy,
             )
     verdict = VerifiedExport(report, str(trusted), seen)
     if report.holds and report.size:
@@ -112,8 +136,14 @@ def checked_export(place: Path, key: str) -> tuple[ExportReport, str]:
             return verify_export(_watched(opened, advance), trusted), str(trusted)
 
 
-def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
-    told = read_event_receipt(content, trusted_for(None, key) if key else None, at_least)
+def _of_policy(named: _Named, policy: TrustPolicy | None) -> VerifierKey | None:
+    """Return the log of the policy that the file names, or its only one; `None` without any."""
+    keys = [one.key for one in policy.logs] if policy is not None else []
+    return next((one for one in keys if str(one) == named.verifier), keys[0] if keys else None)
+
+
+def _verify_receipt(content: bytes, shown: str, key: str, at_least: int, policy: TrustPolicy | None) -> int:
+    told = read_event_receipt(content, trusted_for(None, key) if key else None, at_least, policy)
     if terminal.is_json():
         terminal.answer(told)
     elif not told["holds"]:
@@ -126,6 +156,7 @@ def _verify_receipt(content: bytes, shown: str, key: str, at_least: int) -> int:
             for name, value in event["facts"].items()
         ]
         signed = [("log", told["origin"]), ("signed at", str(told["size"])), ("key", told["key"])]
+        signed += [("witnessed", _witnessed(told.get("witnessed", ())))]
         terminal.say(terminal.text("verified", "bold green"), f": event {told['index']}  {event['kind']}")
         terminal.picture(terminal.facts(pairs + signed))
     return 0 if told["holds"] else FAILED
@@ -206,6 +237,7 @@ def _good(verdict: VerifiedExport, what: str) -> None:
                 ("root", report.root),
                 ("key", verdict.key),
                 ("its successor", report.successor),
+                ("witnessed", _witnessed(msgspec.to_builtins(report.witnessed))),
                 ("from", terminal.moment(report.first)),
                 ("to", terminal.moment(report.last)),
                 ("values", _opened(report.opened)),
@@ -215,6 +247,12 @@ def _good(verdict: VerifiedExport, what: str) -> None:
         )
     )
     terminal.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
+
+
+def _witnessed(cosignatures: Iterable[Json]) -> str:
+    """Report who cosigned the checkpoint, and when."""
+    times = ((one["witness"], datetime.fromtimestamp(one["at"], UTC)) for one in cosignatures)
+    return ", ".join(f"{name} at {at:%Y-%m-%d %H:%M:%SZ}" for name, at in times)
 
 
 def _opened(count: int) -> str:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
 from remit.core.errors import RemitError
-from remit.core.evidence.checkpoint import VerifierKey, open_checkpoint
+from remit.core.evidence.checkpoint import OpenedCheckpoint, VerifierKey, open_checkpoint
 from remit.core.evidence.event import CallOutcome, EventKind
 from remit.core.evidence.export import (
     FORMAT,
@@ -27,6 +28,8 @@ from remit.core.evidence.export import (
 )
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes, verify_inclusion
 from remit.core.evidence.receipt import ClosureRead, ReceiptReading
+from remit.core.evidence.trust_policy import TrustPolicy
+from remit.core.evidence.witnessing import CLOCKS_APART_S
 from remit.core.json_value import Json
 from remit.core.keys.own_keys import KeyKind
 from remit.core.sealing import reveal
@@ -45,6 +48,13 @@ class ExportFault(msgspec.Struct, frozen=True):
     index: int
     code: str
     text: str
+
+
+class WitnessedAt(msgspec.Struct, frozen=True):
+    """A witness of the policy that cosigned the checkpoint, and when, in seconds since the epoch."""
+
+    witness: str
+    at: int
 
 
 class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +80,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     successor: str = ""
     closure: ClosureRead | None = None
     question: str = ""
+    witnessed: tuple[WitnessedAt, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -143,6 +154,7 @@ class _Reading:
         # For a partial export: line, index, leaf hash and path of each event.
         self.hashes: list[tuple[int, int, bytes, list[bytes]]] = []
         self.receipt = ReceiptReading(self.closure)
+        self.witnessed: tuple[WitnessedAt, ...] = ()
 
     def fault(self, index: int, code: str, text: str) -> None:
         if len(self.faults) < MAX_FAULTS:
@@ -240,17 +252,19 @@ class _Reading:
         else:
             self.opened += 1
 
-    def close(self, key: VerifierKey, at_least: int) -> tuple[int, bytes]:
+    def close(self, key: VerifierKey, at_least: int, policy: TrustPolicy | None) -> tuple[int, bytes]:
         """Compare the events with the checkpoint; return its size and root."""
         self.grow()
         if self.note is None:
             self.fault(-1, "no-checkpoint", "the checkpoint is missing: the file is truncated")
             return 0, b""
         try:
-            opened = open_checkpoint(self.note.encode(), key)
+            note = self.note.encode()
+            opened = policy.open(note, key) if policy is not None else open_checkpoint(note, key)
         except RemitError as error:
             self.fault(-1, error.code, f"the checkpoint does not verify: {error.message}")
             return 0, b""
+        self._compare_times(opened)
         size, root = opened.checkpoint.size, opened.checkpoint.root
         if opened.checkpoint.origin != self.header.origin:
             self.fault(-1, "origin-mismatch", "the checkpoint is of another log")
@@ -271,6 +285,20 @@ class _Reading:
                     text = f"event {index} on line {number} is not in the signed log, or was changed"
                     self.fault(index, "not-included", text)
         return size, root
+
+    def _compare_times(self, opened: OpenedCheckpoint) -> None:
+        """Check that no event claims a time after its checkpoint was cosigned."""
+        self.witnessed = tuple(WitnessedAt(one.key.name, one.timestamp) for one in opened.cosignatures)
+        if not self.witnessed or not self.last:
+            return
+        try:
+            last = datetime.fromisoformat(self.last).timestamp()
+        except ValueError:
+            self.fault(-1, "not-an-event", "the time of an event is no time")
+            return
+        if last > min(one.at for one in self.witnessed) + CLOCKS_APART_S:
+            text = f"an event claims to be of {self.last}, but the checkpoint was cosigned before"
+            self.fault(-1, "later-than-witnessed", text)
 
     def _close_receipt(self) -> None:
         if not self.closure:
@@ -312,13 +340,19 @@ def _node(text: str) -> bytes:
 
 
 def verify_export(
-    lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0, seen: SeenRoot | None = None
+    lines: Iterable[bytes],
+    key: VerifierKey,
+    *,
+    at_least: int = 0,
+    seen: SeenRoot | None = None,
+    policy: TrustPolicy | None = None,
 ) -> ExportReport:
     """Verify an export line by line; memory use does not grow with the number of events of a whole export.
 
     `key` is the log's public key, from a source that the reader trusts; the key in the file is only compared
     with it. `at_least` is a number of events that must be signed. `seen` is a beginning of the log that was
-    verified earlier: a whole export must begin with it.
+    verified earlier: a whole export must begin with it. By `policy` witnesses must have cosigned its
+    checkpoint.
     """
     source = iter(lines)
     header = read_header(next(source, b""))
@@ -330,7 +364,7 @@ def verify_export(
     reading = _Reading(header, seen)
     for reading.number, raw in enumerate(source, start=2):
         reading.take(raw)
-    size, root = reading.close(key, max(at_least, seen.size if seen else 0))
+    size, root = reading.close(key, max(at_least, seen.size if seen else 0), policy)
     faults = list(reading.faults)
     if header.verifier not in (str(key), *reading.successors(str(key))):
         text = "the export names another public key than the one given"
@@ -359,4 +393,5 @@ def _report(
         successor=successor,
         closure=reading.receipt.read(),
         question=reading.question,
+        witnessed=reading.witnessed,
     )

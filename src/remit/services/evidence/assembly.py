@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
@@ -37,7 +37,7 @@ class EvidenceServices:
 class EvidenceSettings:
     """The settings of the log: its witnesses, and whether everyone may read checkpoint and hashes."""
 
-    witnesses: WitnessSettings = WitnessSettings()
+    witnesses: WitnessSettings = field(default_factory=WitnessSettings)
     published: bool = False
 
 
