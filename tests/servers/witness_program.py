@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The witness of others: `omniwitness` (Go, transparency-dev/witness), its own process on SQLite.
 
-It is built from the Go module proxy once, and kept in the user's cache. Its modules are verified by the `go.sum`
-of the module itself.
+It is built from the Go module proxy once, and kept in the user's cache. Its modules are verified by the
+`go.sum` of the module itself.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -34,7 +33,11 @@ class NoWitness(Exception):
 
 def programs() -> Path:
     """Return the folder with `omniwitness` and `generate_keys`; raise `NoWitness`."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "remit-tests" / f"witness-{VERSION}"
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        / "remit-tests"
+        / f"witness-{VERSION}"
+    )
     if (cache / "omniwitness").is_file() and (cache / "generate_keys").is_file():
         return cache
     go = shutil.which("go")
@@ -56,7 +59,9 @@ def programs() -> Path:
 
 
 def _run(words: list[str], folder: Path, env: dict[str, str]) -> str:
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=BUILD_S, check=True)
+    done = subprocess.run(
+        words, cwd=folder, env=env, capture_output=True, text=True, timeout=BUILD_S, check=True
+    )
     return done.stdout
 
 
@@ -103,14 +108,8 @@ class OmniWitness:
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + START_S
         while True:
-            with contextlib.suppress(urllib.error.HTTPError):
-                try:
-                    urllib.request.urlopen(self.url, timeout=1)
-                    return
-                except urllib.error.HTTPError:
-                    return
-                except OSError:
-                    pass
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError((self._folder / "log").read_text()[-2000:])
             time.sleep(0.05)

@@ -110,6 +110,25 @@ class Client:
         except (httpx.TransportError, httpx.DecodingError) as fault:
             raise self._unreachable(fault) from None
 
+    def raw(self, *path: str, most: int) -> bytes:
+        """Return the bytes at a path outside the REST interface; an answer of more than `most` is a fault."""
+        try:
+            address = "/" + "/".join(path)
+            with self._http.stream("GET", address, extensions=self._extensions) as response:
+                if response.status_code != 200:
+                    response.read()
+                    self._read(response)
+                found = bytearray()
+                for chunk in response.iter_bytes(65_536):
+                    found += chunk
+                    if len(found) > most:
+                        raise errors.Malformed(
+                            f"the answer for `{address}` has more than {most} bytes", code="too-large"
+                        )
+        except (httpx.TransportError, httpx.DecodingError) as fault:
+            raise self._unreachable(fault) from None
+        return bytes(found)
+
     def _read(self, response: httpx.Response) -> Json:
         media = response.headers.get("content-type", "").partition(";")[0]
         if response.is_success and media == "text/plain":

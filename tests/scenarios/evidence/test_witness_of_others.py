@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,9 +50,9 @@ def log_key(world: ServiceWorld) -> VerifierKey:
 
 @asynccontextmanager
 async def opened(folder: Path, witness: OmniWitness) -> AsyncIterator[ServiceWorld]:
-    """Open a gateway at the time of the witness, which has a clock of its own; settled in at its first start."""
-    begun = folder.exists()
-    folder.mkdir(exist_ok=True)
+    """Open a gateway at the time of the witness, which has a clock of its own."""
+    begun = await asyncio.to_thread(folder.exists)
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
     world = ServiceWorld(folder, seed=folder.name, witnesses=settings(witness))
     world.clock.jump((datetime.now(UTC) - world.clock.now()).total_seconds())
     try:
@@ -74,9 +75,7 @@ async def test_it_cosigns_every_head_and_export_and_receipt_verify_by_the_policy
     """Also after it was restarted, and over several tiles."""
     async with opened(tmp_path / "a", witness) as world:
         evidence = world.services.evidence
-        policy = TrustPolicy.parse(
-            f"log {log_key(world)}\nwitness w1 {witness.key}\nquorum w1\n".encode()
-        )
+        policy = TrustPolicy.parse(f"log {log_key(world)}\nwitness w1 {witness.key}\nquorum w1\n".encode())
         for count in (1, 300, 7):
             with witness.serving(log_key(world)):
                 await grow(world, count)
@@ -92,7 +91,7 @@ async def test_it_cosigns_every_head_and_export_and_receipt_verify_by_the_policy
 async def test_a_log_that_was_rolled_back_and_signed_again_gets_no_cosignature(
     tmp_path: Path, witness: OmniWitness
 ) -> None:
-    """Whoever holds the log's key, its store and its head rewrites what was witnessed; the witness remembers."""
+    """An attacker with key, store and head rewrites what was witnessed; the witness remembers."""
     async with opened(tmp_path / "a", witness) as world:
         key = log_key(world)
         await world.services.evidence.log.checkpoint()
@@ -120,11 +119,9 @@ async def test_a_witness_that_does_not_know_the_log_says_so(tmp_path: Path, witn
         with witness.serving():
             await world.services.evidence.witnesses.turn()
         lines = [line async for line in world.services.evidence.log.export()]
-        policy = TrustPolicy.parse(
-            f"log {log_key(world)}\nwitness w1 {witness.key}\nquorum w1\n".encode()
-        )
+        policy = TrustPolicy.parse(f"log {log_key(world)}\nwitness w1 {witness.key}\nquorum w1\n".encode())
         assert "quorum-missing" in {
             one.code for one in verify_export(lines, log_key(world), policy=policy).faults
         }
         with pytest.raises(VerificationFailed):
-            policy.open((await world.services.evidence.tiles.checkpoint()))
+            policy.open(await world.services.evidence.tiles.checkpoint())

@@ -448,6 +448,47 @@ def verify(
     )
 
 
+@app.command(name="watch")
+def watch(
+    *,
+    policy: Path,
+    every: int = 60,
+    once: Switch = False,
+    stale: int = 3600,
+    late: int = 600,
+    hashes: Switch = False,
+) -> int:
+    """Watch a log from elsewhere, trusting no one who runs it; exits 4 at an alarm.
+
+    The monitor reads the checkpoint and the new events, and compares them with what it saw before: a fork, a
+    rollback, a gap, a back-dated event, or a log that is not cosigned any more is an alarm. For example, run
+    it as a service on a machine of your auditors, and let the service manager report its failure.
+
+    Parameters
+    ----------
+    policy
+        A trust policy (C2SP tlog-policy) that names the log, its witnesses and the quorum.
+    every
+        Seconds between two looks.
+    once
+        Look once.
+    stale
+        Alarm if the newest cosignature is older than this many seconds, or the log does not answer for so
+        long.
+    late
+        Alarm if an event claims a time this many seconds before a checkpoint that did not have it.
+    hashes
+        Read hashes alone, no events: for a monitor that must not read them. Then times are not checked.
+    """
+    from remit.cli.evidence.watch import watch_log
+    from remit.core.evidence.monitor import MonitorLimits
+
+    if every < 1 or stale < 1 or late < 0:
+        raise UsageFault("a time is a number of seconds", remediation="see `remit audit watch --help`")
+    limits = MonitorLimits(stale_s=stale, late_s=late)
+    return watch_log(policy, every_s=every, once=once, entries=not hashes, limits=limits)
+
+
 @app.command(name="query")
 def query(
     what: str,
