@@ -29,7 +29,7 @@ def evidence_settings(config: Config) -> EvidenceSettings:
     return EvidenceSettings(
         witnesses=WitnessSettings(
             witnesses=witnesses,
-            quorum=len(witnesses) if told.quorum is None else told.quorum,
+            quorum=told.quorum or len(witnesses),
             every_s=float(told.every),
             refresh_s=float(told.refresh),
             alarm_after_s=float(told.alarm_after),

@@ -44,9 +44,8 @@ class EvidenceSection(Section, frozen=True, kw_only=True):
         dict[Name, WitnessSection], Meta(description="The witnesses of the log, by name.")
     ] = {}
     quorum: Annotated[
-        int | None,
-        Meta(ge=1, description="How many of the witnesses must cosign a head. Default: all of them."),
-    ] = None
+        int, Meta(ge=0, description="How many of the witnesses must cosign a head; 0: all of them.")
+    ] = 0
     every: Annotated[Seconds, Meta(ge=1, description="Shortest time between two heads for a witness.")] = 10
     refresh: Annotated[
         Seconds, Meta(ge=10, description="After this time an unchanged head is cosigned again.")
@@ -76,5 +75,5 @@ def check_evidence(evidence: EvidenceSection, plain_loopback: bool, node: Node, 
             note(f"{key}.key", "is the key of a log", "take the witness's key for cosignatures (type 4)")
         if (other := seen.setdefault(parsed.public, name)) != name:
             note(f"{key}.key", f"is also the key of `{other}`", "name each witness once")
-    if evidence.quorum is not None and evidence.quorum > len(evidence.witnesses):
+    if evidence.quorum > len(evidence.witnesses):
         note("evidence.quorum", "is more than there are witnesses", "lower it, or add witnesses")
