@@ -73,7 +73,15 @@ class OmniWitness:
         self._programs = programs()
         self._folder = folder
         folder.mkdir(parents=True)
-        words = [self._programs / "generate_keys", "-origin", name, "-out_priv", "key", "-out_pub", "key.pub"]
+        words: list[str | Path] = [
+            self._programs / "generate_keys",
+            "-origin",
+            name,
+            "-out_priv",
+            "key",
+            "-out_pub",
+            "key.pub",
+        ]
         subprocess.run(words, cwd=folder, check=True, capture_output=True)
         self.key = VerifierKey.parse((folder / "key.pub").read_text().strip())
         self.port = free_port()

@@ -51,7 +51,7 @@ class Tile(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Write the path, as it follows `tile/`."""
         level = "entries" if self.level == ENTRIES else str(self.level)
-        groups = []
+        groups: list[str] = []
         rest = self.index
         while True:
             rest, group = divmod(rest, 1000)

@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.errors import RemitError, SourceUnavailable, VerificationFailed
+from remit.core.errors import Conflict, RemitError, SourceUnavailable, VerificationFailed
 from remit.core.evidence.checkpoint import Checkpoint, Note, Signature, VerifierKey, cosignature_time
 from remit.core.evidence.witnessing import (
     MAX_ANSWER_BYTES,
@@ -117,6 +117,7 @@ class Witnesses:
         #: Whether the missing quorum was told; whether a finding may be open, also from an earlier run.
         self._told = False
         self._open = True
+        self._round_s = 0.0
         self._asking: set[asyncio.Task[None]] = set()
         self._note: Note | None = None
         #: The newest head that the quorum cosigned; `None` before the first one, and without witnesses.
@@ -150,8 +151,13 @@ class Witnesses:
         await self.newest()
         head = await self._evidence.checkpoint()
         now = self._clock.boot_s()
-        due = [name for name, state in self._states.items() if self._is_due(state, head, now)]
-        await asyncio.gather(*(self._ask(name, head) for name in due))
+        if now >= self._round_s and head.size:
+            # All witnesses in one round: asked at times of their own, they would never cosign the same head
+            # of a busy log.
+            self._round_s = now + self._settings.every_s
+            text = Note.parse(head.note.encode()).text
+            due = [name for name, state in self._states.items() if self._is_due(state, text, now)]
+            await asyncio.gather(*(self._ask(name, head) for name in due))
         await self._look_at_quorum()
 
     async def cosigned(self, head: Head, covering: int) -> Head:
@@ -175,11 +181,9 @@ class Witnesses:
         note = self._note
         return _head(note) if note is not None and note.text == Note.parse(head.note.encode()).text else head
 
-    def _is_due(self, state: _State, head: Head, now: float) -> bool:
-        if head.size == 0 or now < state.due_s:
-            return False
+    def _is_due(self, state: _State, text: str, now: float) -> bool:
         fresh = state.cosigned_s is not None and now - state.cosigned_s < self._settings.refresh_s
-        return not fresh or state.text != Note.parse(head.note.encode()).text
+        return now >= state.due_s and not (fresh and state.text == text)
 
     async def _ask_for_reader(self, name: str, head: Head) -> None:
         """Ask beside a reader, who gets the head without this cosignature if it fails."""
@@ -195,15 +199,19 @@ class Witnesses:
         async with state.lock:
             if state.failures and self._clock.boot_s() < state.due_s:
                 return
+            if state.cosigned_s is not None and state.size > head.size:
+                return  # a newer head was sent while this one waited
             if state.text == note.text and self._is_fresh(state):
                 return
             try:
                 line = await self._submit(witness, state, head, note)
+            except Conflict as overtaken:
+                state.why = overtaken.message
+                return  # the next round sends a newer head, too
             except RemitError as fault:
                 await self._failed(name, state, fault)
                 return
             state.failures, state.why = 0, ""
-            state.due_s = self._clock.boot_s() + self._settings.every_s
             state.size, state.text, state.cosigned_s = head.size, note.text, self._clock.boot_s()
             await self._store.commit(
                 Unit((PutValue(self._tenant, _KEPT + name, {"size": head.size, "line": str(line)}),))
@@ -225,6 +233,8 @@ class Witnesses:
         if answer.status == 409:
             media = answer.headers.get("content-type", "").partition(";")[0].strip()
             known = read_size(answer.body) if media == SIZE_MEDIA else head.size
+            if head.size < known <= await self._evidence.size():
+                raise Conflict("another replica has sent it a newer head")
             if known > head.size or (known == state.size and state.size == head.size):
                 raise _Contradicted(
                     f"it has cosigned {known} events under this log's name, and this log has {head.size}: "

@@ -230,6 +230,47 @@ async def test_a_log_with_the_same_size_and_another_root_is_a_finding(trio: Trio
     assert await trio.open_findings() == ["witness:a"]
 
 
+async def test_a_head_that_a_newer_one_overtook_is_no_contradiction(trio: Trio) -> None:
+    """A reader's head was sent while an older one waited, here or at another replica."""
+    await trio.turn()
+    old = await trio.world.services.evidence.log.checkpoint()
+    await trio.grow()
+    await trio.world.services.evidence.log.proven()
+    newer = trio.witnesses.published
+    assert newer is not None
+    assert newer.size > old.size
+    other = Witnesses(
+        store=trio.world.services.store,
+        evidence=trio.world.services.evidence.log,
+        findings=trio.world.services.findings.findings,
+        clock=trio.world.clock,
+        tenant=trio.world.services.tenant,
+        settings=trio.witnesses._settings,
+    )
+    for replica in (trio.witnesses, other):
+        await replica.begin()
+        for name in trio.small:
+            await replica._ask(name, old)
+    assert await trio.open_findings() == []
+    assert trio.cosigners() == {"w.example/a", "w.example/b", "w.example/c"}
+    assert await other.newest() == newer
+
+
+async def test_witnesses_of_a_busy_log_cosign_the_same_heads(trio: Trio) -> None:
+    """Also after one of them was asked at another time, and at each of many rounds."""
+    trio.small["b"].away = trio.small["c"].away = True
+    await trio.turn(7)
+    trio.small["b"].away = trio.small["c"].away = False
+    await trio.turn(3)
+    await trio.turn(600)
+    sizes = set()
+    for _ in range(60):
+        await trio.turn(1)
+        assert trio.witnesses.published
+        sizes.add(trio.witnesses.published.size)
+    assert len(sizes) >= 5
+
+
 async def test_a_reader_gets_the_head_without_witnesses_that_are_away(trio: Trio) -> None:
     """An export is complete, and says by its missing lines that it is not witnessed."""
     await trio.turn()
