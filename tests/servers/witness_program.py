@@ -66,7 +66,7 @@ def _run(words: list[str], folder: Path, env: dict[str, str]) -> str:
 
 
 class OmniWitness:
-    """One witness, with a key of its own, for the logs that it is told of."""
+    """One witness, with its own key, for the logs that it is told of."""
 
     def __init__(self, folder: Path, name: str) -> None:
         """Make the key; nothing runs yet."""

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from remit.api import log_tiles
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
 from remit.api.console import routes as console_routes
 from remit.api.console.page import ROOT as CONSOLE_PATH
@@ -24,7 +25,6 @@ from remit.api.oauth import routes as oauth_routes
 from remit.api.oauth.browser import routes as people_routes
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
-from remit.api.rest import tlog
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
 from remit.api.rest.route import Endpoint, FilesNow, RestRequest, RestServices
 from remit.api.rooms import console_rooms, endpoint_rooms, health_rooms, oauth_rooms, page_rooms
@@ -133,7 +133,7 @@ def _others(services: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     return (
         *oauth_routes.routes(oauth_rooms(services)),
         *ssf_routes.routes(services.signals, services.public_url),
-        *tlog.public_routes(services.evidence),
+        *log_tiles.public_routes(services.evidence),
         *(((BUNDLE_PATH, {"GET": partial(trust_bundle, issuing)}),) if issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),

@@ -16,6 +16,7 @@ from remit.adapters.policy.languages import PolicyLanguages
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
+from remit.compose.evidence.witnesses import evidence_settings
 from remit.compose.keys import REST, fingerprint_key, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
@@ -24,7 +25,6 @@ from remit.compose.sources import tls_of
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
-from remit.compose.witnesses import evidence_settings
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
 from remit.config.sections.policy import ENDINGS
 from remit.core.errors import ConfigInvalid

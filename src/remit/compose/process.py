@@ -306,7 +306,11 @@ def _files_now(running: Config) -> FilesNow:
 
 
 def _keep_telling(services: Services, upkeep: Upkeep) -> None:
-    """Start what notifies people and sends events to receivers."""
+    """Start what notifies people, and sends events to receivers and the log's head to witnesses."""
+    if services.evidence.witnesses.watched:
+        upkeep.every(
+            "ask the witnesses", 1.0, tended(services.endings.remains, services.evidence.witnesses.turn)
+        )
     for name in services.signals.notifications.addressees:
         upkeep.every(
             f"notify {name}",
@@ -327,10 +331,6 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every(
         "read the log again", services.evidence.log_reading.pause_s, services.evidence.log_reading.turn
     )
-    if services.evidence.witnesses.watched:
-        upkeep.every(
-            "ask the witnesses", 1.0, tended(services.endings.remains, services.evidence.witnesses.turn)
-        )
     upkeep.every("end expired tasks", 1.0, services.endings.revocations.expire)
     upkeep.every("check tasks against the bundle", 1.0, services.endings.rebundling.turn)
     upkeep.every("complete interrupted ends", 5.0, services.endings.revocations.take_up)

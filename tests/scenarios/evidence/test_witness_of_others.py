@@ -50,7 +50,7 @@ def log_key(world: ServiceWorld) -> VerifierKey:
 
 @asynccontextmanager
 async def opened(folder: Path, witness: OmniWitness) -> AsyncIterator[ServiceWorld]:
-    """Open a gateway at the time of the witness, which has a clock of its own."""
+    """Open a gateway at the time of the witness, which has a separate clock."""
     begun = await asyncio.to_thread(folder.exists)
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     world = ServiceWorld(folder, seed=folder.name, witnesses=settings(witness))

@@ -19,7 +19,6 @@ from remit.api.rest import (
     service,
     stored_labels,
     tasks,
-    tlog,
     tools,
     upstreams,
 )
@@ -52,7 +51,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Policies", shadow.ShadowRooms, shadow.ENDPOINTS),
     *group("Policies", explanation.ExplanationRooms, explanation.ENDPOINTS),
     *group("Policies", policy_versions.PolicyVersionRooms, policy_versions.ENDPOINTS),
-    *group("Evidence", evidence.EvidenceRooms, (*evidence.ENDPOINTS, *tlog.ENDPOINTS)),
+    *group("Evidence", evidence.EvidenceRooms, evidence.ENDPOINTS),
     *group("Keys", keys.KeyRooms, keys.ENDPOINTS),
     *group("Replicas", replicas.ReplicaRooms, replicas.ENDPOINTS),
 )

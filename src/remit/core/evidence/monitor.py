@@ -29,7 +29,7 @@ from remit.core.evidence.export import read_leaf
 from remit.core.evidence.merkle import HASH_SIZE, TILE_WIDTH, Frontier, leaf_hash, new_tile_nodes
 from remit.core.evidence.tile import Tile, read_bundle
 from remit.core.evidence.trust_policy import TrustPolicy
-from remit.core.evidence.witnessing import CLOCKS_APART_S
+from remit.core.evidence.witness_messages import CLOCKS_APART_S
 
 _REMEDIATION: Final = "keep the alarm's file: its signed notes are the proof; ask the log's operator"
 

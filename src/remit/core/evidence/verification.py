@@ -29,7 +29,7 @@ from remit.core.evidence.export import (
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes, verify_inclusion
 from remit.core.evidence.receipt import ClosureRead, ReceiptReading
 from remit.core.evidence.trust_policy import TrustPolicy
-from remit.core.evidence.witnessing import CLOCKS_APART_S
+from remit.core.evidence.witness_messages import CLOCKS_APART_S
 from remit.core.json_value import Json
 from remit.core.keys.own_keys import KeyKind
 from remit.core.sealing import reveal

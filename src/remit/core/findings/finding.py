@@ -400,15 +400,9 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         ("ASI10",),
     ),
     FindingKind.LOG_UNWITNESSED: FindingMeaning(
-        "The quorum of witnesses has not cosigned the evidence log for longer than permitted, or a witness "
-        "remembers another history of it. The finding is settled once they cosign again.",
-        {
-            "witness": "the witness that remembers another history; empty if the quorum is missing",
-            "size": "the number of events that the quorum last cosigned",
-            "why": "the errors of the witnesses",
-        },
-        "check the witnesses and the network to them; if one remembers another history, find out whether the "
-        "store was rolled back or another remit signs this log",
+        "The quorum of witnesses does not cosign the log, or a witness remembers another history of it.",
+        {"witness": "which remembers another", "size": "events cosigned by the quorum", "why": "the errors"},
+        "check the witnesses; with another history, find out who rolled back the store or also signs the log",
         Severity.HIGH,
         ("ASI10",),
     ),

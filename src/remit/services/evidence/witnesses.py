@@ -22,7 +22,7 @@ import msgspec
 
 from remit.core.errors import Conflict, RemitError, SourceUnavailable, VerificationFailed
 from remit.core.evidence.checkpoint import Checkpoint, Note, Signature, VerifierKey, cosignature_time
-from remit.core.evidence.witnessing import (
+from remit.core.evidence.witness_messages import (
     MAX_ANSWER_BYTES,
     SIZE_MEDIA,
     read_cosignature,
@@ -152,7 +152,7 @@ class Witnesses:
         head = await self._evidence.checkpoint()
         now = self._clock.boot_s()
         if now >= self._round_s and head.size:
-            # All witnesses in one round: asked at times of their own, they would never cosign the same head
+            # All witnesses in one round: asked at different times, they would never cosign the same head
             # of a busy log.
             self._round_s = now + self._settings.every_s
             text = Note.parse(head.note.encode()).text

@@ -38,7 +38,7 @@ class Trio:
         self.world.clock.advance(seconds)
 
     async def turn(self, seconds: float = 20) -> None:
-        """Record an event, let time pass, and ask whoever is due."""
+        """Record an event, let time pass, and ask the witnesses that are due."""
         await self.grow(seconds)
         await self.witnesses.turn()
 
