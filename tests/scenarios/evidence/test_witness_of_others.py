@@ -85,7 +85,7 @@ async def test_it_cosigns_every_head_and_export_and_receipt_verify_by_the_policy
                 assert [one.witness for one in report.witnessed] == ["witness.example/w1"]
                 proof = LogProof.parse((await evidence.log.prove(report.size - 1)).encode())
                 assert policy.open(proof.checkpoint).checkpoint.size == report.size
-                assert proof.verify(proof.extra, log_key(world))
+                assert proof.verify(proof.extra, log_key(world)).checkpoint.size == report.size
 
 
 async def test_a_log_that_was_rolled_back_and_signed_again_gets_no_cosignature(
