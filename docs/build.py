@@ -27,7 +27,7 @@ from adversary import adversary_page
 from mutants import gone_modules, mutants_page
 
 from remit.api.openapi import document_text, reference_page
-from remit.cli.reference_pages import cli_page, controls_page, events_page, findings_page
+from remit.cli.reference_pages import cli_page, controls_page, events_page, findings_page, ocsf_page
 from remit.config.schema import REFERENCE, SCHEMAS, config_page
 from remit.core.flow.facts import FlowFacts
 
@@ -322,6 +322,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/events.md": events_page,
     "reference/findings.md": findings_page,
     "reference/mutants.md": mutants_page,
+    "reference/ocsf.md": ocsf_page,
     "reference/openapi.json": document_text,
     "reference/others-tests.md": interop_page,
     "reference/performance.md": performance_page,

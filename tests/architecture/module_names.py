@@ -6,7 +6,7 @@ WORDS = {
     "protocols and formats, by the names that their specifications give them": """
         api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt mcp mermaid metadata
         oauth oidc openapi pki protocol rest sigv4 spiffe sql sse ssf sts tls transit url utterance
-        webauthn webhook yaml
+        syslog webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
         apprise aws cedar git github kubernete linux openbao postgre rego sqlite unix azure gcp
@@ -26,7 +26,7 @@ WORDS = {
         accountability alarm attack audit cell checkpoint conjunction declassification delegated
         denial end ending erasure evaluation expiry extension failure governance justification leak
         log observation outcome reach reachability reaction reason refusal revalidation scrubbing
-        separation shared spent stated takeover unclosed untrusted
+        separation shared sink spent stated takeover unclosed untrusted
         console exception link watch
     """,
     "terms of language and information flow": """

@@ -47,6 +47,7 @@ class WrittenLog:
         writer: str = "w1",
         task: str = "",
         call: str = "",
+        agent: str = "",
         facts: dict[str, Json] | None = None,
         at_s: int | None = None,
         opened: dict[str, list[Json]] | None = None,
@@ -56,7 +57,9 @@ class WrittenLog:
         """Write an event; gives its index."""
         at = START + timedelta(seconds=len(self.leaves) if at_s is None else at_s)
         seq, previous = self.writers.get(writer, (-1, ""))
-        event = Event(kind=kind, at=at, tenant="default", task=task, call=call, facts=facts or {})
+        event = Event(
+            kind=kind, at=at, tenant="default", task=task, agent=agent, call=call, facts=facts or {}
+        )
         record = leaf_record(
             event,
             commitments=sealed or {},

@@ -256,6 +256,7 @@ class Health:
                 "Notification targets and transmitters that do not answer.",
                 {"": self._fails()},
             ),
+            *_export_lags(rooms),
             *_family(
                 "remit_signals_total",
                 "counter",
@@ -276,6 +277,27 @@ class Health:
 
 def _kinds(sinks: list[OpenSink]) -> Counter[str]:
     return Counter(one.kind for one in sinks)
+
+
+def _export_lags(rooms: HealthRooms) -> list[str]:
+    """Return how far the sinks of exports are behind; an empty list if there are none."""
+    lags = sorted(rooms.evidence.exports.lags.items())
+    now = rooms.clock.now()
+    ages = {name: (now - one.since).total_seconds() if one.since else 0.0 for name, one in lags}
+    return [
+        *_family(
+            "remit_export_behind_events",
+            "gauge",
+            "Events that the sinks of exports have not taken, by sink.",
+            {f'{{export="{name}"}}': one.events for name, one in lags},
+        ),
+        *_family(
+            "remit_export_behind_seconds",
+            "gauge",
+            "Age of the oldest of these, in seconds.",
+            {f'{{export="{name}"}}': max(0.0, age) for name, age in ages.items()},
+        ),
+    ]
 
 
 async def _replicas(rooms: HealthRooms) -> list[str]:

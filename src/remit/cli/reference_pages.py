@@ -13,6 +13,7 @@ from remit.cli.command_list import COMMANDS, EVERYWHERE, EXIT_CODES, VARIABLES
 from remit.cli.report.control_files import FRAMEWORKS, framework, measures
 from remit.core.evidence.event import EventKind, fields_of, meaning_of
 from remit.core.evidence.events.kinds import BODIES
+from remit.core.evidence.ocsf import ACTIVITIES, OCSF_MAPPINGS, SEVERITIES
 from remit.core.findings.finding import DISCOVERED, FINDING_MEANINGS, FindingKind
 
 if TYPE_CHECKING:
@@ -133,6 +134,47 @@ def events_page() -> str:
         if rows:
             lines += ["| name | | meaning |", "| --- | --- | --- |", *rows, ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+_OCSF_HEAD = """# Events in OCSF
+
+Generated from `remit.core.evidence.ocsf`: how [continuous exports](../howto/send-evidence-to-a-siem.md) map
+each kind of [event](events.md) to OCSF 1.8.0. `about` is the fact that names what the event is about: it is
+`api.operation`, `privileges`, `entity.name` or `finding_info.uid`. A refusal has `status_id` 2. So has an
+event whose fact `outcome` is neither `permit` nor `ok`; an unknown outcome has 0.
+
+| on each line | meaning |
+| --- | --- |
+| `actor.user` | the person who acted, else the person of the task; `none`, or `withheld` |
+| `actor.app_name`, `actor.app_uid` | the agent; `remit` where there is none |
+| `metadata.event_code`, `metadata.sequence` | the kind of event, its index in the log |
+| `metadata.log_name`, `metadata.correlation_uid` | the log's origin, the task |
+| `unmapped.remit_export` | 1, the number of this form |
+| `unmapped.index`, `unmapped.leaf_hash` | the index, and the leaf hash in hexadecimal |
+| `unmapped.leaf` | the leaf's exact text; absent with `leaf: false` |
+| `unmapped.facts`, `task`, `call` | the facts, the task, the decision |
+| `unmapped.openings` | salt and value of each sealed value that the configuration names |
+| `unmapped.ai_agent` | as in OCSF 1.9-dev: the agent |
+| `unmapped.record_integrity` | as in OCSF 1.9-dev: the writer's chain, and its previous leaf hash |
+
+A checkpoint line is a Base Event whose `metadata.event_code` is `checkpoint`. Its `unmapped.checkpoint` is
+the [signed note](evidence.md#the-checkpoint), `index` and `leaf_hash` are those of the last event that it
+signs, and `path` is the inclusion proof of that event. Only what the leaf says is signed: the fields beside
+it are derived from it, except `actor.user`, which remit reads from its state.
+
+| kind | class | activity | severity | about |
+| --- | --- | --- | --- | --- |"""
+
+
+def ocsf_page() -> str:
+    """Return the text of docs/reference/ocsf.md."""
+    rows = [
+        f"| `{kind.value}` | {one.of_class.title} {one.of_class.value} | "
+        f"{ACTIVITIES[one.of_class][one.activity]}{', a refusal' if one.fails else ''} | "
+        f"{SEVERITIES[one.severity]} | {f'`{one.about}`' if one.about else ''} |"
+        for kind, one in OCSF_MAPPINGS.items()
+    ]
+    return "\n".join((_OCSF_HEAD, *rows)) + "\n"
 
 
 _FINDINGS_HEAD = """# Findings

@@ -16,7 +16,7 @@ from remit.adapters.policy.languages import PolicyLanguages
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
-from remit.compose.evidence.witnesses import evidence_settings
+from remit.compose.evidence.assembly import evidence_settings
 from remit.compose.keys import REST, fingerprint_key, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
@@ -139,12 +139,12 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         ),
         decisions=_decision_settings(config),
         identity=_identity_settings(config, opened),
-        evidence=evidence_settings(config),
         calls=CallSettings(
             call_timeout_s=config.limits.call_timeout_s,
             max_calls_per_task=config.limits.max_calls_per_task,
         ),
         tokens=_token_settings(config),
+        evidence=evidence_settings(config),
         signals=signal_settings(config, public_url),
         evaluations=EvaluationSettings(
             enforcement_points=enforcement_points(config),

@@ -306,10 +306,16 @@ def _files_now(running: Config) -> FilesNow:
 
 
 def _keep_telling(services: Services, upkeep: Upkeep) -> None:
-    """Start what notifies people, and sends events to receivers and the log's head to witnesses."""
+    """Start what notifies people, and sends the log to receivers, exports and witnesses."""
     if services.evidence.witnesses.watched:
         upkeep.every(
             "ask the witnesses", 1.0, tended(services.endings.remains, services.evidence.witnesses.turn)
+        )
+    for name in services.evidence.exports.targets:
+        upkeep.every(
+            f"export to {name}",
+            0.5,
+            tended(services.endings.remains, partial(services.evidence.exports.turn_of, name)),
         )
     for name in services.signals.notifications.addressees:
         upkeep.every(

@@ -437,7 +437,6 @@ class Config(Section, frozen=True, kw_only=True):
     ] = {}
     environment: EnvironmentSection = EnvironmentSection()
     discovery: DiscoverySection = DiscoverySection()
-    evidence: EvidenceSection = EvidenceSection()
     limits: LimitsSection = LimitsSection()
     programs: ProgramsSection = ProgramsSection()
     trust: TrustSection = TrustSection()
@@ -445,6 +444,7 @@ class Config(Section, frozen=True, kw_only=True):
     notify: Annotated[
         dict[Name, AddresseeSection], Meta(description="Receivers of notifications, by name.")
     ] = {}
+    evidence: EvidenceSection = EvidenceSection()
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()
     agents: AgentsSection = AgentsSection()

@@ -45,3 +45,10 @@ CLIENT_DOCUMENTS_SUPPORTED: Final = "client_id_metadata_document_supported"
 
 # draft-ietf-oauth-grant-management, 2023: the identifier shared by everything issued under one grant.
 GRANT_ID: Final = "grant_id"
+
+# OCSF 1.9-dev, 2026-11: the agent of an event, and its place in a chain of records. They stand in `unmapped`.
+OCSF_AI_AGENT: Final = "ai_agent"
+OCSF_RECORD_INTEGRITY: Final = "record_integrity"
+OCSF_CHAIN: Final = "chain_uid"
+OCSF_PREVIOUS: Final = "prev_event"
+OCSF_ATTESTATION: Final = "attestation"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence log, from the configuration."""
+"""Witnesses and exports of the evidence log, from the configuration."""

@@ -6,12 +6,11 @@ from __future__ import annotations
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config
 from remit.core.evidence.checkpoint import VerifierKey
-from remit.services.evidence.assembly import EvidenceSettings
 from remit.services.evidence.witnesses import Witness, WitnessSettings
 
 
-def evidence_settings(config: Config) -> EvidenceSettings:
-    """Return the settings of the log; raises `ConfigInvalid`."""
+def witness_settings(config: Config) -> WitnessSettings:
+    """Return the witnesses of the log; raises `ConfigInvalid`."""
     told = config.evidence
     witnesses = {
         name: Witness(
@@ -26,13 +25,10 @@ def evidence_settings(config: Config) -> EvidenceSettings:
         )
         for name, one in told.witnesses.items()
     }
-    return EvidenceSettings(
-        witnesses=WitnessSettings(
-            witnesses=witnesses,
-            quorum=told.quorum or len(witnesses),
-            every_s=float(told.every),
-            refresh_s=float(told.refresh),
-            alarm_after_s=float(told.alarm_after),
-        ),
-        published=told.public,
+    return WitnessSettings(
+        witnesses=witnesses,
+        quorum=told.quorum or len(witnesses),
+        every_s=float(told.every),
+        refresh_s=float(told.refresh),
+        alarm_after_s=float(told.alarm_after),
     )

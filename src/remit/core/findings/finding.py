@@ -33,6 +33,7 @@ class FindingKind(enum.StrEnum):
     SECRET_STUCK = "secret-stuck"
     CREDENTIAL_LEAKED = "credential-leaked"
     SIGNALS_SILENT = "signals-silent"
+    EXPORT_LATE = "export-late"
     LOG_CHANGED = "log-changed"
     LOG_UNWITNESSED = "log-unwitnessed"
     REVIEW_DUE = "review-due"
@@ -386,6 +387,12 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         "check the stream at the transmitter and the network to it; until then its events end nothing here",
         Severity.MEDIUM,
         ("NHI1",),
+    ),
+    FindingKind.EXPORT_LATE: FindingMeaning(
+        "A sink of the evidence is behind for too long. Nothing is lost; it settles once it has caught up.",
+        {"export": "the export's name", "why": "the last error; empty if the sink is only slow"},
+        "check the sink and the network to it",
+        controls=("ASI08",),
     ),
     FindingKind.LOG_CHANGED: FindingMeaning(
         "The evidence log was changed in the store: an event differs from the one that was recorded and "

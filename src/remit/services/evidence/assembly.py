@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.evidence.chains import Chains
 from remit.services.evidence.event_search import EventSearches
+from remit.services.evidence.exports import Exports, ExportTarget
 from remit.services.evidence.followers import Followers
 from remit.services.evidence.log import Evidence
 from remit.services.evidence.log_audit import LogAudit
@@ -16,6 +18,19 @@ from remit.services.evidence.receipts import Receipts
 from remit.services.evidence.tiles import LogTiles
 from remit.services.evidence.witnesses import Witnesses, WitnessSettings
 from remit.services.findings.assembly import FindingServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSettings:
+    """The witnesses of the log, whether everyone may read checkpoint and hashes, and the sinks of exports.
+
+    `version` is the version of remit that exports name.
+    """
+
+    witnesses: WitnessSettings = field(default_factory=WitnessSettings)
+    published: bool = False
+    exports: Mapping[str, ExportTarget] = field(default_factory=dict)
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +46,7 @@ class EvidenceServices:
     witnesses: Witnesses
     tiles: LogTiles
     published: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceSettings:
-    """The settings of the log: its witnesses, and whether everyone may read checkpoint and hashes."""
-
-    witnesses: WitnessSettings = field(default_factory=WitnessSettings)
-    published: bool = False
+    exports: Exports
 
 
 def evidence_services(
@@ -63,6 +71,7 @@ def evidence_services(
         settings=settings.witnesses,
     )
     evidence.cosign = witnesses.cosigned
+    followers = Followers(store=store, tenant=tenant)
     return EvidenceServices(
         log=evidence,
         witnesses=witnesses,
@@ -71,6 +80,17 @@ def evidence_services(
         log_reading=LogAudit(store=store, evidence=evidence, findings=findings.findings, tenant=tenant),
         receipts=Receipts(store=store, evidence=evidence, clock=clock, tenant=tenant),
         chains=Chains(evidence),
-        followers=Followers(store=store, tenant=tenant),
+        followers=followers,
         searches=EventSearches(store=store, tenant=tenant),
+        exports=Exports(
+            store=store,
+            clock=clock,
+            cursors=followers,
+            signed=evidence.signed,
+            findings=findings.findings,
+            tenant=tenant,
+            origin=deployment.origin,
+            version=settings.version,
+            targets=settings.exports,
+        ),
     )

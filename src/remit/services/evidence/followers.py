@@ -27,16 +27,16 @@ class Followers:
         self._store = store
         self._tenant = tenant
 
-    async def position(self, name: str) -> int:
+    async def position(self, name: str, first: int | None = None) -> int:
         """Return the index of the first event that a follower has not received.
 
-        A new follower begins with the next event.
+        A new follower begins with event `first`, or with the next event.
         """
         # Read each time: another replica may have moved the position.
         kept = await self._store.value(self._tenant, CURSORS + name)
         if kept is not None:
             return int(kept["next"])
-        position = await self._store.size(self._tenant)
+        position = await self._store.size(self._tenant) if first is None else first
         await self.advance(name, position)
         return position
 
