@@ -14,7 +14,7 @@ from bench.figure import Figure
 from remit.core.discovery.declared import PermissionExport
 from remit.core.discovery.discovered import Discovered
 from remit.core.discovery.privileges.aws.findings import aws_findings
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from tests.samples.aws_accounts import large_account
 from tests.samples.aws_paths import NOW, PATHS, account, export, near_misses
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.figure import Figure
 from remit.core.discovery.declared import PermissionSource
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from tests.samples.privileges import azure, gcp, github, kubernetes
 from tests.samples.privileges.case import exports_of, findings_of, paths_in
 from tests.samples.privileges.large import large

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from remit.core.errors import ChangedMeanwhile, Conflict
-from remit.core.findings.finding import Finding, FindingKind, FindingState, Severity, finding_id
+from remit.core.findings.finding import Finding, FindingState, finding_id
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.identity.principals import Agent, LastProof
 from remit.core.identity.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
 from remit.ports.store.changes import (

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.discovered import Discovered, FilePlace
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.json_value import Json
 from tests.samples.privileges import azure, gcp, github, kubernetes
 from tests.samples.privileges.case import ANALYSES, Case, exports_of, findings_of

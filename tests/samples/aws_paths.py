@@ -17,7 +17,7 @@ import msgspec
 from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.discovery.privileges.aws.findings import aws_findings
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 
 ACCOUNT = "111122223333"
 NOW = datetime(2026, 12, 2, tzinfo=UTC)

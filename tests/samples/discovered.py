@@ -7,7 +7,7 @@ from typing import Any
 
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.discovery.secret_fingerprint import SUBJECT, keyed_fingerprint
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 
 KEY = b"the key of the fingerprints of tests"
 

@@ -14,7 +14,7 @@ from remit.core.discovery.scan import (
     SkipReason,
     Standing,
 )
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 #: Breaks out of whatever it is put into, if it can.

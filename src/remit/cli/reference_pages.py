@@ -14,7 +14,8 @@ from remit.cli.report.control_files import FRAMEWORKS, framework, measures
 from remit.core.evidence.event import EventKind, fields_of, meaning_of
 from remit.core.evidence.events.kinds import BODIES
 from remit.core.evidence.ocsf import ACTIVITIES, OCSF_MAPPINGS, SEVERITIES
-from remit.core.findings.finding import DISCOVERED, FINDING_MEANINGS, FindingKind
+from remit.core.findings.kinds import FindingKind
+from remit.core.findings.meanings import DISCOVERED, FINDING_MEANINGS
 
 if TYPE_CHECKING:
     from cyclopts import App

@@ -14,7 +14,7 @@ from remit.core.discovery.privileges.azure.findings import azure_findings
 from remit.core.discovery.privileges.gcp.findings import gcp_findings
 from remit.core.discovery.privileges.github.findings import github_findings
 from remit.core.discovery.privileges.kubernetes.findings import kubernetes_findings
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.json_value import Json
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)

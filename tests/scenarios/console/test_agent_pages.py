@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.access_review import ReviewRule
 from remit.core.identity.principals import AgentState, LastProof
 from remit.core.identity.workload import Assurance, SpiffeBinding, workload_of

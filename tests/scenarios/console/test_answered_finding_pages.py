@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from remit.core.discovery.discovered import Discovered
-from remit.core.findings.finding import FindingKind, FindingState, Severity
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.services.discovery.deliveries import ScanPart
 from tests.samples.discovered import a_server, an_exposed
 from tests.worlds.console import ConsoleWorld, act, console_world

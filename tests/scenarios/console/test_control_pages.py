@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from remit.core.errors import SourceUnavailable
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.scope import ScopeKind
 from remit.ports.notifier import Notification
 from remit.services.signals.notifications import NotificationTarget

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind
+from remit.core.findings.meanings import FINDING_MEANINGS
 from remit.ports.store.changes import PutFinding
 from remit.ports.store.units import Unit
 from tests.worlds.console import ConsoleWorld, act, console_world

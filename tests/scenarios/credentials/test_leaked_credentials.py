@@ -9,7 +9,8 @@ import pytest
 from remit.core.decisions.decision import Outcome
 from remit.core.endings.closure import Cause
 from remit.core.errors import RemitError
-from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.scope import ScopeKind
 from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.calls import CallWorld, Heard

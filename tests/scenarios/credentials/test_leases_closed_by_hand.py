@@ -9,7 +9,8 @@ from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import Conflict, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.receipt import ReceiptReading
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.services.assembly.services import Services
 from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.calls import CallWorld

@@ -20,7 +20,8 @@ from remit.compose import standing_secrets as standing
 from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from tests.conformance.secret_sources import AtKeyring, AtKv
 from tests.gateways.leasing_gateway import LeasingGateway
 from tests.servers.authorization_server import SECRET, authorities

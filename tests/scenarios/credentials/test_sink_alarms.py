@@ -5,7 +5,8 @@ from pathlib import Path
 
 from remit.api.health import Health
 from remit.api.rooms import health_rooms
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.services.assembly.services import Services
 from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.credentials import desk_world

@@ -20,7 +20,8 @@ import pytest
 from remit.adapters.broker.postgres.password import PostgresPassword
 from remit.core.errors import KeyUnavailable, RemitError
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.services.credentials.secret_rotation import RotatedSecrets
 from remit.services.credentials.standing_secrets import StandingSecret, StandingSecrets
 from tests.faults.breaking_rotation import DAY, Breaking, Crash, Rotations

@@ -15,7 +15,8 @@ from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Conflict
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Role
 from remit.ports.store.changes import PutPerson
 from remit.ports.store.units import Unit

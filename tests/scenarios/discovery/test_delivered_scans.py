@@ -15,7 +15,8 @@ import pytest
 
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind, FindingState, Severity
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.findings.scan_scopes import MOST_SCOPES as MOST_OF_FINDING
 from remit.ports.store.changes import PutValue
 from remit.ports.store.units import Unit

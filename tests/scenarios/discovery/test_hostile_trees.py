@@ -23,7 +23,7 @@ from remit.adapters.runtime.system import SystemClock
 from remit.core.discovery.discovered import Discovered
 from remit.core.discovery.judging import SeenThings
 from remit.core.discovery.scan import ScanReport, SkipReason, Standing
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.ports.discovery.scans import ScanBounds
 from remit.services.discovery.scans import DiscoveryScans, ScanProgress, ScanRequest
 from tests.samples import scan_examination as made

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from remit.core.discovery.discovered import Discovered
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import AgentState
 from remit.services.discovery.live_use import WATCHED, GovernedNames
 from tests.samples.discovered import an_exposed

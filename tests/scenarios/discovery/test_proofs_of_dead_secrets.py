@@ -16,7 +16,7 @@ import pytest
 
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import Busy, Conflict, Malformed
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.ports.broker import Probe
 from remit.ports.store.changes import PutFinding
 from remit.services.discovery.deliveries import ScanPart

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from remit.cli.main import run
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 
 SPRAWL = Path(__file__).parents[3] / "examples" / "sprawl"
 FORMS = ("text", "json", "sarif", "markdown", "html", "ocsf")

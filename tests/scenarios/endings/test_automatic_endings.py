@@ -13,7 +13,7 @@ from remit.core.decisions.decision import Outcome
 from remit.core.endings.closure import Cause
 from remit.core.errors import Fenced, RemitError
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState

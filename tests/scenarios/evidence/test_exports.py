@@ -22,7 +22,8 @@ from remit.core.decisions.decision import Outcome
 from remit.core.errors import SourceUnavailable
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.ocsf import ExportLine
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.services.evidence.exports import ExportTarget
 from tests.samples.exported_lines import checked, indexes, lines_of, put_aside
 from tests.servers.log_receivers import LogReceiver, http_receiver, syslog_receiver

@@ -20,7 +20,7 @@ from remit.core.errors import VerificationFailed
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.verification import verify_export
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.ports.store.units import Unit
 from remit.services.evidence.event_search import EventSearch
 from remit.services.evidence.log import readable

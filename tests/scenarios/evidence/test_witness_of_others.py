@@ -18,7 +18,7 @@ from remit.core.evidence.checkpoint import LogProof, VerifierKey
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.evidence.verification import verify_export
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.ports.store.units import Unit
 from remit.services.evidence.witnesses import Witness, WitnessSettings
 from tests.servers.witness_program import NoWitness, OmniWitness

@@ -13,7 +13,8 @@ import pytest
 
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.access_review import (
     ReviewAnswer,
     ReviewRecord,

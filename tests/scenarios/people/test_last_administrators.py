@@ -9,7 +9,7 @@ import pytest
 from remit.adapters.provider.oidc import OidcProvider
 from remit.cli.serve.welcome import FIRST_PERSON, first_code
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.principals import Role
 from remit.ports.store.changes import PutPerson

@@ -17,7 +17,7 @@ from remit.core.circumstances.time_window import TimeWindow
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Malformed, NotFound, StoreUnavailable
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.scope import ScopeKind, scope
 from remit.core.signals.risk import ReportedRisk

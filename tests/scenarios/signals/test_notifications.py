@@ -11,7 +11,7 @@ import pytest
 from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.services.discovery.deliveries import ScanPart
 from remit.services.signals.notifications import NotificationTarget
 from tests.samples.discovered import a_server

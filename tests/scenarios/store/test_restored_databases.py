@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from remit.core.errors import Fenced, NotFound, StoreUnavailable, VerificationFailed
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.scope import ScopeKind
 from remit.ports.store.changes import Credential, PutCredential, PutPerson, TakeCredential
 from remit.ports.store.units import Unit

@@ -16,7 +16,7 @@ from remit.api.rest.representations import ClosureView, Moment, View, closure_vi
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.ports.upstream import Upstream
 from remit.services.credentials.assembly import CredentialServices

@@ -12,14 +12,9 @@ from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.discovery.discovered import Discovered
 from remit.core.errors import NotFound
-from remit.core.findings.finding import (
-    FINDING_MEANINGS,
-    Finding,
-    FindingKind,
-    FindingState,
-    Severity,
-    basis_of,
-)
+from remit.core.findings.finding import Finding, FindingState, basis_of
+from remit.core.findings.kinds import FindingKind, Severity
+from remit.core.findings.meanings import FINDING_MEANINGS
 from remit.core.identity.principals import Role
 from remit.core.json_value import Json
 from remit.services.discovery.assembly import DiscoveryServices

@@ -290,7 +290,7 @@ def _text(report: ScanReport, form: Form, *, everything: bool) -> str:
 def _verdict(report: ScanReport, fail_on: SeverityName | None) -> int:
     """Return the exit code: what could not be read counts as found."""
     from remit.core.discovery.groups import open_findings
-    from remit.core.findings.finding import Severity
+    from remit.core.findings.kinds import Severity
 
     if fail_on is None:
         return 0

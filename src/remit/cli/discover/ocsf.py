@@ -12,7 +12,8 @@ import remit
 from remit.cli.discover.wire import place_text
 from remit.core.discovery.evidence_text import evidence_text
 from remit.core.discovery.scan import ScannedFinding, ScanReport, Standing
-from remit.core.findings.finding import FINDING_MEANINGS, FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
+from remit.core.findings.meanings import FINDING_MEANINGS
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
 

@@ -11,7 +11,8 @@ from remit.cli.output.pages import templates
 from remit.core.discovery.evidence_text import seen
 from remit.core.discovery.groups import grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScanReport, Standing
-from remit.core.findings.finding import FINDING_MEANINGS, Severity
+from remit.core.findings.kinds import Severity
+from remit.core.findings.meanings import FINDING_MEANINGS
 
 _TEMPLATES: Final = templates("remit.cli.discover", place=place_text, seen=seen, size=size)
 

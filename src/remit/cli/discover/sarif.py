@@ -10,7 +10,8 @@ import remit
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.discovery.evidence_text import evidence_text
 from remit.core.discovery.scan import ScannedFinding, ScanReport, Standing
-from remit.core.findings.finding import DISCOVERED, FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
+from remit.core.findings.meanings import DISCOVERED
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
 

@@ -15,7 +15,7 @@ from remit.cli.output import terminal
 from remit.core.discovery.evidence_text import seen
 from remit.core.discovery.groups import FindingGroup, grouped, open_findings
 from remit.core.discovery.scan import INCOMPLETE, ScannedFinding, ScanReport, Standing
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 from remit.core.json_value import Json
 
 #: Findings and places that are shown without `--all`.

@@ -10,7 +10,7 @@ import msgspec
 
 from remit.core.discovery.discovered import FilePlace
 from remit.core.discovery.scan import ScannedFinding, ScanReport
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 from remit.core.json_value import Json
 
 #: The form of the report.

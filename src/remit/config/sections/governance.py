@@ -12,7 +12,7 @@ from msgspec import Meta
 from remit.config.reading.decoding import Problems
 from remit.config.reading.section import Name, Seconds, Section
 from remit.config.reading.yaml_lines import Node
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 
 
 class ReviewsSection(Section, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 
 Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
 

@@ -16,7 +16,7 @@ import msgspec
 
 from remit.core.discovery.scan import ScannedFinding
 from remit.core.errors import ConfigInvalid
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 
 #: The form of the file.
 FORM: Final = 1

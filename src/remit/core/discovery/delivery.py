@@ -15,7 +15,8 @@ import msgspec
 from remit.core.credentials.known_secrets import without_secrets
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, FilePlace
 from remit.core.errors import Malformed
-from remit.core.findings.finding import DISCOVERED, FINDING_MEANINGS, Finding
+from remit.core.findings.finding import Finding
+from remit.core.findings.meanings import DISCOVERED, FINDING_MEANINGS
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
 

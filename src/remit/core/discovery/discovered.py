@@ -12,7 +12,9 @@ from typing import Final
 
 import msgspec
 
-from remit.core.findings.finding import FINDING_MEANINGS, FindingKind, Severity, finding_id
+from remit.core.findings.finding import finding_id
+from remit.core.findings.kinds import FindingKind, Severity
+from remit.core.findings.meanings import FINDING_MEANINGS
 from remit.core.json_value import Json
 
 #: Most places that a finding lists; the rest is counted.

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.core.findings.finding import Finding, FindingKind
+from remit.core.findings.finding import Finding
+from remit.core.findings.kinds import FindingKind
 from remit.core.json_value import Json
 from remit.core.safe_text import escaped, plain
 

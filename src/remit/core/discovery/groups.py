@@ -12,7 +12,7 @@ from typing import Final
 from remit.core.coding.calls import CLIENTS
 from remit.core.discovery.owners import one_owner
 from remit.core.discovery.scan import ScannedFinding, Standing
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 from remit.core.json_value import Json
 
 _FEW: Final = 3

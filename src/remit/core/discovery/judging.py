@@ -26,7 +26,7 @@ from remit.core.discovery.scan import ScannedFinding, Standing
 from remit.core.discovery.secrets.findings import secret_findings
 from remit.core.discovery.servers.findings import server_findings
 from remit.core.discovery.servers.tool_judges import tool_digests
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 
 class SeenThings(msgspec.Struct, kw_only=True):

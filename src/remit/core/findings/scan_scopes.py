@@ -15,12 +15,12 @@ import msgspec
 from remit.core.findings.finding import (
     ANSWERED,
     Finding,
-    FindingKind,
     ScopeSighting,
     is_over,
     material,
     opened,
 )
+from remit.core.findings.kinds import FindingKind
 from remit.core.json_value import Json
 
 #: Most scopes that see one finding, and most places that it shows.

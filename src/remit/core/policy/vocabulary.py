@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from remit.core.circumstances.circumstances import RISKS, UNATTESTED, UNKNOWN
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.label import Classes

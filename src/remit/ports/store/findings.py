@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from remit.core.findings.finding import Finding, FindingKind, FindingState, Severity
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.ports.store.units import UnitStore
 
 

@@ -39,11 +39,10 @@ from remit.services.tools.assembly import tool_services
 def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> Services:
     """Build the services; start nothing and apply no policy bundle yet."""
     at = (adapters, deployment)
-    named, second = _resources(*at), _second_person(*at)
-    policies, findings = policies_of(*at, _hands(*at)), finding_services(*at)
+    policies, findings, second = policies_of(*at, _hands(*at)), finding_services(*at), _second_person(*at)
     tools = tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)
-    evidence = evidence_services(*at, settings.evidence, findings)
+    evidence, named = evidence_services(*at, settings.evidence, findings), _resources(*at)
     replicas = replica_services(*at, settings.replicas.replica)
     tasks = task_services(*at, settings.openings, named, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)

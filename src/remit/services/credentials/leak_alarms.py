@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from remit.core.findings.finding import FindingKind, FindingState, finding_id
+from remit.core.findings.finding import FindingState, finding_id
+from remit.core.findings.kinds import FindingKind
 from remit.core.tasks.task import Task
 from remit.ports.broker import UpstreamCredential
 from remit.services.credentials.leases import Leases

@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import KeyUnavailable, RemitError
-from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.json_value import Json
 from remit.core.sealing import NONCE_SIZE, seal, unseal
 from remit.ports.keys import SealingKeys

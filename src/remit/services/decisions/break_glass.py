@@ -19,7 +19,8 @@ from remit.core.decisions.approvers import GivenAnswer, in_words
 from remit.core.errors import Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.decisions import ApprovalDecided, GlassBroken
-from remit.core.findings.finding import Finding, FindingKind, finding_id
+from remit.core.findings.finding import Finding, finding_id
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Person, Role, person_of
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Credential, PutApproval

@@ -19,7 +19,8 @@ from remit.core.circumstances.circumstances import BudgetUse, Circumstances, Ris
 from remit.core.circumstances.networks import Networks
 from remit.core.circumstances.time_window import TimeWindow
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.findings.finding import OBSERVED, Finding, FindingState
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.meanings import OBSERVED
 from remit.core.signals.risk import RISK, ReportedRisk
 from remit.ports.runtime import Clock
 from remit.ports.store.findings import FindingStore

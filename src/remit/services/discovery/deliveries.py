@@ -23,7 +23,8 @@ from remit.core.discovery.discovered import Discovered
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingResolved, ScanDelivered
-from remit.core.findings.finding import DISCOVERED, FindingState, ScopeSighting, answered
+from remit.core.findings.finding import FindingState, ScopeSighting, answered
+from remit.core.findings.meanings import DISCOVERED
 from remit.core.findings.scan_scopes import found_in, not_seen
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue

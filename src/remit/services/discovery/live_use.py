@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from remit.core.discovery.discovered import Discovered
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.tasks.task import TaskState
 from remit.ports.runtime import Clock

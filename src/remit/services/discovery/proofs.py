@@ -23,7 +23,8 @@ from remit.core.discovery.secret_fingerprint import SUBJECT, is_fingerprint_of
 from remit.core.errors import Busy, ChangedMeanwhile, Conflict, Malformed
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingProven, FindingResolved
-from remit.core.findings.finding import DISCOVERED, Finding, FindingState, answered
+from remit.core.findings.finding import Finding, FindingState, answered
+from remit.core.findings.meanings import DISCOVERED
 from remit.core.json_value import Json
 from remit.ports.broker import Probe, SecretProbe
 from remit.ports.runtime import Clock, Entropy

@@ -12,7 +12,8 @@ from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.findings import FindingSeen
 from remit.core.evidence.events.tasks import TaskEnded
-from remit.core.findings.finding import Finding, FindingKind, finding_id
+from remit.core.findings.finding import Finding, finding_id
+from remit.core.findings.kinds import FindingKind
 from remit.core.json_value import Json
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task

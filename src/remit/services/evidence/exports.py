@@ -21,7 +21,8 @@ import msgspec
 from remit.core.errors import RemitError
 from remit.core.evidence.merkle import leaf_hash
 from remit.core.evidence.ocsf import WITHHELD, ExportedEvent, ExportLine, checkpoint_of, event_of
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import person_of
 from remit.ports.evidence.log import Head
 from remit.ports.evidence.sinks import EvidenceSink

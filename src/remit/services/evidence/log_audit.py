@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from remit.core.errors import VerificationFailed
 from remit.core.evidence.merkle import Frontier, new_tile_nodes
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.ports.evidence.log import Head
 from remit.ports.store.log import Entry, LogStore
 from remit.services.evidence.log import Evidence, is_as_recorded, readable

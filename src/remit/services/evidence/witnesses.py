@@ -29,7 +29,7 @@ from remit.core.evidence.witness_messages import (
     read_size,
     submission,
 )
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.ports.delivery import Deliver
 from remit.ports.evidence.log import Head
 from remit.ports.fetch import Fetched

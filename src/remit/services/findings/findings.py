@@ -24,11 +24,8 @@ from remit.core.evidence.events.findings import (
 )
 from remit.core.findings.finding import (
     MOST_ACCEPTED_DAYS,
-    REVIEWED,
     Finding,
-    FindingKind,
     FindingState,
-    Severity,
     answered,
     basis_of,
     finding_id,
@@ -36,6 +33,8 @@ from remit.core.findings.finding import (
     opened,
     seen_again,
 )
+from remit.core.findings.kinds import FindingKind, Severity
+from remit.core.findings.meanings import REVIEWED
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutFinding

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Agent, LastProof
 from remit.core.identity.shared_identity import IdentityTrail, place_of
 from remit.core.identity.workload import Attested

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remit.core.endings.closure import Cause
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import TEAM, Agent, AgentState, Person
 from remit.core.scope import ScopeKind, scope
 from remit.services.endings.ending import Endings

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.deployment import Deployment
 from remit.core.keys.own_keys import KeyKind
 from remit.core.oauth.resource import Resources

@@ -12,7 +12,8 @@ from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden, Malformed, 
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.identity import AgentChanged, AgentRegistered
 from remit.core.evidence.events.people import PersonAdded
-from remit.core.findings.finding import Finding, FindingKind
+from remit.core.findings.finding import Finding
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import TEAM, Agent, AgentState, Memberships, Person, Role
 from remit.core.identity.workload import Binding, checked_binding, workload_of
 from remit.core.ids import check_name, check_subject

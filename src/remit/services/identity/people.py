@@ -18,7 +18,8 @@ from remit.core.endings.closure import Cause
 from remit.core.errors import ChangedMeanwhile, Conflict, Forbidden
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.people import PersonChanged
-from remit.core.findings.finding import Finding, FindingKind, finding_id
+from remit.core.findings.finding import Finding, finding_id
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Person, Role
 from remit.core.scope import ScopeKind, scope
 from remit.ports.runtime import Clock

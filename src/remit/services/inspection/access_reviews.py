@@ -26,7 +26,8 @@ import yaml
 from remit.core.errors import Conflict, Forbidden, Malformed
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.identity import AgentReviewed, ReviewOverdue
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.access_review import (
     AccessReview,
     ReviewAnswer,

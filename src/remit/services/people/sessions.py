@@ -18,7 +18,7 @@ import msgspec
 from remit.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.people import PersonChanged
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.admission import AdmissionRules, admitted, check_required, name_from
 from remit.core.identity.passkey import Link
 from remit.core.identity.principals import Memberships, Person, Role

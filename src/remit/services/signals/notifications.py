@@ -19,7 +19,7 @@ import msgspec
 from remit.core.errors import Malformed, RemitError
 from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.events.signals import SignalUndelivered
-from remit.core.findings.finding import DISCOVERED
+from remit.core.findings.meanings import DISCOVERED
 from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier

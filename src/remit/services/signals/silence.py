@@ -19,7 +19,8 @@ from typing import Final
 import msgspec
 
 from remit.core.errors import RemitError, SourceUnavailable
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.ports.delivery import Deliver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import PutValue

@@ -7,14 +7,9 @@ import psycopg
 import pytest
 
 from remit.adapters.store.sqlite import SqliteStore
-from remit.core.findings.finding import (
-    OBSERVED,
-    Finding,
-    FindingKind,
-    FindingState,
-    Severity,
-    finding_id,
-)
+from remit.core.findings.finding import Finding, FindingState, finding_id
+from remit.core.findings.kinds import FindingKind, Severity
+from remit.core.findings.meanings import OBSERVED
 from remit.ports.store.changes import PutFinding
 from remit.ports.store.units import Unit
 from tests.worlds.stores import opened_postgres, opened_sqlite

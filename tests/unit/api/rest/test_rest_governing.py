@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.workload import KeyBinding, workload_of
 from tests.worlds.services import ServiceWorld, service_world
 

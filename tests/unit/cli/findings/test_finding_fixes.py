@@ -18,7 +18,8 @@ from remit.core.discovery.delivery import facts_of
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.discovery.fix_drafts import FixChoices, FixDraft, drafted
 from remit.core.errors import ConfigInvalid, Conflict, Malformed, NotFound, RemitError
-from remit.core.findings.finding import Finding, FindingKind
+from remit.core.findings.finding import Finding
+from remit.core.findings.kinds import FindingKind
 from tests.samples.discovered import KEY, a_server, an_exposed
 from tests.worlds.values import START, TENANT
 

@@ -12,7 +12,7 @@ import pytest
 from remit.cli.report.control_files import CONTROLS, FRAMEWORKS, framework, measures
 from remit.core.controls.control import Control
 from remit.core.errors import ConfigInvalid
-from remit.core.findings.finding import FINDING_MEANINGS
+from remit.core.findings.meanings import FINDING_MEANINGS
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 ALL = [one for name in FRAMEWORKS for one in framework(name).controls]

@@ -14,7 +14,7 @@ from remit.core.discovery.history import continued
 from remit.core.discovery.judging import merged
 from remit.core.discovery.scan import Standing
 from remit.core.errors import ConfigInvalid
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 from tests.samples.scan_reports import NOW, escalation, exposed, scanned
 
 KEY = "ab" * 32

@@ -7,7 +7,7 @@ from remit.core.discovery.declared import DeclaredTool
 from remit.core.discovery.discovered import FilePlace
 from remit.core.discovery.servers.instructions import is_poisoned, signs_in
 from remit.core.discovery.servers.tool_judges import changed, poisoned, shadowed, tool_digests, unbounded
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 from tests.samples.tool_descriptions import Described, descriptions
 
 

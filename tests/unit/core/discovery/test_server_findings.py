@@ -10,7 +10,7 @@ from remit.core.discovery.declared import DeclaredAgent, DeclaredServer
 from remit.core.discovery.discovered import Discovered, FilePlace
 from remit.core.discovery.servers.findings import server_findings
 from remit.core.discovery.sources.clients import CLIENT_READERS
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.json_value import Json
 
 

@@ -12,7 +12,8 @@ import pytest
 from remit.core.evidence.checkpoint import Note, VerifierKey, cosign_checkpoint, open_checkpoint
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import EMPTY_ROOT
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.ports.fetch import Fetched
 from remit.ports.store.units import Unit
 from remit.services.evidence.witnesses import Witness, Witnesses, WitnessSettings

@@ -12,7 +12,8 @@ import pytest
 
 from remit.core.errors import Conflict, Forbidden, Malformed
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.services.findings.findings import Findings
 from tests.worlds.calls import CallWorld, call_world
 

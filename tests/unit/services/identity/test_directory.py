@@ -10,7 +10,8 @@ import pytest
 
 from remit.core.errors import Conflict, Fenced, Malformed, NotFound, Unauthenticated
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Agent, AgentState, Role
 from remit.core.identity.workload import (
     Assurance,

@@ -11,7 +11,8 @@ import pytest
 
 from remit.core.errors import Conflict, Fenced, Forbidden, RemitError, Unauthenticated
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import Finding, FindingKind, FindingState
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Role
 from remit.services.identity.directory import NewPerson
 from remit.services.identity.people import PersonAdministration

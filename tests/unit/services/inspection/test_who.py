@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.core.errors import NotFound
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.workload import IssuerBinding, KeyBinding, LocalBinding, SpiffeBinding, workload_of
 from remit.core.tasks.task import HandDown, TaskType
 from remit.services.inspection.who import is_token

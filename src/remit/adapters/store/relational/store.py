@@ -26,7 +26,8 @@ from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import NotFound
 from remit.core.evidence.event import Event
-from remit.core.findings.finding import Finding, FindingKind, FindingState, Severity
+from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person

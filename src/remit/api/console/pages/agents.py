@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from remit.api.console.page import ConsoleRequest, address_of
 from remit.core.errors import Malformed
-from remit.core.findings.finding import FINDING_MEANINGS, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.meanings import FINDING_MEANINGS
 from remit.core.identity.principals import Agent, AgentState, LastProof
 from remit.core.identity.workload import (
     Binding,

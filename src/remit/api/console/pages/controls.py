@@ -17,7 +17,8 @@ from starlette.responses import Response
 from remit.api.console.formats import ago, clock, left, many
 from remit.api.console.page import ROOT, ConsoleRequest, address_of
 from remit.core.errors import RemitError
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.keys.own_keys import SERVES, KeyStanding
 from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
 from remit.ports.upstream import HttpUpstream

@@ -23,16 +23,9 @@ from remit.core.discovery.groups import FindingGroup, grouped, short
 from remit.core.discovery.scan import ScannedFinding
 from remit.core.errors import Malformed, NotFound
 from remit.core.evidence.event import EventKind
-from remit.core.findings.finding import (
-    DISCOVERED,
-    FINDING_MEANINGS,
-    REVIEWED,
-    Finding,
-    FindingKind,
-    FindingState,
-    Severity,
-    basis_of,
-)
+from remit.core.findings.finding import Finding, FindingState, basis_of
+from remit.core.findings.kinds import FindingKind, Severity
+from remit.core.findings.meanings import DISCOVERED, FINDING_MEANINGS, REVIEWED
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
 from remit.services.evidence.event_search import EventSearch

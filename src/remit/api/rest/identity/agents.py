@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from remit.api.rest.representations import AgentView, Moment, View, agent_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.identity.workload import AttestationMethod, Binding
 from remit.services.findings.assembly import FindingServices

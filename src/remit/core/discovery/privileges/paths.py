@@ -15,7 +15,7 @@ import msgspec
 
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, FilePlace
 from remit.core.discovery.privileges.values import quoted
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 #: Most nodes and steps that one search looks at; a larger export is searched in part, in a fixed order.
 MOST_NODES: Final = 20_000

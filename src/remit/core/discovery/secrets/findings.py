@@ -11,7 +11,7 @@ from typing import Final
 from remit.core.discovery.declared import DeclaredAgent, DeclaredServer
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, ExposedSecret, FilePlace
 from remit.core.discovery.owners import HomeFolders
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.json_value import Json
 
 #: Rules whose credentials have no end until a person revokes them, with what they are.

@@ -14,7 +14,7 @@ from remit.core.coding.calls import CLIENTS
 from remit.core.discovery.declared import DeclaredAgent
 from remit.core.discovery.discovered import MOST_PLACES, Discovered, FilePlace
 from remit.core.discovery.servers.server_judges import JudgedServer
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.safe_text import plain
 from remit.core.tools.suggestions import vocabulary
 

@@ -14,7 +14,7 @@ from remit.core.discovery.declared import DeclaredServer
 from remit.core.discovery.discovered import Discovered
 from remit.core.discovery.servers.lookalikes import is_known, lookalike
 from remit.core.discovery.servers.server_program import Registry, ServerPackage, ServerProgram, host_of
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.safe_text import plain
 
 #: The port and path of remit's own gateway by default.

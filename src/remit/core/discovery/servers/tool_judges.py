@@ -16,7 +16,7 @@ from remit.core.discovery.servers.instruction_words import SignKind
 from remit.core.discovery.servers.instructions import Sign, is_poisoned, signs_in, weight_of
 from remit.core.discovery.servers.tool_text import folded
 from remit.core.errors import RemitError
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
 from remit.core.tools.suggestions import vocabulary

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from remit.core.evidence.event import EventBody, EventKind
 from remit.core.evidence.events.fields import By
-from remit.core.findings.finding import FindingKind, FindingState
+from remit.core.findings.finding import FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.json_value import Json
 
 

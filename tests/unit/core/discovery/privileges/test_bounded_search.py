@@ -14,7 +14,7 @@ from remit.core.discovery.privileges import paths
 from remit.core.discovery.privileges.aws import paths as aws_paths
 from remit.core.discovery.privileges.aws.findings import aws_findings
 from remit.core.discovery.privileges.paths import PathStep, StepSearch
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 from tests.samples.scan_reports import NOW
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.discovered import Discovered, FilePlace
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.json_value import Json
 from tests.samples.privileges import azure, gcp, github
 from tests.samples.privileges.case import findings_of

@@ -12,7 +12,7 @@ from remit.core.discovery.declared import PermissionSource
 from remit.core.discovery.privileges.azure import techniques as azure_techniques
 from remit.core.discovery.privileges.gcp import steps as gcp_steps
 from remit.core.discovery.privileges.kubernetes import techniques as kubernetes_techniques
-from remit.core.findings.finding import FindingKind
+from remit.core.findings.kinds import FindingKind
 from tests.samples.privileges import azure, gcp, github, kubernetes
 from tests.samples.privileges.case import ANALYSES, Case, exports_of, findings_of, paths_in
 from tests.samples.privileges.large import large

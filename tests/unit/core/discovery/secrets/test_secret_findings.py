@@ -9,7 +9,7 @@ from remit.core.discovery.declared import DeclaredAgent, DeclaredServer
 from remit.core.discovery.discovered import Discovered, ExposedSecret, FilePlace, Piece, SourceKind
 from remit.core.discovery.secrets.detectors import SecretDetectors
 from remit.core.discovery.secrets.findings import secret_findings
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from tests.secrets_corpus.corpus import PARTS, corpus
 
 

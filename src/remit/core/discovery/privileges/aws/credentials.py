@@ -11,7 +11,7 @@ from typing import Final
 from remit.core.discovery.discovered import Discovered
 from remit.core.discovery.privileges.aws.account import AwsExport, AwsKey, AwsPrincipal
 from remit.core.discovery.privileges.aws.conditions import moment
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 #: Days after which a key is old, and authority without use is unused.
 OLD_DAYS: Final = 90

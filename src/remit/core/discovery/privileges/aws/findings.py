@@ -20,7 +20,7 @@ from remit.core.discovery.privileges.aws.needs import AwsStep
 from remit.core.discovery.privileges.aws.paths import AwsPath, PathSearch
 from remit.core.discovery.privileges.aws.reach import AwsReach
 from remit.core.discovery.privileges.aws.trust import open_trusts
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.safe_text import plain
 
 #: Rights on everything of a service that no single task needs: an action that no service has, and a resource.

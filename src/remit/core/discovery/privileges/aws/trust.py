@@ -15,7 +15,7 @@ import msgspec
 from remit.core.discovery.discovered import FilePlace
 from remit.core.discovery.privileges.aws.account import NO_ACCOUNT, AwsExport, AwsPrincipal, AwsResource
 from remit.core.discovery.privileges.aws.policy import AwsStatement, Condition
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 
 #: Keys of which a fixed value tells callers apart.
 _NARROWS: Final = frozenset({

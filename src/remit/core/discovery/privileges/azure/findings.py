@@ -13,7 +13,7 @@ from remit.core.discovery.privileges.azure.steps import TenantSteps, level_of
 from remit.core.discovery.privileges.azure.tenant import RoleAssignment, Tenant
 from remit.core.discovery.privileges.paths import StepSearch, path_finding
 from remit.core.discovery.privileges.values import current, quoted
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 _REMEDIATIONS: Final = {
     FindingKind.WIDE_AUTHORITY: "assign a role for the task, at the resource group or resource that it needs",

@@ -23,7 +23,7 @@ from remit.core.discovery.privileges.azure.techniques import (
 from remit.core.discovery.privileges.azure.tenant import AzureResource, HeldRole, RoleAssignment, Tenant
 from remit.core.discovery.privileges.paths import CHOSEN, PathStep
 from remit.core.discovery.privileges.values import quoted
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 
 _ASSIGNING: Final = "microsoft.authorization/roleassignments/write"
 _DEFINING: Final = "microsoft.authorization/roledefinitions/write"

@@ -14,7 +14,7 @@ from remit.core.discovery.privileges.gcp.roles import grants
 from remit.core.discovery.privileges.gcp.steps import HierarchySteps
 from remit.core.discovery.privileges.paths import StepSearch, path_finding
 from remit.core.discovery.privileges.values import current, environment_of, quoted
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 _WIDE: Final = FindingKind.WIDE_AUTHORITY
 _REMEDIATIONS: Final = {

@@ -15,7 +15,7 @@ from remit.core.discovery.privileges.gcp.hierarchy import ACCOUNT, HeldBinding, 
 from remit.core.discovery.privileges.gcp.roles import grants, is_harmless
 from remit.core.discovery.privileges.paths import CHOSEN, PathStep
 from remit.core.discovery.privileges.values import quoted
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 
 #: A permission on a service account that lets its holder act as it, by technique.
 _ON_ACCOUNTS: Final = {

@@ -30,7 +30,7 @@ from remit.core.discovery.privileges.github.workflows import (
 )
 from remit.core.discovery.privileges.paths import PathStep, StepPath, path_finding
 from remit.core.discovery.privileges.values import current, mapping, quoted, text
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 #: After this long without a use a token counts as unused.
 UNUSED_AFTER: Final = timedelta(days=90)

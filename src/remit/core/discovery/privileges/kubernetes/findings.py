@@ -25,7 +25,7 @@ from remit.core.discovery.privileges.kubernetes.roles import RBAC
 from remit.core.discovery.privileges.kubernetes.steps import ClusterSteps
 from remit.core.discovery.privileges.paths import StepSearch, path_finding
 from remit.core.discovery.privileges.values import current, quoted, text
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 
 _WIDE: Final = FindingKind.WIDE_AUTHORITY
 _READING: Final = frozenset({"get", "list", "watch"})

@@ -39,7 +39,7 @@ from remit.core.discovery.privileges.kubernetes.techniques import (
 )
 from remit.core.discovery.privileges.paths import CHOSEN, PathStep
 from remit.core.discovery.privileges.values import quoted
-from remit.core.findings.finding import Severity
+from remit.core.findings.kinds import Severity
 
 ADMIN: Final = "goal:cluster-admin"
 NODES: Final = "goal:nodes"

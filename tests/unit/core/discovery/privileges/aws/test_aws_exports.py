@@ -11,7 +11,7 @@ import pytest
 from remit.core.discovery.declared import PermissionExport, PermissionSource
 from remit.core.discovery.privileges.aws.exports import read_exports
 from remit.core.discovery.privileges.aws.findings import aws_findings
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from tests.samples.aws_paths import (
     ADMINISTRATOR,
     IAM,

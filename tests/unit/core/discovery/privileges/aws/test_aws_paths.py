@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from remit.core.discovery.privileges.aws.findings import aws_findings, aws_reach
-from remit.core.findings.finding import FindingKind, Severity
+from remit.core.findings.kinds import FindingKind, Severity
 from tests.samples.aws_paths import (
     ADMINISTRATOR,
     IAM,
