@@ -27,7 +27,7 @@ WORDS = {
         denial end ending erasure evaluation expiry extension failure governance justification leak
         log observation outcome reach reachability reaction reason refusal revalidation scrubbing
         separation shared sink spent stated takeover unclosed untrusted
-        console exception link watch
+        console exception link meaning watch
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape gloss inference intake kind language lookup
