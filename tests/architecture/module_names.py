@@ -5,7 +5,7 @@
 WORDS = {
     "protocols and formats, by the names that their specifications give them": """
         api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt mcp mermaid metadata
-        oauth oidc openapi pki protocol rest sigv4 spiffe sql sse ssf sts tls transit url utterance
+        oauth oidc openapi oscal pki protocol rest sigv4 spiffe sql sse ssf sts tls transit url utterance
         syslog webauthn webhook yaml
     """,
     "products that an adapter speaks to": """

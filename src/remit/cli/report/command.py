@@ -32,12 +32,12 @@ _FAILING: Final = {
 @app.default
 def report(
     *,
-    framework: Literal["asi", "csf"],
+    framework: Literal["asi", "csf", "nhi", "ai-rmf", "maestro", "iso-42001", "eu-ai-act"],
     window: str = "30d",
     source: Annotated[Path | None, Parameter(name="--from")] = None,
     key: str = "",
     all: Switch = False,
-    format: Literal["text", "json", "markdown", "html"] | None = None,
+    format: Literal["text", "json", "markdown", "html", "oscal"] | None = None,
     output: Path | None = None,
     prove: Path | None = None,
     fail_on: Literal["not-met", "partly", "not-measured"] | None = None,
@@ -51,7 +51,9 @@ def report(
     Parameters
     ----------
     framework
-        `asi`: OWASP Agentic Top 10 (2026). `csf`: NIST Cybersecurity Framework 2.0.
+        `asi`: OWASP Agentic Top 10 (2026). `csf`: NIST Cybersecurity Framework 2.0. `nhi`: OWASP Non-Human
+        Identities Top 10 (2025). `ai-rmf`: NIST AI Risk Management Framework. `maestro`: CSA MAESTRO. As
+        mappings only: `iso-42001` and `eu-ai-act`.
     window
         What is measured: this long, up to the log's last event.
     source
@@ -62,7 +64,7 @@ def report(
     all
         Show each check, its exceptions, and what to do next.
     format
-        The form of the report (default: text).
+        The form of the report (default: text); `oscal` is NIST's assessment results in JSON.
     output
         Write the report to this file.
     prove
@@ -113,13 +115,15 @@ def _text(made: ControlReport, form: str, *, everything: bool) -> str:
         from remit.cli.report.page import page
 
         return page(made)
-    if form == "json":
+    if form in {"json", "oscal"}:
         import msgspec
 
+        from remit.cli.report.oscal import oscal
         from remit.cli.report.wire import wire
         from remit.core.safe_text import escaped
 
-        return escaped(msgspec.json.format(msgspec.json.encode(wire(made)), indent=2).decode()) + "\n"
+        value = oscal(made) if form == "oscal" else wire(made)
+        return escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n"
     import contextlib
     import io
 

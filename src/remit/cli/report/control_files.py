@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,7 +18,7 @@ from remit.core.errors import ConfigInvalid
 
 #: The files of remit: a folder for each framework, and one for the measures.
 CONTROLS: Final = files("remit").joinpath("controls")
-FRAMEWORKS: Final = ("asi", "csf")
+FRAMEWORKS: Final = ("asi", "csf", "nhi", "ai-rmf", "maestro", "iso-42001", "eu-ai-act")
 _ABOUT: Final = "framework.yaml"
 
 
@@ -52,7 +53,8 @@ def framework(name: str, folder: Traversable = CONTROLS) -> Framework:
     known = measures(folder)
     here = folder.joinpath(name)
     about = cast(Framework, _read(here.joinpath(_ABOUT), Framework)[0])
-    found = sorted(one.name for one in here.iterdir() if one.name.endswith(".yaml") and one.name != _ABOUT)
+    names = (one.name for one in here.iterdir() if one.name.endswith(".yaml") and one.name != _ABOUT)
+    found = sorted(names, key=_by_number)
     controls = []
     for file in found:
         control, node = _read(here.joinpath(file), Control)
@@ -61,6 +63,11 @@ def framework(name: str, folder: Traversable = CONTROLS) -> Framework:
         controls.append(cast(Control, control))
     controls.sort(key=lambda one: [one.id.startswith(prefix) for prefix in about.order], reverse=True)
     return msgspec.structs.replace(about, controls=tuple(controls))
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Return a key that orders `NHI2` before `NHI10`."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _read(file: Traversable, kind: type[Control | Framework]) -> tuple[Control | Framework, Node]:

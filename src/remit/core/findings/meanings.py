@@ -69,6 +69,7 @@ DISCOVERED: dict[FindingKind, FindingMeaning] = {
         "let remit lease credentials that end with the task",
         Severity.MEDIUM,
         "NHI7",
+        "NHI6",
     ),
     FindingKind.WIDE_AUTHORITY: _discovered(
         "An identity may do far more than a task needs: wildcards, administrator rights, broad scopes.",
@@ -95,6 +96,7 @@ DISCOVERED: dict[FindingKind, FindingMeaning] = {
         "remove the permission that the first step needs, or limit it to fixed resources",
         Severity.CRITICAL,
         "NHI5",
+        "NHI6",
         "ASI03",
     ),
     FindingKind.ENVIRONMENT_CROSSED: _discovered(

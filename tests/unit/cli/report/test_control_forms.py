@@ -10,36 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from remit.cli.report.command import _text
-from remit.cli.report.control_files import FRAMEWORKS, framework, measures
-from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport, Measurement
-from remit.core.controls.status import Count
-
-HOSTILE = "<script>alert(1)</script>\x1b[31m[a](http://evil.example) \u202eeman| `x` @team"
-MEASURES = measures()
-
-
-def a_report(name: str = "asi", said: str = HOSTILE) -> ControlReport:
-    """Return a report in which each check has one exception of a hostile name."""
-    about = framework(name)
-    measured = Measurement(count=Count(total=40, holding=39), holding=(1, 2), exceptions=((7, said),))
-    return ControlReport(
-        framework=about,
-        origin=said,
-        size=41_203,
-        since="2026-02-01 00:00:00",
-        until="2026-03-02 00:00:00",
-        days=30,
-        answers=tuple(
-            ControlAnswer(
-                control=one,
-                checks=tuple(
-                    CheckAnswer(check=check, measure=MEASURES[check.measure], measured=measured)
-                    for check in one.checks
-                ),
-            )
-            for one in about.controls
-        ),
-    )
+from remit.cli.report.control_files import FRAMEWORKS, framework
+from tests.samples.control_reports import a_report
 
 
 class Elements(HTMLParser):
