@@ -9,7 +9,7 @@ WORKERS ?= 6
 # a module's server is started by few of them, and none is left with a long rest.
 SPREAD := -n $(WORKERS) --dist worksteal
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+	--no-emit-package remit-sdk --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-pages docs-check bench lock clean
@@ -18,7 +18,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
 
 # One stamp per locked set: a second `make` does nothing, a changed lock reinstalls.
-.venv/.stamp-%: requirements/%.txt pyproject.toml .ci/venv
+.venv/.stamp-%: requirements/%.txt pyproject.toml sdk/pyproject.toml .ci/venv
 	@PYTHON="$(PYTHON)" .ci/venv $<
 	@touch $@
 

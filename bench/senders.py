@@ -22,11 +22,11 @@ from bench.target import confined
 from remit.compose import application, open_services
 from remit.config import load_config
 from remit.core.identity.workload import AttestationMethod, Attested, Confirmation
-from remit.sdk.dpop import DpopProver
 from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.oauth.presented_tokens import PresentedToken
+from remit_sdk.dpop import DpopProver
 
 Json = Any
 

@@ -75,7 +75,6 @@ EMPTY_NAMES: dict[str, str] = {
 BORROWED_LIBRARIES: dict[str, str] = {
     "separation": "no library: the guard is a program of its own, and finds its other file beside it",
     "namespace": "no library, as `separation`",
-    "yarl": "the type in which `aiohttp` takes an address as it is; a text it writes anew",
 }
 
 # Distributions that are declared although no file imports them.

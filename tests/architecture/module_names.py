@@ -9,7 +9,7 @@ WORDS = {
         syslog webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        apprise aws cedar git github kubernete linux openbao postgre rego sqlite unix azure gcp
+        apprise aws cedar git github httpx kubernete linux openbao postgre rego sqlite unix azure gcp
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
@@ -49,7 +49,7 @@ WORDS = {
         polling pool prefix priority private probe problem process program prompt propagation push pushed
         query rate read reader refreshed registry relational remote rendering renewal report request
         response result resumption retry rollout rotating rotation round routing row rule run running
-        runtime safe scaffold schema screen scripted sdk search second section server service setting shell
+        runtime safe scaffold schema screen scripted search second section server service setting shell
         silence simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor survey system taken target template terminal time timeline
         timestamp tracing transport tree under unit up upkeep user validator walk web wire write

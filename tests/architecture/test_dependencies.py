@@ -6,10 +6,17 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 
+import pytest
+
+import remit
+import remit_sdk
 from tests.architecture import exceptions
 from tests.architecture.tree import ROOT, SOURCES, verdict
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROJECTS = {
+    package: tomllib.loads((ROOT / file).read_text(encoding="utf-8"))["project"]
+    for package, file in (("remit", "pyproject.toml"), ("remit_sdk", "sdk/pyproject.toml"))
+}
 
 
 def normal(name: str) -> str:
@@ -22,39 +29,54 @@ def named(lines: list[str]) -> set[str]:
     return {normal(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in lines}
 
 
-def needed() -> set[str]:
-    """The distributions that every remit needs."""
-    return named(PROJECT["dependencies"])
+def needed(package: str = "remit") -> set[str]:
+    """The distributions that a package needs wherever it is installed."""
+    return named(PROJECTS[package]["dependencies"])
 
 
-def declared() -> set[str]:
+def declared(package: str = "remit") -> set[str]:
     """Those, and what is imported where it is configured. The extra `demo` holds programs."""
-    extras = PROJECT["optional-dependencies"].items()
-    return needed().union(*(named(lines) for name, lines in extras if name != "demo"))
+    extras = PROJECTS[package]["optional-dependencies"].items()
+    return needed(package).union(*(named(lines) for name, lines in extras if name != "demo"))
 
 
-def imported() -> dict[str, str]:
-    """Distribution -> one source file that imports it."""
-    owners = packages_distributions()
+def imported(package: str) -> dict[str, str]:
+    """Distribution -> one source file of the package that imports it."""
+    owners = {**packages_distributions(), "remit_sdk": ["remit-sdk"]}
     found: dict[str, str] = {}
     for file in SOURCES:
+        if f"src/{package}/" not in file.name:
+            continue
         for _, module, _ in file.imports():
             top = module.partition(".")[0]
-            if top not in sys.stdlib_module_names and top != "remit":
+            if top not in sys.stdlib_module_names and top != package:
                 found.setdefault(normal(owners.get(top, [top])[0]), file.name)
     return found
 
 
 def test_each_library_that_the_house_imports_is_declared() -> None:
     """Nothing is imported that comes only by way of another library."""
-    strays = {name: file for name, file in imported().items() if name not in declared()}
+    strays = {
+        name: file
+        for package in PROJECTS
+        for name, file in imported(package).items()
+        if name not in declared(package)
+    }
     assert not verdict(strays, exceptions.BORROWED_LIBRARIES)
 
 
-def test_each_declared_library_is_imported() -> None:
+@pytest.mark.parametrize("package", PROJECTS)
+def test_each_declared_library_is_imported(package: str) -> None:
     """Nothing is installed that no source file uses."""
-    idle = dict.fromkeys(declared() - set(imported()), "declared, never imported")
-    assert not verdict(idle, exceptions.LIBRARIES_WITHOUT_AN_IMPORT)
+    idle = dict.fromkeys(declared(package) - set(imported(package)), "declared, never imported")
+    known = exceptions.LIBRARIES_WITHOUT_AN_IMPORT
+    assert not verdict(idle, {name: why for name, why in known.items() if package == "remit"})
+
+
+def test_both_distributions_have_one_version() -> None:
+    """remit needs the sdk of its own version, from the index or from this folder."""
+    assert remit.__version__ == remit_sdk.__version__
+    assert f"remit-sdk=={remit_sdk.__version__}" in PROJECTS["remit"]["dependencies"]
 
 
 def test_locks_name_no_index() -> None:
@@ -73,4 +95,5 @@ def test_locks_hold_each_declared_library() -> None:
     for lock in ("run", "demo", "dev", "bench"):
         text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
         locked = {normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
-        assert (declared() if lock == "dev" else needed()) <= locked, lock
+        assert (declared() if lock == "dev" else needed()) - {"remit-sdk"} <= locked, lock
+        assert needed("remit_sdk") <= locked, lock

@@ -2,6 +2,7 @@
 """Modules and rooms have nouns of the field as names: a reader finds a concept by folder and file."""
 
 import re
+from pathlib import Path
 
 from tests.architecture.module_names import WORDS
 from tests.architecture.tree import ROOT, SOURCES
@@ -29,11 +30,17 @@ def _allowed() -> set[str]:
     return {_singular(word) for words in WORDS.values() for word in words.split()}
 
 
+def _below_its_package(path: Path) -> tuple[str, ...]:
+    packages = (ROOT / "src" / "remit", ROOT / "sdk" / "src" / "remit_sdk")
+    package = next(one for one in packages if path.is_relative_to(one))
+    return path.relative_to(package).with_suffix("").parts
+
+
 def _used() -> dict[str, str]:
     """Return each word of a module's or a room's name, with a module that has it."""
     found: dict[str, str] = {}
     for file in SOURCES:
-        for part in file.path.relative_to(ROOT / "src" / "remit").with_suffix("").parts:
+        for part in _below_its_package(file.path):
             if not part.startswith("__"):
                 found |= {_singular(word): file.name for word in part.split("_")}
     return found

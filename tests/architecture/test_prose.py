@@ -18,9 +18,8 @@ from tests.architecture.tree import ROOT
 _WORDS = [(re.compile(rf"\b{word}\b", re.IGNORECASE), instead) for word, instead in AVOIDED.items()]
 #: Code in a text: in backticks, an option, or the name of a parameter on its own line.
 _QUOTED = re.compile(r"```.*?```|`[^`\n]*`|(?<!\S)\[?--\w[\w-]*|^ +\w+$", re.DOTALL | re.MULTILINE)
-_PYTHON = sorted(
-    path for folder in ("src", "tests", "bench", "docs", "examples") for path in (ROOT / folder).rglob("*.py")
-)
+_FOLDERS = ("src", "sdk", "tests", "bench", "docs", "examples")
+_PYTHON = sorted(path for folder in _FOLDERS for path in (ROOT / folder).rglob("*.py"))
 _PAGES = sorted(
     path
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.cedar"))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from tests.architecture import exceptions
 from tests.architecture.tree import SOURCES, SourceFile, verdict
 
-ENDPOINTS = ("src/remit/gateway/", "src/remit/sdk/")
+ENDPOINTS = ("src/remit/gateway/", "src/remit/relay/", "sdk/src/remit_sdk/")
 #: What an upstream said and no task has taken in, by the names under which it goes through remit.
 RAW_NAMES = {"Chunk", "Catalogue", "Exchange", "Upstream", "Offering", "ListedEntry"}
 RAW_MODULES = ("remit.adapters.upstream", "remit.services.flow.tool_results")

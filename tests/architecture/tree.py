@@ -60,8 +60,8 @@ def source_files(*folders: str) -> list[SourceFile]:
     return [SourceFile(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-SOURCES = source_files("src/remit")
-EVERYTHING = source_files("src", "tests", "bench", "examples", "docs")
+SOURCES = source_files("src/remit", "sdk/src/remit_sdk")
+EVERYTHING = source_files("src", "sdk/src", "tests", "bench", "examples", "docs")
 
 
 def verdict(found: Mapping[str, object], allowed: Mapping[str, str]) -> list[str]:

@@ -24,9 +24,9 @@ from remit.config.scaffold import scaffold
 from remit.core.identity.principals import Role
 from remit.core.identity.workload import KeyBinding
 from remit.core.tasks.task import Task, TaskState
-from remit.sdk.key import AgentKey
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
+from remit_sdk.key import AgentKey
 from tests.gateways.remit_up import run_here
 
 Json = Any

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
-from remit.sdk.dpop import DpopProver
+from remit_sdk.dpop import DpopProver
 from tests.gateways.gateway_process import MODERN, GatewayProcess
 from tests.gateways.several_replicas import Replicas, replicas
 from tests.samples.mail_bundle import RECIPIENT

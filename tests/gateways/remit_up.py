@@ -22,9 +22,9 @@ import httpx2
 
 import remit
 from remit.cli.main import run
-from remit.sdk.auth import TaskAuth
-from remit.sdk.key import AgentKey
-from remit.sdk.session import AgentSession
+from remit_sdk.auth import TaskAuth
+from remit_sdk.key import AgentKey
+from remit_sdk.session import AgentSession
 from tests.servers.ports import free_port
 
 Json = Any

@@ -17,10 +17,10 @@ from joserfc.jwk import ECKey
 from mcp import Client, MCPError
 from mcp_types import CallToolResult, ElicitResult
 
-from remit.sdk.dpop import DpopProver
-from remit.sdk.errors import AgentFault
-from remit.sdk.key import AgentKey
-from remit.sdk.oauth import (
+from remit_sdk.dpop import DpopProver
+from remit_sdk.errors import AgentFault
+from remit_sdk.key import AgentKey
+from remit_sdk.oauth import (
     AuthorizationCode,
     ClientCredentials,
     EnterpriseGrant,
@@ -28,7 +28,7 @@ from remit.sdk.oauth import (
     OAuthIdentity,
     WorkloadAssertion,
 )
-from remit.sdk.oauth.web import OAuthHttp
+from remit_sdk.oauth.web import OAuthHttp
 from tests.interop.piped import piped
 
 Json = Any

@@ -18,10 +18,10 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from remit.sdk.gateway_client import GatewayReply
-from remit.sdk.oauth import OAuthClient
-from remit.sdk.relay.bridge import Bridge
-from remit.sdk.relay.stdio import Lines, LineWriter
+from remit.relay.bridge import Bridge
+from remit.relay.stdio import Lines, LineWriter
+from remit_sdk.gateway_client import GatewayReply
+from remit_sdk.oauth import OAuthClient
 
 Json = Any
 

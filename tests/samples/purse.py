@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.sdk.errors import GatewayRefused
+from remit_sdk.errors import GatewayRefused
 
 
 class Purse:

@@ -32,9 +32,9 @@ from remit.core.tasks.task import HandDown, TaskType
 from remit.ports.issuers import IssuerUse
 from remit.ports.store.changes import PutLink
 from remit.ports.store.units import Unit
-from remit.sdk.dpop import DpopProver
 from remit.services.identity.attestation import Attestors
 from remit.services.identity.directory import NewAgent
+from remit_sdk.dpop import DpopProver
 from tests.worlds.attestation import WorldAuthority, WorldFetch, WorldIssuer
 from tests.worlds.services import LOOPBACK, PUBLIC_URL, ServiceWorld, Told, a_bundle, exchange, make_services
 from tests.worlds.values import TENANT, WorldClock

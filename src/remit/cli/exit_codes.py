@@ -53,7 +53,7 @@ def exit_code(fault: BaseException, defect: int) -> int:
 def _agent_code(fault: BaseException, defect: int) -> int:
     """Return the exit code of a fault of the SDK, which is outside the hierarchy of remit's own faults."""
     # Looked up by name: the SDK is heavy, and an SDK that was not imported cannot have raised.
-    faults = sys.modules.get("remit.sdk.errors")
+    faults = sys.modules.get("remit_sdk.errors")
     if faults is not None and isinstance(fault, faults.AgentFault):
         if isinstance(fault, faults.GatewayUnreachable):
             return 3

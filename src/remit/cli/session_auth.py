@@ -26,7 +26,7 @@ class SessionAuth(httpx.Auth):
         self._proven_at = session.proven_at if session else ""
         self._base_path = base_path.encode()
         if self._proven_at:
-            from remit.sdk.dpop import DpopProver
+            from remit_sdk.dpop import DpopProver
 
             self._prover = DpopProver(terminal_key())
 
@@ -37,7 +37,7 @@ class SessionAuth(httpx.Auth):
                 request.headers["Authorization"] = f"Bearer {self._secret}"
             yield request
             return
-        from remit.sdk.dpop import HEADER, PROOF_TRIES
+        from remit_sdk.dpop import HEADER, PROOF_TRIES
 
         url = self._proven_at + request.url.raw_path.removeprefix(self._base_path).decode("ascii")
         request.headers["Authorization"] = f"DPoP {self._secret}"

@@ -24,7 +24,7 @@ from remit.core.errors import KeyUnavailable, Unauthenticated
 from remit.core.user_folders import config_folder
 
 if TYPE_CHECKING:
-    from remit.sdk.key import AgentKey
+    from remit_sdk.key import AgentKey
 
 
 class StoredSession(msgspec.Struct, frozen=True):
@@ -78,8 +78,8 @@ def session_for(base_url: str) -> StoredSession:
 
 def terminal_key(*, make: bool = False) -> AgentKey:
     """Return the key that this user's sessions are bound to; raises `KeyUnusable` if there is none."""
-    from remit.sdk.errors import KeyTaken
-    from remit.sdk.key import AgentKey
+    from remit_sdk.errors import KeyTaken
+    from remit_sdk.key import AgentKey
 
     place = sessions_file().parent / "keys" / "terminal.key.json"
     if make and not place.exists():

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from remit.cli.session_file import session_for, terminal_key
-from remit.sdk.dpop import DpopProver
+from remit_sdk.dpop import DpopProver
 from tests.clients.other_user import NOBODY, OPEN_PYTHON
 from tests.gateways.remit_up import Remit
 

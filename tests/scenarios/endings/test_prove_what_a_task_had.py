@@ -20,10 +20,10 @@ import pytest
 from remit.adapters import broker as brokers
 from remit.core.decisions.mediation import Answered
 from remit.core.identity.workload import KeyBinding
-from remit.sdk.key import AgentKey
 from remit.services.identity.directory import NewAgent
 from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.opening_rules import DelegatedOpening
+from remit_sdk.key import AgentKey
 from tests.architecture.tree import ROOT
 from tests.gateways.leasing_gateway import TASK, LeasingGateway
 from tests.samples.tokens import task_token

@@ -20,10 +20,10 @@ from remit.core.identity.workload import KeyBinding
 from remit.core.label import Trust
 from remit.core.tasks.task import Task
 from remit.ports.runtime import ProcessLook, RunningProcess
-from remit.sdk.key import AgentKey
 from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.opening_rules import Opening
+from remit_sdk.key import AgentKey
 from tests.clients.desktop import Desktop
 from tests.gateways.live_gateway import LiveGateway
 from tests.refusals import refused

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from remit.adapters.peers.linux import CAN_TELL
-from remit.sdk.key import AgentKey
+from remit_sdk.key import AgentKey
 from tests.gateways.remit_up import CODE, Remit
 from tests.samples.platform_tokens import SHAPES
 from tests.worlds.attestation import WorldAuthority, WorldIssuer, rsa_key, sign

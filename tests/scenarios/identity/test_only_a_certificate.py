@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from joserfc.jwk import ECKey
 
-from remit.sdk.key import AgentKey
+from remit_sdk.key import AgentKey
 from tests.gateways.remit_up import Remit
 from tests.worlds.tls_port import identity
 

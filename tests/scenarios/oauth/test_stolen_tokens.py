@@ -15,7 +15,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.workload import Confirmation
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tools.tool import Effect
-from remit.sdk.dpop import DpopProver
+from remit_sdk.dpop import DpopProver
 from tests.refusals import failure, own_failure
 from tests.samples.tokens import agent_token, task_token
 from tests.worlds.mcp_endpoint import BASIC, ENVELOPE, MODERN, GatewayWorld, a_bundle, a_tool, gateway_world

@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from remit.sdk.dpop import DpopProver
-from remit.sdk.key import AgentKey
+from remit_sdk.dpop import DpopProver
+from remit_sdk.key import AgentKey
 from tests.clients.http_line import Line
 from tests.gateways.gateway_process import META, Told
 from tests.gateways.passing_replicas import LEGACY, PassingWorld, a_mail, legacy, modern, passing_world

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers of the older SSE transport, behind `remit.sdk.sse_bridge`: real server, real client."""
+"""Servers of the older SSE transport, behind `remit.relay.sse_bridge`: real server, real client."""
 
 import os
 import sys
@@ -46,7 +46,7 @@ def address() -> Iterator[str]:
 async def test_messages_pass_in_both_directions_with_the_headers(address: str) -> None:
     """Tools, instructions and results are the server's; the header is from the environment."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src"), "HEADER_X-Key": "k1"}
-    words = ["-P", "-m", "remit.sdk.sse_bridge", address]
+    words = ["-P", "-m", "remit.relay.sse_bridge", address]
     start = StdioServerParameters(command=sys.executable, args=words, env=env)
     async with Client(start, mode="legacy", read_timeout_seconds=60) as client:
         assert client.instructions == "Of an older age."

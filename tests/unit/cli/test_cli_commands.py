@@ -21,8 +21,8 @@ from remit.cli.serve.server import listening
 from remit.config import Config, ListenSection
 from remit.core.canonical import digest
 from remit.core.errors import ConfigInvalid
-from remit.sdk.key import AgentKey
-from remit.sdk.session import AgentSession
+from remit_sdk.key import AgentKey
+from remit_sdk.session import AgentSession
 from tests.gateways.remit_up import CODE, Remit, furnished
 from tests.refusals import own_failure
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from remit.sdk.key import AgentKey, instance
-from remit.sdk.manifest import manifest_digest
-from remit.sdk.session import AgentSession
+from remit_sdk.key import AgentKey, instance
+from remit_sdk.manifest import manifest_digest
+from remit_sdk.session import AgentSession
 from tests.gateways.remit_up import Remit, furnished
 
 SPIFFE = "spiffe://example.org/notes/bot.v1"

@@ -9,8 +9,8 @@ import pytest
 from remit.core.errors import Unauthenticated
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.oauth.client_assertion import verify_assertion
-from remit.sdk.errors import KeyUnusable
-from remit.sdk.key import AgentKey
+from remit_sdk.errors import KeyUnusable
+from remit_sdk.key import AgentKey
 
 GATEWAY = "https://remit.example.org"
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared.inbound import decode_header_value, encode_header_value, mcp_param_headers, x_mcp_header_map
 
-from remit.sdk.errors import AgentFault
-from remit.sdk.jsonrpc_message import id_key, look, one_line, read_message
-from remit.sdk.mcp_headers import encoded, mirrored_by, request_headers, stateless_version
-from remit.sdk.sse import EventTooLarge, ServerEvent, events
-from remit.sdk.wire import checked_base
+from remit.relay.jsonrpc_message import id_key, look, one_line, read_message
+from remit.relay.mcp_headers import encoded, mirrored_by, request_headers, stateless_version
+from remit.relay.sse import EventTooLarge, ServerEvent, events
+from remit_sdk.errors import AgentFault
+from remit_sdk.wire import checked_base
 
 STREAM = (
     b": hello\r\n\r\nid: 7\nretry: 250\ndata\n\n"

@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`TaskAuth`: what an `httpx2` client sends for a task, and when it sends a request once more."""
+"""What an `httpx2` or an `httpx` client sends for a task, and when it sends a request once more."""
 
 import base64
 import json
 from typing import Any
 
+import httpx
 import httpx2
+import pytest
 
-from remit.sdk.auth import TaskAuth
-from remit.sdk.dpop import DpopProver
+from remit_sdk.auth import TaskAuth
+from remit_sdk.dpop import DpopProver
+from remit_sdk.httpx_auth import HttpxTaskAuth
 
 Json = Any
 
 URL = "https://remit.example/mcp/notes"
 NONCE = 'DPoP error="use_dpop_nonce"'
+
+pytestmark = pytest.mark.parametrize(
+    "library", [(httpx2, TaskAuth), (httpx, HttpxTaskAuth)], ids=["httpx2", "httpx"]
+)
 
 
 class Purse:
@@ -34,40 +41,44 @@ class Purse:
         return f"t{self.number}"
 
 
-def proof_of(request: httpx2.Request) -> Json:
+def proof_of(request: Any) -> Json:
     """Return the claims of a request's proof."""
     part = request.headers["DPoP"].split(".")[1]
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-async def told(answers: list[httpx2.Response], purse: Purse) -> tuple[httpx2.Response, list[Json]]:
+async def told(
+    library: Any, answers: list[tuple[int, dict[str, str]]], purse: Purse
+) -> tuple[Any, list[Json]]:
     """Post once through a client whose server answers so; gives the answer, and the proofs that came."""
+    http, auth = library
     proofs: list[Json] = []
 
-    def serve(request: httpx2.Request) -> httpx2.Response:
+    def serve(request: Any) -> Any:
         proofs.append(proof_of(request) | {"authorization": request.headers["Authorization"]})
         assert request.headers["Remit-Task"] == "tsk_1"
-        return answers.pop(0)
+        status, headers = answers.pop(0)
+        return http.Response(status, headers=headers)
 
-    auth = TaskAuth(purse, DpopProver(), upstream="notes")
-    async with httpx2.AsyncClient(transport=httpx2.MockTransport(serve), auth=auth) as http:
-        return await http.post(f"{URL}?a=b", content=b"body"), proofs
+    one = auth(purse, DpopProver(), upstream="notes")
+    async with http.AsyncClient(transport=http.MockTransport(serve), auth=one) as client:
+        return await client.post(f"{URL}?a=b", content=b"body"), proofs
 
 
-async def test_each_request_carries_a_token_and_its_proof() -> None:
+async def test_each_request_carries_a_token_and_its_proof(library: Any) -> None:
     """The proof is for the method, for the address without its query, and for the token beside it."""
     purse = Purse()
-    answer, (proof,) = await told([httpx2.Response(200)], purse)
+    answer, (proof,) = await told(library, [(200, {})], purse)
     assert answer.status_code == 200
     assert (proof["htm"], proof["htu"], proof["authorization"]) == ("POST", URL, "DPoP t1")
     assert proof["ath"]
     assert purse.asked == [("notes", "")]
 
 
-async def test_nonce_is_taken_up() -> None:
+async def test_nonce_is_taken_up(library: Any) -> None:
     """A challenge is answered with the nonce that it brings and another proof, under the same token."""
-    challenge = httpx2.Response(401, headers={"WWW-Authenticate": NONCE, "DPoP-Nonce": "n1"})
-    answer, (first, second) = await told([challenge, httpx2.Response(200)], Purse())
+    challenge = (401, {"WWW-Authenticate": NONCE, "DPoP-Nonce": "n1"})
+    answer, (first, second) = await told(library, [challenge, (200, {})], Purse())
     assert answer.status_code == 200
     assert "nonce" not in first
     assert second["nonce"] == "n1"
@@ -75,17 +86,17 @@ async def test_nonce_is_taken_up() -> None:
     assert first["authorization"] == second["authorization"]
 
 
-async def test_refused_token_is_replaced_once() -> None:
+async def test_refused_token_is_replaced_once(library: Any) -> None:
     """A token that is taken no longer is replaced once; a second refusal is the answer."""
     purse = Purse()
-    refused = [httpx2.Response(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})] * 3
-    answer, proofs = await told(refused, purse)
+    refused = [(401, {"WWW-Authenticate": 'Bearer error="invalid_token"'})] * 3
+    answer, proofs = await told(library, refused, purse)
     assert answer.status_code == 401
     assert [one["authorization"] for one in proofs] == ["DPoP t1", "DPoP t2"]
     assert purse.asked == [("notes", ""), ("notes", "t1")]
 
 
-async def test_refusal_of_a_call_is_no_reason_to_ask_again() -> None:
+async def test_refusal_of_a_call_is_no_reason_to_ask_again(library: Any) -> None:
     """What the gateway decided stands: 403 goes to the caller."""
-    answer, proofs = await told([httpx2.Response(403)], Purse())
+    answer, proofs = await told(library, [(403, {})], Purse())
     assert (answer.status_code, len(proofs)) == (403, 1)

@@ -14,7 +14,7 @@ from remit.cli.demo.commands import show
 from remit.cli.demo.narrator import Narrator
 from remit.cli.demo.stage import Stage
 from remit.cli.demo.thief import INSIDE, PATIENCE_S, SHUT_OUT, StolenCredentials, Thief
-from remit.sdk.gateway_client import REFUSED
+from remit_sdk.gateway_client import REFUSED
 
 LOOPS: Final = 32
 

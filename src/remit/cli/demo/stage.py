@@ -24,10 +24,10 @@ from remit.cli.demo.free_port import free_port
 from remit.cli.demo.postgres_tool_server import ADMIN, SqlTools, register
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
-from remit.sdk.auth import TaskAuth
-from remit.sdk.dpop import DpopProver
-from remit.sdk.key import AgentKey
-from remit.sdk.session import AgentSession
+from remit_sdk.auth import TaskAuth
+from remit_sdk.dpop import DpopProver
+from remit_sdk.key import AgentKey
+from remit_sdk.session import AgentSession
 
 #: The servers of the story, with the folder of each.
 SERVERS = {"contracts": "legal", "mail": "mail", "deploy": "deploy", "tickets": "tickets"}

@@ -8,7 +8,7 @@ import getpass
 from remit.cli.guard.bundle import PURPOSE
 from remit.config import Config, state_of
 from remit.core.errors import StoreUnavailable, Unauthenticated
-from remit.sdk.key import AgentKey
+from remit_sdk.key import AgentKey
 
 
 async def enrol(config: Config, names: list[str], person: str = "") -> str:

@@ -107,7 +107,7 @@ def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | 
         yield [], None
         return
     from remit.config.scaffold import keep_from_git
-    from remit.sdk.key import AgentKey
+    from remit_sdk.key import AgentKey
 
     made = not place.exists()
     own = AgentKey.generate() if made else AgentKey.load(place)
@@ -286,7 +286,7 @@ def manifest(
     only_show
         Print the digest and register nothing.
     """
-    from remit.sdk.manifest import manifest_digest
+    from remit_sdk.manifest import manifest_digest
 
     if not digest and not (model or prompt or tools or code):
         raise UsageFault(

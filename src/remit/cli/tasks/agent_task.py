@@ -30,7 +30,7 @@ from remit.core.json_value import Json
 from remit.core.safe_text import plain
 
 if TYPE_CHECKING:
-    from remit.sdk.session import AgentSession, TaskSession
+    from remit_sdk.session import AgentSession, TaskSession
 
 
 #: The prefix of variables that a child never inherits: remit's own settings, some of them secrets.
@@ -122,9 +122,9 @@ def _wait_s(wait: str) -> int:
 
 def agent_session(wanted: WantedTask) -> AgentSession:
     """Return the agent's session at the gateway; raises `KeyUnusable`."""
-    from remit.sdk.key import AgentKey
-    from remit.sdk.session import AgentSession
-    from remit.sdk.workload import TokenFile
+    from remit_sdk.key import AgentKey
+    from remit_sdk.session import AgentSession
+    from remit_sdk.workload import TokenFile
 
     if wanted.token_file is not None and wanted.key is not None:
         raise UsageFault(
@@ -142,7 +142,7 @@ def agent_session(wanted: WantedTask) -> AgentSession:
 
 def _look(base_url: str) -> Callable[[socket.socket], None]:
     """Return the terminal's check of each connection; a server that fails it is not the gateway."""
-    from remit.sdk.errors import GatewayUnreachable
+    from remit_sdk.errors import GatewayUnreachable
 
     look = looking(base_url)
 
@@ -172,7 +172,7 @@ async def open_task(agent: AgentSession, wanted: WantedTask) -> TaskSession:
 
 def _person(base_url: str) -> dict[str, Any]:
     """Return the session of the requesting person with its proof; empty if no person requests the task."""
-    from remit.sdk.dpop import DpopProver
+    from remit_sdk.dpop import DpopProver
 
     try:
         session = session_for(base_url)
@@ -286,8 +286,8 @@ def closure_line(task: TaskSession, closure: Json) -> str:
 
 async def complete(task: TaskSession) -> None:
     """End a task and report the result; if that fails, its lease ends it."""
-    from remit.sdk.errors import GatewayRefused, GatewayUnreachable
-    from remit.sdk.session import ENDED
+    from remit_sdk.errors import GatewayRefused, GatewayUnreachable
+    from remit_sdk.session import ENDED
 
     try:
         remark(closure_line(task, await task.complete()))

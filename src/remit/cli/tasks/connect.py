@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from remit.cli.tasks.session_relay import ClientSession
     from remit.cli.tasks.task_renewal import TaskRenewal
-    from remit.sdk.child_process import SignalRelay
-    from remit.sdk.session import AgentSession
+    from remit.relay.child_process import SignalRelay
+    from remit_sdk.session import AgentSession
 
 app = verb("connect")
 
@@ -115,7 +115,7 @@ async def _connected(wanted: WantedTask, upstream: str, session: ClientSession |
     import asyncio
 
     from remit.cli.tasks.task_renewal import TaskRenewal
-    from remit.sdk.child_process import SignalRelay
+    from remit.relay.child_process import SignalRelay
 
     with SignalRelay() as signals:
         async with agent_session(wanted) as agent:
@@ -163,10 +163,10 @@ async def _serve(
     import asyncio
     import sys
 
-    from remit.sdk.gateway_client import GatewayClient
-    from remit.sdk.relay.bridge import Bridge
-    from remit.sdk.relay.relay import Relay
-    from remit.sdk.relay.stdio import Lines, LineWriter
+    from remit.relay.bridge import Bridge
+    from remit.relay.relay import Relay
+    from remit.relay.stdio import Lines, LineWriter
+    from remit_sdk.gateway_client import GatewayClient
 
     gateway = GatewayClient(agent.gateway, tenure, agent.prover, wait_s=wait_s)
     if session is not None:

@@ -28,8 +28,8 @@ from remit.cli.tasks.agent_task import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from remit.sdk.child_process import SignalRelay
-    from remit.sdk.session import AgentSession, TaskSession
+    from remit.relay.child_process import SignalRelay
+    from remit_sdk.session import AgentSession, TaskSession
 
 app = verb("run")
 
@@ -124,7 +124,7 @@ def _usual_lease_s() -> int:
 
 
 async def _governed(wanted: WantedTask, command: tuple[str, ...], confine: Callable[[], None]) -> int:
-    from remit.sdk.child_process import SignalRelay
+    from remit.relay.child_process import SignalRelay
 
     with SignalRelay() as signals:
         async with agent_session(wanted) as agent:
@@ -149,10 +149,10 @@ async def _beside_relay(
 ) -> int:
     import asyncio
 
-    from remit.sdk.child_process import run_child
-    from remit.sdk.gateway_client import GatewayClient
-    from remit.sdk.relay import process_tree
-    from remit.sdk.relay.relay import Relay
+    from remit.relay import process_tree
+    from remit.relay.child_process import run_child
+    from remit.relay.relay import Relay
+    from remit_sdk.gateway_client import GatewayClient
 
     if signals.pending:  # a signal arrived while the task was being opened
         return 128 + signals.pending[0]

@@ -23,9 +23,9 @@ from typing import Any, Final, Self
 from remit.cli.exit_codes import UsageFault
 from remit.cli.tasks.client_process import Process, descends_from, look_up
 from remit.cli.tasks.session_shim import SERVED
-from remit.sdk.gateway_client import GatewayClient
-from remit.sdk.relay.bridge import CALLS_AT_ONCE, Bridge
-from remit.sdk.relay.stdio import Lines, LineWriter
+from remit.relay.bridge import CALLS_AT_ONCE, Bridge
+from remit.relay.stdio import Lines, LineWriter
+from remit_sdk.gateway_client import GatewayClient
 
 #: Maximum number of shims at once, each with three descriptors and a few threads.
 MAX_SHIMS: Final = 128

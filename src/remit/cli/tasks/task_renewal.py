@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from remit.cli.tasks.agent_task import WantedTask, open_task, remark
 from remit.cli.tasks.announcement import announce
-from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.session import RAN_OUT, AgentSession, TaskSession
+from remit_sdk.errors import AgentFault, GatewayRefused
+from remit_sdk.session import RAN_OUT, AgentSession, TaskSession
 
 
 class TaskRenewal:

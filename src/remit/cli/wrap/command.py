@@ -313,7 +313,7 @@ async def _enrol(config: Config, agent: str) -> None:
     from remit.cli.wrap.folder import PURPOSE, register_agent
     from remit.config import state_of
     from remit.core.errors import StoreUnavailable
-    from remit.sdk.key import AgentKey
+    from remit_sdk.key import AgentKey
 
     place = state_of(config.folder) / "agents" / key_place(agent).name
     made = not place.exists()

@@ -20,7 +20,7 @@ from remit.core.tasks.plan import PLAN_TOOL
 
 _READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", *URL_NAMES})
 _HTTP: Final = ("http", "streamable-http", "streamableHttp", "streamable_http")
-_BRIDGE: Final = [sys.executable, "-P", "-m", "remit.sdk.sse_bridge"]
+_BRIDGE: Final = [sys.executable, "-P", "-m", "remit.relay.sse_bridge"]
 _LEAD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) (\S+)")
 #: Values of variables that are not secret: switches, numbers, levels, absolute paths.
 _HARMLESS: Final = re.compile(

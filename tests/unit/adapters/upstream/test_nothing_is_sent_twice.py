@@ -11,9 +11,9 @@ from remit.adapters.broker.http import BrokerHttp
 from remit.api.http_messages import problem
 from remit.core.errors import CommitInDoubt, KeyUnavailable, OutOfForce, OwnerAway, StoreUnavailable
 from remit.gateway.http.problems import problem_of
-from remit.sdk.errors import GatewayUnreachable
-from remit.sdk.oauth.web import OAuthHttp
-from remit.sdk.wire import Gateway
+from remit_sdk.errors import GatewayUnreachable
+from remit_sdk.oauth.web import OAuthHttp
+from remit_sdk.wire import Gateway
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -21,7 +21,7 @@ from remit.api.oauth.paths import INTROSPECTION_PATH
 from remit.core.label import Label, Trust
 from remit.core.oauth.access_token import LABEL_CLAIM
 from remit.core.tasks.task import TaskState
-from remit.sdk.dpop import DpopProver
+from remit_sdk.dpop import DpopProver
 from tests.worlds.oauth import (
     JWT_BEARER,
     SPIFFE_ASSERTION,

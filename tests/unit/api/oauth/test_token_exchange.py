@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.core.tasks.task import TaskState
-from remit.sdk.dpop import DpopProver
+from remit_sdk.dpop import DpopProver
 from tests.worlds.oauth import (
     ACCESS_TOKEN,
     EXCHANGE,

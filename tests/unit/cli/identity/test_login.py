@@ -9,7 +9,7 @@ import pytest
 from remit.cli.private_files import read_private
 from remit.cli.session_file import terminal_key
 from remit.core.errors import KeyUnavailable
-from remit.sdk.key import AgentKey
+from remit_sdk.key import AgentKey
 from tests.gateways.remit_up import CODE, Remit
 
 

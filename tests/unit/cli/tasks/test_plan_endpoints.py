@@ -12,9 +12,9 @@ import pytest
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.tasks.agent_task import planned
-from remit.sdk.key import AgentKey
-from remit.sdk.session import AgentSession
 from remit.services.tasks.tasks import Opening
+from remit_sdk.key import AgentKey
+from remit_sdk.session import AgentSession
 from tests.gateways.remit_up import Remit, furnished
 from tests.samples.tokens import task_token
 from tests.worlds.mcp_endpoint import gateway_world

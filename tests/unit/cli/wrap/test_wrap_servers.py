@@ -212,7 +212,7 @@ def test_what_codex_and_zed_write_is_carried_over() -> None:
 def test_a_server_of_the_older_transport_is_behind_a_program(entry: Json) -> None:
     """Its headers are variables of the program, and secrets among them references."""
     section = carried("a", entry | {"headers": {"Authorization": "Bearer abc"}}, "a").section
-    assert section["command"][1:] == ["-P", "-m", "remit.sdk.sse_bridge", entry["url"]]
+    assert section["command"][1:] == ["-P", "-m", "remit.relay.sse_bridge", entry["url"]]
     assert section["env"] == {"HEADER_Authorization": "Bearer file:.remit/secrets/a.Authorization"}
     assert "headers" not in section
 
@@ -313,7 +313,7 @@ def test_a_login_in_an_address_becomes_a_header() -> None:
 def test_a_secret_address_of_the_older_transport_is_a_variable(url: str) -> None:
     """Other users of the machine can read the arguments of a program."""
     server = carried("a", {"url": url}, "a")
-    assert server.section["command"][1:] == ["-P", "-m", "remit.sdk.sse_bridge"]
+    assert server.section["command"][1:] == ["-P", "-m", "remit.relay.sse_bridge"]
     assert server.section["env"] == {"SSE_URL": "file:.remit/secrets/a.SSE_URL"}
     assert server.secrets["a.SSE_URL"] == url
     assert "arguments" not in server.section

@@ -12,8 +12,8 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from remit.core.errors import ProofRefused
 from remit.core.oauth.dpop import MAX_PROOF_BYTES, normal_url, token_hash, verify_proof
-from remit.sdk.key import AgentKey
 from remit.services.oauth.dpop_replay import DpopReplay
+from remit_sdk.key import AgentKey
 from tests.worlds.values import START, WorldClock, WorldEntropy
 
 Json = Any

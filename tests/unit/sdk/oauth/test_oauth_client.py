@@ -13,14 +13,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from remit.sdk.dpop import DpopProver, challenge_error
-from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.key import AgentKey
-from remit.sdk.oauth import AuthorizationCode, ClientCredentials, OAuthClient, OAuthIdentity
-from remit.sdk.oauth.discovery import IssuerMetadata, covers, find_resource, find_server, read_challenge
-from remit.sdk.oauth.endpoint import TokenEndpoint
-from remit.sdk.oauth.grants import GrantContext, checked_response
-from remit.sdk.oauth.web import HttpPage, OAuthHttp, checked_url
+from remit_sdk.dpop import DpopProver, challenge_error
+from remit_sdk.errors import AgentFault, GatewayRefused
+from remit_sdk.key import AgentKey
+from remit_sdk.oauth import AuthorizationCode, ClientCredentials, OAuthClient, OAuthIdentity
+from remit_sdk.oauth.discovery import IssuerMetadata, covers, find_resource, find_server, read_challenge
+from remit_sdk.oauth.endpoint import TokenEndpoint
+from remit_sdk.oauth.grants import GrantContext, checked_response
+from remit_sdk.oauth.web import HttpPage, OAuthHttp, checked_url
 
 Json = Any
 

@@ -16,9 +16,9 @@ from remit.core.oauth.dpop import token_hash
 from remit.core.oauth.one_time_code import TerminalCode
 from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
-from remit.sdk.key import AgentKey
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.refresh_tokens import challenge_of
+from remit_sdk.key import AgentKey
 from tests.worlds.services import PUBLIC_URL, ServiceWorld, Told, service_world
 from tests.worlds.values import an_approval
 

@@ -14,9 +14,9 @@ import pytest
 from remit.core.errors import Malformed
 from remit.core.identity.workload import Confirmation
 from remit.core.tasks.task import TaskState
-from remit.sdk.dpop import DpopProver
 from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
+from remit_sdk.dpop import DpopProver
 from tests.worlds.oauth import (
     CHALLENGE,
     REDIRECT,

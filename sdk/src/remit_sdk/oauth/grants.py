@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from remit.sdk.dpop import DpopProver
-from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.oauth.discovery import IssuerMetadata, Resource
-from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
-from remit.sdk.oauth.web import OAuthHttp, checked_url
+from remit_sdk.dpop import DpopProver
+from remit_sdk.errors import AgentFault, GatewayRefused
+from remit_sdk.oauth.discovery import IssuerMetadata, Resource
+from remit_sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
+from remit_sdk.oauth.web import OAuthHttp, checked_url
 
 Json = Any
 

@@ -7,9 +7,9 @@
 - `client`: a token for a resource: requested, refreshed, stepped up; requests that carry it
 """
 
-from remit.sdk.oauth.client import OAuthClient
-from remit.sdk.oauth.endpoint import OAuthIdentity
-from remit.sdk.oauth.grants import AuthorizationCode, ClientCredentials, EnterpriseGrant, WorkloadAssertion
+from remit_sdk.oauth.client import OAuthClient
+from remit_sdk.oauth.endpoint import OAuthIdentity
+from remit_sdk.oauth.grants import AuthorizationCode, ClientCredentials, EnterpriseGrant, WorkloadAssertion
 
 __all__ = [
     "AuthorizationCode",

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
-from remit.sdk.errors import AgentFault
-from remit.sdk.relay import process_tree
+from remit.relay import process_tree
+from remit_sdk.errors import AgentFault
 
 FORWARDED: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)

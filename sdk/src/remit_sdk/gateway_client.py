@@ -9,10 +9,10 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.errors import GatewayRefused, GatewayUnreachable
-from remit.sdk.session import ENDED
-from remit.sdk.wire import TASK_HEADER, Gateway, segment
+from remit_sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit_sdk.errors import GatewayRefused, GatewayUnreachable
+from remit_sdk.session import ENDED
+from remit_sdk.wire import TASK_HEADER, Gateway, segment
 
 #: Maximum number of bytes of a refusal to read, in order to show it.
 MAX_REFUSAL_BYTES: Final = 64 * 1024

@@ -14,10 +14,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import aiohttp
 from yarl import URL
 
-from remit.sdk.connector import AgentConnector, Look
-from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
-from remit.sdk.retry_guard import once
+from remit_sdk.connector import AgentConnector, Look
+from remit_sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit_sdk.retry_guard import once
 
 Json = Any
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from aiohttp import web
 
-from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.gateway_client import GatewayClient
-from remit.sdk.relay.api import pour, read_whole
+from remit.relay.api import pour, read_whole
+from remit_sdk.errors import AgentFault, GatewayRefused
+from remit_sdk.gateway_client import GatewayClient
 
 PATH: Final = "otlp/v1/traces"
 MAX_REPORT_BYTES: Final = 4 * 1024 * 1024

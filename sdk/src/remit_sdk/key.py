@@ -19,7 +19,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
-from remit.sdk.errors import KeyTaken, KeyUnusable
+from remit_sdk.errors import KeyTaken, KeyUnusable
 
 Json = Any
 

@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from remit.sdk.gateway_client import GatewayClient
-from remit.sdk.relay.relay import Relay
-from remit.sdk.wire import Gateway
+from remit.relay.relay import Relay
+from remit_sdk.gateway_client import GatewayClient
+from remit_sdk.wire import Gateway
 from tests.samples.purse import Purse
 
 Json = Any

@@ -12,10 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
-from remit.sdk.connector import AgentConnector, Look
-from remit.sdk.errors import AgentFault, GatewayUnreachable
-from remit.sdk.retry_guard import once
-from remit.sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, is_loopback
+from remit_sdk.connector import AgentConnector, Look
+from remit_sdk.errors import AgentFault, GatewayUnreachable
+from remit_sdk.retry_guard import once
+from remit_sdk.wire import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, is_loopback
 
 Json = Any
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.gateway_client import GatewayClient, GatewayReply
+from remit_sdk.errors import AgentFault, GatewayRefused
+from remit_sdk.gateway_client import GatewayClient, GatewayReply
 
 Json = Any
 

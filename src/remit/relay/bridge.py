@@ -19,9 +19,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from remit.sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
-from remit.sdk.gateway_client import FAILURE, GatewayClient, GatewayReply
-from remit.sdk.jsonrpc_message import (
+from remit.relay.jsonrpc_message import (
     Envelope,
     Id,
     guess_id,
@@ -31,9 +29,11 @@ from remit.sdk.jsonrpc_message import (
     one_line,
     read_message,
 )
-from remit.sdk.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
-from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
-from remit.sdk.sse import EventTooLarge, ServerEvent, events
+from remit.relay.mcp_headers import STATELESS_FROM, Mirrored, mirrored_by, request_headers, stateless_version
+from remit.relay.sse import EventTooLarge, ServerEvent, events
+from remit.relay.stdio import Lines, LineWriter, LongLine
+from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit_sdk.gateway_client import FAILURE, GatewayClient, GatewayReply
 
 Json = Any
 

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
-from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.errors import GatewayRefused
-from remit.sdk.oauth.discovery import (
+from remit_sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit_sdk.errors import GatewayRefused
+from remit_sdk.oauth.discovery import (
     Challenge,
     IssuerMetadata,
     Resource,
@@ -25,9 +25,9 @@ from remit.sdk.oauth.discovery import (
     find_server,
     read_challenge,
 )
-from remit.sdk.oauth.endpoint import Token
-from remit.sdk.oauth.grants import GrantContext, TokenGrant
-from remit.sdk.oauth.web import OAuthHttp
+from remit_sdk.oauth.endpoint import Token
+from remit_sdk.oauth.grants import GrantContext, TokenGrant
+from remit_sdk.oauth.web import OAuthHttp
 
 #: Maximum number of new tokens for one request.
 MAX_ASKED: Final = 3

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from remit.sdk.errors import AgentFault, GatewayUnreachable
-from remit.sdk.oauth.web import OAuthHttp, checked_url
+from remit_sdk.errors import AgentFault, GatewayUnreachable
+from remit_sdk.oauth.web import OAuthHttp, checked_url
 
 Json = Any
 

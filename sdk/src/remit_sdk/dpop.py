@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from remit.sdk.key import AgentKey
+from remit_sdk.key import AgentKey
 
 Json = Any
 

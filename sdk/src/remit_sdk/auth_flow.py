@@ -1,27 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task's token on every request of an `httpx2` client, such as the `auth` of the official MCP client.
-
-async with AgentSession(url, "note-bot", key) as agent:
-    task = await agent.open("tidy-note")
-    http = httpx2.AsyncClient(auth=TaskAuth(task, agent.prover))
-    async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
-        ...
-
-Call an HTTP API with `TaskAuth(task, agent.prover, upstream="crm", endpoint="http")`, at `{url}/http/crm`.
-"""
+"""A task's token on every request, in the flow that `httpx` and `httpx2` share."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
-import httpx2
-
-from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.gateway_client import Tokens
-from remit.sdk.wire import TASK_HEADER
+from remit_sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit_sdk.gateway_client import Tokens
+from remit_sdk.wire import TASK_HEADER
 
 
-class TaskAuth(httpx2.Auth):
+class TaskAuthFlow:
     """Sends a token with a proof of its key (DPoP), and gets a new token when the gateway refuses the old
     one.
     """
@@ -40,9 +30,7 @@ class TaskAuth(httpx2.Auth):
         self._tokens = tokens
         self._prover = prover
 
-    async def async_auth_flow(
-        self, request: httpx2.Request
-    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send a request until the gateway accepts its credentials: with the required nonce, and a fresh
         token.
         """

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus
 
-from remit.sdk.dpop import HEADER, PROOF_TRIES, DpopProver
-from remit.sdk.errors import GatewayRefused, GatewayUnreachable
-from remit.sdk.key import AgentKey
-from remit.sdk.oauth.discovery import IssuerMetadata
-from remit.sdk.oauth.web import HttpPage, OAuthHttp
+from remit_sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit_sdk.errors import GatewayRefused, GatewayUnreachable
+from remit_sdk.key import AgentKey
+from remit_sdk.oauth.discovery import IssuerMetadata
+from remit_sdk.oauth.web import HttpPage, OAuthHttp
 
 Json = Any
 

@@ -15,16 +15,16 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
-from remit.sdk.connector import Look
-from remit.sdk.dpop import DpopProver
-from remit.sdk.errors import GatewayRefused, GatewayUnreachable
-from remit.sdk.key import AgentKey
-from remit.sdk.oauth.discovery import IssuerMetadata, find_server
-from remit.sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
-from remit.sdk.oauth.grants import JWT_BEARER
-from remit.sdk.oauth.web import OAuthHttp
-from remit.sdk.wire import Gateway, segment
-from remit.sdk.workload import TokenFile
+from remit_sdk.connector import Look
+from remit_sdk.dpop import DpopProver
+from remit_sdk.errors import GatewayRefused, GatewayUnreachable
+from remit_sdk.key import AgentKey
+from remit_sdk.oauth.discovery import IssuerMetadata, find_server
+from remit_sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
+from remit_sdk.oauth.grants import JWT_BEARER
+from remit_sdk.oauth.web import OAuthHttp
+from remit_sdk.wire import Gateway, segment
+from remit_sdk.workload import TokenFile
 
 Json = Any
 
@@ -150,7 +150,7 @@ class AgentSession(_TokenSource):
         With `person_session` (from `remit login`; with `person_prover` if the session is bound to a key) the
         person states the intent. Otherwise the agent does, if the task type permits that. With `lease_s`
         above 0 the task ends when `keep` has not renewed it for that long. `plan` lists what the work will
-        need (see `extend_plan`). `manifest_digest` (`remit.sdk.manifest`) identifies the agent's current
+        need (see `extend_plan`). `manifest_digest` (`remit_sdk.manifest`) identifies the agent's current
         manifest.
         """
         asked: dict[str, Json] = {

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remit.sdk.gateway_client import GatewayClient
-from remit.sdk.jsonrpc_message import guess_id
-from remit.sdk.relay.bridge import CALLS_AT_ONCE, Bridge
-from remit.sdk.relay.stdio import Lines, LineWriter, LongLine
-from remit.sdk.wire import Gateway
+from remit.relay.bridge import CALLS_AT_ONCE, Bridge
+from remit.relay.jsonrpc_message import guess_id
+from remit.relay.stdio import Lines, LineWriter, LongLine
+from remit_sdk.gateway_client import GatewayClient
+from remit_sdk.wire import Gateway
 
 Json = Any
 

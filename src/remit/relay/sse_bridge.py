@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that carries MCP between standard streams and a server of the SSE transport.
 
-    python -P -m remit.sdk.sse_bridge [URL]
+    python -P -m remit.relay.sse_bridge [URL]
 
 The SSE transport (revision 2024-11-05) was replaced in March 2025, and some servers still have no other one.
 remit starts this program as their upstream. Without `URL`, the variable `SSE_URL` has the address; variables

@@ -21,11 +21,11 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.gateway_client import REFUSED, WAIT_HEADER, GatewayClient, GatewayReply
-from remit.sdk.relay import process_tree
-from remit.sdk.relay.api import pour, read_whole, relay_api
-from remit.sdk.relay.usage import PATH, relay_usage
+from remit.relay import process_tree
+from remit.relay.api import pour, read_whole, relay_api
+from remit.relay.usage import PATH, relay_usage
+from remit_sdk.errors import AgentFault, GatewayRefused
+from remit_sdk.gateway_client import REFUSED, WAIT_HEADER, GatewayClient, GatewayReply
 
 Json = Any
 

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from remit.sdk.gateway_client import GatewayClient
-from remit.sdk.relay.relay import Relay
-from remit.sdk.wire import Gateway
+from remit.relay.relay import Relay
+from remit_sdk.gateway_client import GatewayClient
+from remit_sdk.wire import Gateway
 from tests.samples.purse import Purse
 
 Json = Any
@@ -228,7 +228,7 @@ async def test_a_body_beyond_the_limit_is_refused(
     peer: Peer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request too large to be held is refused, and nothing of it is sent on."""
-    monkeypatch.setattr("remit.sdk.relay.relay.MAX_REQUEST_BYTES", 1000)
+    monkeypatch.setattr("remit.relay.relay.MAX_REQUEST_BYTES", 1000)
     async with Standing(peer) as url, client.post(url, data=b"x" * 1001) as answer:
         assert answer.status == 413
     assert not peer.seen

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from remit.sdk.errors import KeyUnusable
+from remit_sdk.errors import KeyUnusable
 
 #: More than the largest token that the gateway reads.
 MAX_TOKEN_BYTES: Final = 32_768
