@@ -46,6 +46,8 @@ from bench.provenance import (
     PER_10_KB_TEXT,
     provenance,
 )
+from bench.questions import REPORT, questions_answered
+from bench.questions import SLOWEST as SLOWEST_QUESTION
 from bench.reach import name_of, reach
 from bench.rehearsal import CALLS, rehearsals
 from bench.secret_finding import F1, PRECISION, SPEED, secrets
@@ -75,6 +77,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "issuers": issuers,
     "senders": senders,
     "evidence": evidence,
+    "questions": questions_answered,
     "provenance": provenance,
     "paths": reach,
     "engines": policy_engines,
@@ -173,6 +176,8 @@ GOALS = [
     Goal(name="oauth: verified token met again", at_most=20),
     Goal(name=UNKNOWN, at_most=6),
     Goal(name=CHECK, at_most=250),
+    Goal(name=SLOWEST_QUESTION, at_most=3.0),
+    Goal(name=REPORT, at_most=30.0),
     Goal(name=VERIFIED, at_least=100_000),
     Goal(name=CALL, at_most=150),
     Goal(name=PER_10_KB, at_most=0.8),
