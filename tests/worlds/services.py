@@ -22,7 +22,6 @@ from joserfc.jwk import ECKey
 
 from remit.adapters.keys.file import FileCheckpointKeys, FileTokenKeys
 from remit.adapters.log.file import FileHeadKeeper
-from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.store.sqlite import SqliteStore
 from remit.api import app
 from remit.core.identity.deployment import Deployment
@@ -54,6 +53,7 @@ from remit.services.oauth.assembly import TokenSettings
 from remit.services.people.assembly import PeopleSettings
 from remit.services.separation.sign_in_methods import AT_START
 from remit.services.signals.assembly import SignalSettings
+from tests.worlds.policies import PoliciesLoadedOnce
 from tests.worlds.values import TENANT, WorldClock, WorldEntropy, WorldSealingKeys
 
 #: The settings of each room.
@@ -179,7 +179,7 @@ def make_services(
             checkpoints=FileCheckpointKeys(folder / "keys", ORIGIN, clock),
             sealing=sealing,
         ),
-        "engine": CedarPolicies(),
+        "engine": PoliciesLoadedOnce(),
         "issuers": NoIssuers(),
         "upstreams": upstreams or {},
         "observed": observed,
