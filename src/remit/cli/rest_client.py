@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
@@ -37,6 +38,14 @@ _BY_STATUS: dict[int, type[errors.RemitError]] = {
 }
 
 
+def _authorities(base_url: str) -> ssl.SSLContext | bool:
+    verify = current().authorities()
+    if verify is True and urlsplit(base_url).scheme == "http":
+        # Loading the system's authorities takes a good part of a short command. This context trusts none.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return verify
+
+
 class Unreachable(errors.RemitError):
     """No answer came from remit."""
 
@@ -58,7 +67,7 @@ class Client:
                 auth=SessionAuth(session, urlsplit(base_url).path.rstrip("/")),
                 timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
                 trust_env=False,
-                verify=current().authorities(),
+                verify=_authorities(base_url),
                 follow_redirects=False,
             )
         except (httpx.InvalidURL, ValueError):
