@@ -29,7 +29,7 @@ test: .venv/.stamp-dev ## the tests, without the slow ones and the code rules of
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow" --ignore=tests/architecture
 
 test-all: .venv/.stamp-mutants ## every test
-	$(BIN)/python -m pytest $(SPREAD)
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-dev} $(BIN)/python -m pytest $(SPREAD)
 
 adoption: .venv/.stamp-dev ## from an empty home to enforced rules, with public servers; writes build/adoption.json
 	$(BIN)/python -m tests.adoption
