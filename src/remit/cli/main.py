@@ -5,6 +5,7 @@ codes.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -30,6 +31,8 @@ _VALUES = {"--config", "--as"}
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    # Imports make objects by the ten thousand and no garbage, which would be looked for again and again.
+    gc.set_threshold(50_000, 20, 20)
     # A client starts one shim for each server: a shim loads nothing that the session's relay has.
     shim = session_shim.requested(sys.argv[1:])
     sys.exit(session_shim.run(shim) if shim is not None else run(sys.argv[1:]))
