@@ -131,8 +131,11 @@ async def test_of_what_an_earlier_run_has_left_only_what_was_seen_is_dead(
     assert await broker.probe(left) is Probe.UNREACHABLE
 
 
-async def test_of_an_enclosed_program_the_first_process_is_waited_for() -> None:
+async def test_of_an_enclosed_program_the_first_process_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A process that is ending carries no mark any more, and the rest of its namespace may still run."""
+    monkeypatch.setattr(marked, "_PAUSES_S", (0.005,))
     broker, first = ProcessBroker(processes()), await asyncio.create_subprocess_exec("/bin/sleep", "600")
     handle = {**broker.trace(), "run": "before", "enclosed": marked.identity(first.pid)}
     left = UpstreamCredential(lease=LEASE, handle=handle)
@@ -146,6 +149,15 @@ async def test_of_an_enclosed_program_the_first_process_is_waited_for() -> None:
     await first.wait()
     await broker.revoke(left)
     assert await broker.probe(left) is Probe.REFUSED
+
+
+async def test_a_first_process_that_ends_late_has_ended() -> None:
+    """On a busy machine, what was killed goes on until it has a processor to end with."""
+    broker, first = ProcessBroker(processes()), await asyncio.create_subprocess_exec("/bin/sleep", "600")
+    handle = {**broker.trace(), "enclosed": marked.identity(first.pid)}
+    asyncio.get_running_loop().call_later(0.1, first.kill)
+    await broker.revoke(UpstreamCredential(lease=LEASE, handle=handle))
+    assert await first.wait() != 0
 
 
 @needs_namespaces

@@ -24,6 +24,7 @@ from typing import Final
 from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.adapters.upstream.processes.marks import (
     MARK,
+    ends,
     kill_marked,
     looked_at,
     marked,
@@ -173,7 +174,7 @@ class ProcessBroker:
             # everything.
             self._processes.unsure.add(credential.lease)
         left = await asyncio.to_thread(kill_marked, credential.lease)
-        if left or _first_runs(handle):
+        if left or not await asyncio.to_thread(ends, lambda: _first_runs(handle)):
             raise KeyUnavailable(
                 f"processes {left or handle['enclosed']} of `{self._processes.name}` cannot be killed",
                 code="process-left",

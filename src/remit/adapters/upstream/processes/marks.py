@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +21,9 @@ from typing import Final
 MARK: Final = "REMIT_LEASE"
 #: The files that identify the machine and its current boot.
 _PLACE: Final = {"machine": "/etc/machine-id", "boot": "/proc/sys/kernel/random/boot_id"}
-_ROUNDS: Final = 100
-_PAUSE_S: Final = 0.005
+#: Seconds, 2.5 in all. Short pauses first, since others may be started in the meantime; then long ones, since
+#: a killed process needs a processor to end, which a busy machine gives it late.
+_PAUSES_S: Final = (*[0.005] * 100, *[0.1] * 20)
 
 
 def place() -> dict[str, str]:
@@ -84,15 +85,24 @@ def kill_marked(lease: str) -> list[int]:
     left.
     """
     wanted = _mark(lease)
-    for _ in range(_ROUNDS):
+    for pause_s in _PAUSES_S:
         left = marked(lease)
         if not left:
             break
         for pid in left:
             with contextlib.suppress(OSError):
                 _kill(pid, wanted)
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     return marked(lease)
+
+
+def ends(still: Callable[[], bool]) -> bool:
+    """Return whether what was killed ends in the time that a busy machine may need."""
+    for pause_s in _PAUSES_S:
+        if not still():
+            return True
+        time.sleep(pause_s)
+    return not still()
 
 
 def _mark(lease: str) -> bytes:
