@@ -191,6 +191,13 @@ COMMANDS: tuple[Command, ...] = (
         "measure the controls of a framework on the evidence",
         "remit.cli.report.command",
     ),
+    Command(
+        "assess",
+        "Governance",
+        "[PATH...]",
+        "show what initiatives do, and what would cross",
+        "remit.cli.assess.command",
+    ),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -389,6 +389,13 @@ class InitiativeSection(Section, frozen=True, kw_only=True):
     sponsor: Annotated[Text, Meta(description="The accountable person.")]
     description: Annotated[str, Meta(description="Purpose.")] = ""
     agents: Annotated[tuple[Name, ...], Meta(description="Its agents.")] = ()
+    acts: Annotated[
+        bool,
+        Meta(
+            description="The sponsor knows that its agents read data, call tools or trigger actions: "
+            "`remit assess --fail-on crossing` does not stop at it."
+        ),
+    ] = False
 
 
 #: Sections that `remit policy apply` reads again, and fields that are not sections.
