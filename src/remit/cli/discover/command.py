@@ -157,7 +157,7 @@ def look(
     from remit.compose.discovery import scans as discovery
     from remit.services.discovery.scans import ScanRequest
 
-    roots, base = _places(paths)
+    roots, base = places(paths)
     folder = discovery.discovery_folder() if remember or known is None else None
     key = known.fingerprint_key if known is not None else None
     if key is None:
@@ -179,7 +179,7 @@ def look(
         return service.scan(request, step)
 
 
-def _places(paths: list[Path]) -> tuple[list[str], str]:
+def places(paths: list[Path]) -> tuple[list[str], str]:
     """Return the real paths to scan, and the folder that places are told from."""
     import os
 

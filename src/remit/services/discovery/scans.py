@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from remit.core.discovery.baseline import Acceptance
+from remit.core.discovery.boundary import DeclaredThings
 from remit.core.discovery.contents import FileContents, FindsSecrets, scrubbed, secret_texts
 from remit.core.discovery.discovered import Discovered, ExposedSecret, SourceKind
 from remit.core.discovery.history import continued
@@ -132,6 +133,24 @@ class DiscoveryScans:
             skipped=tuple(run.skipped),
             faults=tuple(faults),
         )
+
+    def declared(
+        self, request: ScanRequest, progress: Callable[[ScanProgress], None] | None = None
+    ) -> DeclaredThings:
+        """Return what the files declare, not judged; raises as `scan` does."""
+        run = _Run(self._tree, self._examiner, self._memory, request, progress, self._clock.now())
+        run.read()
+        seen, unread = run.seen, sorted(run.unread)
+        files = {one.place.file for things in (seen.agents, seen.servers, seen.tools) for one in things}
+        named = secret_texts(sorted({*files, *unread}), self._detectors, SourceKind.CONFIG)
+        made = DeclaredThings(
+            agents=tuple(seen.agents),
+            servers=tuple(seen.servers),
+            tools=tuple(seen.tools),
+            unread=tuple(unread),
+            complete=not unread,
+        )
+        return scrubbed(made, named) if named else made
 
     def _judged(self, seen: SeenThings) -> tuple[list[Discovered], list[str]]:
         findings: list[Discovered] = []

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit assess`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import Parameter
+
+from remit.cli.output import terminal
+from remit.cli.parser import Switch, seconds, verb
+
+if TYPE_CHECKING:
+    from remit.config.settings import InitiativeSection
+    from remit.core.controls.programme import ProgrammeReport
+    from remit.core.discovery.boundary import BoundaryReport
+
+app = verb("assess")
+
+#: The exit code of `--fail-on`: what was checked does not hold.
+FAILED: Final = 4
+_LONGEST_S: Final = 3_660 * 86_400
+
+Form = Literal["text", "json", "markdown", "html"]
+
+
+@app.default
+def assess(
+    *path: Path,
+    window: str = "30d",
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    key: str = "",
+    all: Switch = False,
+    format: Form | None = None,
+    output: Path | None = None,
+    prove: Path | None = None,
+    fail_on: Literal["crossing", "not-met"] | None = None,
+) -> int:
+    """Show each initiative: whether it has crossed the boundary of identity, its tier, its controls, and figures.
+
+    With a path, reads the configurations of agents there (MCP clients, frameworks, OpenAPI documents) and shows
+    what would cross. Without one, counts in the evidence, which is verified first. What is not known is never
+    counted as good. For example, `remit assess . --fail-on crossing` stops a change in CI.
+
+    Parameters
+    ----------
+    path
+        Folders and files with configurations of agents.
+    window
+        What is measured: this long, up to the log's last event.
+    source
+        A file of `remit audit export`, which is verified first, or a folder of `remit audit tables`. Without
+        it, the evidence of the running remit is fetched.
+    key
+        The log's public key, or a file that holds it; without it, the one that was seen from here before.
+    all
+        Show each control with its numbers and exceptions, and each agent that would not cross.
+    format
+        The form of the report (default: text).
+    output
+        Write the report to this file.
+    prove
+        Write the events that the report names into this file, which `remit audit verify` reads.
+    fail_on
+        Exit with 4: `crossing` at an initiative or agent that crosses without `acts: true` in `initiatives`;
+        `not-met` also at a control that its tier requires and that is not met.
+    """
+    from remit.cli.assess.configurations import read_configurations
+    from remit.cli.assess.initiatives import assessed, declared
+    from remit.cli.exit_codes import UsageFault
+
+    if path and (source is not None or prove is not None or key or fail_on == "not-met"):
+        raise UsageFault(
+            "a path is read without evidence",
+            remediation="leave out `--from`, `--key`, `--prove` and `not-met`",
+        )
+    form = format or ("json" if terminal.is_json() else "text")
+    if path:
+        seen = read_configurations(list(path), declared(_initiatives()))
+        _write(seen, form, output, everything=all)
+        return _verdict_of_files(seen, fail_on)
+    window_s = seconds(window)
+    if not 0 < window_s <= _LONGEST_S:
+        raise UsageFault(f"`{window[:40]}` is no window", remediation="write `30d`, and ten years at most")
+    made = assessed(_initiatives(), place=source, key=key, window_s=window_s, proof=prove)
+    _write(made, form, output, everything=all)
+    if prove is not None:
+        terminal.remark(f"wrote {terminal.counted(len(made.indexes), 'event')} to {prove}")
+    return _verdict(made, fail_on)
+
+
+def _initiatives() -> Mapping[str, InitiativeSection]:
+    """Return the initiatives of the configuration here; none where there is no configuration.
+
+    A configuration that is there and wrong refuses.
+    """
+    from remit.cli.global_options import current
+    from remit.core.errors import NotFound
+
+    try:
+        return current().load_config().initiatives
+    except NotFound:
+        return {}
+
+
+def _verdict_of_files(seen: BoundaryReport, fail_on: str | None) -> int:
+    if fail_on is None:
+        return 0
+    for one in seen.unannounced:
+        terminal.remark(f"{one.agent} in {one.place.file} would cross and is in no initiative with `acts: true`")
+    if not seen.complete:
+        terminal.remark("not everything was read: name what may be left out in `.remitignore`")
+    return FAILED if seen.unannounced or not seen.complete else 0
+
+
+def _verdict(made: ProgrammeReport, fail_on: str | None) -> int:
+    from remit.core.controls.status import ControlStatus
+
+    if fail_on is None:
+        return 0
+    for one in made.unannounced:
+        terminal.remark(f"{one.initiative.title}: crossed, and `acts: true` is not in `initiatives`")
+    missing = 0
+    if fail_on == "not-met":
+        missing = sum(check.status is ControlStatus.NOT_MET for one in made.answers for check in one.required)
+        terminal.remark(f"{terminal.counted(missing, 'required control')} not met")
+    return FAILED if made.unannounced or missing else 0
+
+
+def _write(made: ProgrammeReport | BoundaryReport, form: str, place: Path | None, *, everything: bool) -> None:
+    """Write the report to standard output, or to a file that only this user can read."""
+    if place is None and form == "text":
+        from remit.cli.assess.story import show
+
+        show(made, everything=everything)
+        return
+    text = text_of(made, form, everything=everything)
+    if place is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    opened = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(opened, "w", encoding="utf-8") as out:
+        out.write(text)
+    terminal.remark(f"written to {place}")
+
+
+def text_of(made: ProgrammeReport | BoundaryReport, form: str, *, everything: bool) -> str:
+    """Return the report in one of its forms."""
+    if form == "markdown":
+        from remit.cli.assess.markdown import markdown
+
+        return markdown(made)
+    if form == "html":
+        from remit.cli.assess.page import page
+
+        return page(made)
+    if form == "json":
+        import msgspec
+
+        from remit.cli.assess.wire import wire
+        from remit.core.safe_text import escaped
+
+        return escaped(msgspec.json.format(msgspec.json.encode(wire(made)), indent=2).decode()) + "\n"
+    import contextlib
+    import io
+
+    from remit.cli.assess.story import show
+
+    kept = io.StringIO()
+    with contextlib.redirect_stdout(kept):
+        show(made, everything=everything)
+    return kept.getvalue()
