@@ -99,12 +99,11 @@ def _initiatives() -> Mapping[str, InitiativeSection]:
     A configuration that is there and wrong refuses.
     """
     from remit.cli.global_options import current
-    from remit.core.errors import NotFound
 
-    try:
-        return current().load_config().initiatives
-    except NotFound:
+    options = current()
+    if not options.config and not options.config_file.is_file():
         return {}
+    return options.load_config().initiatives
 
 
 def _verdict_of_files(seen: BoundaryReport, fail_on: str | None) -> int:

@@ -29,6 +29,7 @@ from remit.core.controls.programme import (
     InitiativeAnswer,
     PermissionHours,
     ProgrammeReport,
+    gone_times,
 )
 from remit.core.evidence.selection import SignedLog
 from remit.core.tools.tool import Tier
@@ -170,15 +171,7 @@ def _crossing(
 
 def _gone(tables: EvidenceTables, given: Mapping[str, Value]) -> GoneTimes:
     rows = _rows("gone", tables, given, _ENDS)
-    if not rows:
-        return GoneTimes()
-    at = rows[-(-len(rows) * 99 // 100) - 1]
-    return GoneTimes(
-        ends=len(rows),
-        untold=sum(one["us"] is None for one in rows),
-        p99_us=cast("int | None", at["us"]),
-        index=cast(int, at["index"]),
-    )
+    return gone_times([(cast("int | None", one["us"]), cast(int, one["index"])) for one in rows])
 
 
 def _hours(

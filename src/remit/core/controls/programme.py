@@ -7,12 +7,13 @@ from then on they read data, call tools or trigger actions under an identity, an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from remit.core.controls.control_report import CheckAnswer, ControlAnswer, Measurement
-from remit.core.controls.status import ControlStatus
+from remit.core.controls.status import ControlStatus, Count
 from remit.core.tools.tool import Tier
 
 #: The name of the group of agents that belong to no initiative.
@@ -66,6 +67,13 @@ class GoneTimes(msgspec.Struct, frozen=True, kw_only=True):
     index: int | None = None
 
     @property
+    def headline(self) -> str:
+        """The time, or that there is none."""
+        if self.p99_us is None:
+            return "not known" if self.ends else "not measured"
+        return milliseconds(self.p99_us)
+
+    @property
     def says(self) -> str:
         """The answer in words."""
         if not self.ends:
@@ -75,6 +83,15 @@ class GoneTimes(msgspec.Struct, frozen=True, kw_only=True):
             return f"not known: {self.untold:,} of {of} left something open"
         left = f"; {self.untold:,} left something open" if self.untold else ""
         return f"{milliseconds(self.p99_us)} (p99 of {of}{left})"
+
+
+def gone_times(ends: Sequence[tuple[int | None, int]]) -> GoneTimes:
+    """Return the times of ends: the microseconds of each, `None` where it has none, and its event's index."""
+    if not ends:
+        return GoneTimes()
+    ranked = sorted(ends, key=lambda one: (one[0] is None, one[0] or 0, one[1]))
+    us, index = ranked[-(-len(ranked) * 99 // 100) - 1]
+    return GoneTimes(ends=len(ranked), untold=sum(us is None for us, _ in ranked), p99_us=us, index=index)
 
 
 def milliseconds(us: int) -> str:
@@ -111,25 +128,44 @@ class PermissionHours(msgspec.Struct, frozen=True, kw_only=True):
     hours: float
 
 
-class InitiativeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An initiative with what was measured. Without a `crossing` its tier requires nothing."""
+class InitiativeFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """An initiative with what was counted. Without a `crossing` its tier requires nothing."""
 
     initiative: Initiative
     crossing: Crossing | None = None
     tier: Tier | None = None
     tier_index: int | None = None
-    controls: tuple[ControlAnswer, ...] = ()
-    proven: CheckAnswer
-    justified: CheckAnswer
     gone: GoneTimes = GoneTimes()
     hours: tuple[PermissionHours, ...] = ()
-    hours_indexes: tuple[int, ...] = ()
     friction: Friction = Friction()
 
     @property
     def unannounced(self) -> bool:
         """Whether it has crossed, and its sponsor has not said that it does."""
         return self.crossing is not None and not self.initiative.acts
+
+    @property
+    def trend(self) -> str:
+        """Whether permission-hours fall: the later half of the days against the earlier one, in words."""
+        total = sum(one.hours for one in self.hours)
+        middle = len(self.hours) // 2
+        early = sum(one.hours for one in self.hours[:middle])
+        late = sum(one.hours for one in self.hours[len(self.hours) - middle :])
+        said = f"{total:,.1f} permission-hours"
+        if not early:
+            return f"{said}; no trend: nothing stood in the first half of the window"
+        change = round((late - early) * 100 / early)
+        words = "falling" if change < 0 else "rising" if change > 0 else "level"
+        return f"{said}, {words} ({change:+,} % from the first to the second half)"
+
+
+class InitiativeAnswer(InitiativeFigures, frozen=True, kw_only=True):
+    """An initiative with what was measured on a verified log, and the controls that its tier requires."""
+
+    controls: tuple[ControlAnswer, ...] = ()
+    proven: CheckAnswer
+    justified: CheckAnswer
+    hours_indexes: tuple[int, ...] = ()
 
     @property
     def required(self) -> list[CheckAnswer]:
@@ -146,19 +182,12 @@ class InitiativeAnswer(msgspec.Struct, frozen=True, kw_only=True):
         """All measurements by events."""
         return [one.measured for one in (self.proven, self.justified, *self.required)]
 
-    @property
-    def trend(self) -> str:
-        """Whether permission-hours fall: the later half of the days against the earlier one, in words."""
-        total = sum(one.hours for one in self.hours)
-        middle = len(self.hours) // 2
-        early = sum(one.hours for one in self.hours[:middle])
-        late = sum(one.hours for one in self.hours[len(self.hours) - middle :])
-        said = f"{total:,.1f} permission-hours"
-        if not early:
-            return f"{said}; no trend: nothing stood in the first half of the window"
-        change = round((late - early) * 100 / early)
-        words = "falling" if change < 0 else "rising" if change > 0 else "level"
-        return f"{said}, {words} ({change:+,} % from the first to the second half)"
+
+class RunningFigures(InitiativeFigures, frozen=True, kw_only=True):
+    """An initiative with what a running remit has counted so far."""
+
+    proven: Count = Count()
+    justified: Count = Count()
 
 
 class ProgrammeReport(msgspec.Struct, frozen=True, kw_only=True):
