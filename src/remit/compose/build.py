@@ -27,6 +27,7 @@ from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
 from remit.config.sections.policy import ENDINGS
+from remit.core.controls.programme import Initiative
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.access_review import ReviewRule
 from remit.core.identity.deployment import Deployment
@@ -177,7 +178,7 @@ def _inspection_settings(config: Config) -> InspectionSettings:
             grace=timedelta(seconds=reviews.grace),
             suspends=reviews.overdue == "suspend",
         )
-    return InspectionSettings(reviews=rule, bundle_file=file)
+    return InspectionSettings(reviews=rule, initiatives=initiatives_of(config), bundle_file=file)
 
 
 def _credential_settings(config: Config) -> CredentialSettings:
@@ -354,6 +355,16 @@ def memberships(config: Config) -> Memberships:
     """Return the group memberships in the configuration."""
     initiatives = {agent: name for name, one in config.initiatives.items() for agent in one.agents}
     return Memberships(groups=dict(config.groups), initiatives=initiatives)
+
+
+def initiatives_of(config: Config) -> tuple[Initiative, ...]:
+    """Return the initiatives in the configuration."""
+    return tuple(
+        Initiative(
+            name=name, sponsor=one.sponsor, description=one.description, agents=one.agents, acts=one.acts
+        )
+        for name, one in config.initiatives.items()
+    )
 
 
 def last_seen_tools(config: Config, bundle: Bundle) -> list[Tool]:

@@ -376,6 +376,12 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         60.0,
         tended(services.endings.remains, services.identity.directory.look_at_owners),
     )
+    upkeep.every("count the programme", 2.0, services.inspection.programme.turn)
+    upkeep.every(
+        "tell of initiatives that cross",
+        2.0,
+        tended(services.endings.remains, services.inspection.programme.tell),
+    )
     if services.inspection.reviews.rule is not None:
         upkeep.every(
             "look for due access reviews",

@@ -121,7 +121,7 @@ _TREND_HEIGHT: Final = 48
 
 
 def trend_line(days: Sequence[tuple[str, float]], unit: str) -> Markup:
-    """Return a line of one value for each day (ISO date), with its area and a text for those who do not see it."""
+    """Return a line of one value for each day (ISO date), with a text for those who do not see it."""
     most = max((value for _, value in days), default=0.0)
     if len(days) < 2 or most <= 0:
         return Markup("")
@@ -130,8 +130,10 @@ def trend_line(days: Sequence[tuple[str, float]], unit: str) -> Markup:
         f"{place * step:.1f},{_TREND_HEIGHT - 2 - value / most * (_TREND_HEIGHT - 6):.1f}"
         for place, (_, value) in enumerate(days)
     ]
-    says = f"From {days[0][0]} to {days[-1][0]}: {days[0][1]:,.1f}, at most {most:,.1f}, {days[-1][1]:,.1f} {unit} a day"
+    (first, early), (last, late) = days[0], days[-1]
+    says = f"From {first} to {last}: {early:,.1f}, at most {most:,.1f}, {late:,.1f} {unit} a day"
     return Markup(
-        '<svg class="trend" viewBox="0 0 720 {height}" preserveAspectRatio="none" role="img" aria-label="{says}">'
-        '<title>{says}</title><polygon points="0,{height} {line} 720,{height}"/><polyline points="{line}"/></svg>'
+        '<svg class="trend" viewBox="0 0 720 {height}" preserveAspectRatio="none" role="img" '
+        'aria-label="{says}"><title>{says}</title><polygon points="0,{height} {line} 720,{height}"/>'
+        '<polyline points="{line}"/></svg>'
     ).format(height=_TREND_HEIGHT, says=says, line=" ".join(points))

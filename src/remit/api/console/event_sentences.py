@@ -38,6 +38,7 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.AGENT_CHANGED: "[{by}: ]Agent {agent} changed: {change}[, now {state}][, {workload}]"
     "[, now of {owner}][: {reason}]",
     EventKind.AGENT_REVIEWED: "[{by}: ]Agent {agent} was reviewed[: {comment}]",
+    EventKind.INITIATIVE_CROSSED: "[Initiative {initiative}: ]agent {agent} crossed the boundary with {tool}",
     EventKind.REVIEW_OVERDUE: "The review of agent {agent} is overdue[, told {to}]",
     EventKind.TOKEN_ISSUED: "[{agent}] got an access token[, its identity {assurance}]",
     EventKind.TOKEN_REFUSED: "A credential was refused: {code}[, and {further} more before]",

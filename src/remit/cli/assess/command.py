@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -15,8 +15,7 @@ from remit.cli.output import terminal
 from remit.cli.parser import Switch, seconds, verb
 
 if TYPE_CHECKING:
-    from remit.config.settings import InitiativeSection
-    from remit.core.controls.programme import ProgrammeReport
+    from remit.core.controls.programme import Initiative, ProgrammeReport
     from remit.core.discovery.boundary import BoundaryReport
 
 app = verb("assess")
@@ -40,11 +39,11 @@ def assess(
     prove: Path | None = None,
     fail_on: Literal["crossing", "not-met"] | None = None,
 ) -> int:
-    """Show each initiative: whether it has crossed the boundary of identity, its tier, its controls, and figures.
+    """Show each initiative: whether it has crossed the boundary of identity, its tier, controls and figures.
 
-    With a path, reads the configurations of agents there (MCP clients, frameworks, OpenAPI documents) and shows
-    what would cross. Without one, counts in the evidence, which is verified first. What is not known is never
-    counted as good. For example, `remit assess . --fail-on crossing` stops a change in CI.
+    With a path, reads the configurations of agents there (MCP clients, frameworks, OpenAPI documents) and
+    shows what would cross. Without one, counts in the evidence, which is verified first. What is not known
+    is never counted as good. For example, `remit assess . --fail-on crossing` stops a change in CI.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ def assess(
         `not-met` also at a control that its tier requires and that is not met.
     """
     from remit.cli.assess.configurations import read_configurations
-    from remit.cli.assess.initiatives import assessed, declared
+    from remit.cli.assess.initiatives import assessed
     from remit.cli.exit_codes import UsageFault
 
     if path and (source is not None or prove is not None or key or fail_on == "not-met"):
@@ -80,7 +79,7 @@ def assess(
         )
     form = format or ("json" if terminal.is_json() else "text")
     if path:
-        seen = read_configurations(list(path), declared(_initiatives()))
+        seen = read_configurations(list(path), _initiatives())
         _write(seen, form, output, everything=all)
         return _verdict_of_files(seen, fail_on)
     window_s = seconds(window)
@@ -93,24 +92,27 @@ def assess(
     return _verdict(made, fail_on)
 
 
-def _initiatives() -> Mapping[str, InitiativeSection]:
+def _initiatives() -> Sequence[Initiative]:
     """Return the initiatives of the configuration here; none where there is no configuration.
 
     A configuration that is there and wrong refuses.
     """
     from remit.cli.global_options import current
+    from remit.compose.build import initiatives_of
 
     options = current()
     if not options.config and not options.config_file.is_file():
-        return {}
-    return options.load_config().initiatives
+        return ()
+    return initiatives_of(options.load_config())
 
 
 def _verdict_of_files(seen: BoundaryReport, fail_on: str | None) -> int:
     if fail_on is None:
         return 0
     for one in seen.unannounced:
-        terminal.remark(f"{one.agent} in {one.place.file} would cross and is in no initiative with `acts: true`")
+        terminal.remark(
+            f"{one.agent} in {one.place.file} would cross and is in no initiative with `acts: true`"
+        )
     if not seen.complete:
         terminal.remark("not everything was read: name what may be left out in `.remitignore`")
     return FAILED if seen.unannounced or not seen.complete else 0
@@ -130,7 +132,9 @@ def _verdict(made: ProgrammeReport, fail_on: str | None) -> int:
     return FAILED if made.unannounced or missing else 0
 
 
-def _write(made: ProgrammeReport | BoundaryReport, form: str, place: Path | None, *, everything: bool) -> None:
+def _write(
+    made: ProgrammeReport | BoundaryReport, form: str, place: Path | None, *, everything: bool
+) -> None:
     """Write the report to standard output, or to a file that only this user can read."""
     if place is None and form == "text":
         from remit.cli.assess.story import show

@@ -17,7 +17,6 @@ import msgspec
 from remit.cli.evidence.questions import opened, write_proof
 from remit.cli.report.control_files import CONTROLS, framework, measures
 from remit.cli.report.measures import take
-from remit.config.settings import InitiativeSection
 from remit.core.controls.control import Measure, MeasuredCheck
 from remit.core.controls.control_report import CheckAnswer, ControlAnswer
 from remit.core.controls.programme import (
@@ -48,7 +47,7 @@ _OF_AGENTS: Final = (
 
 
 def assessed(
-    initiatives: Mapping[str, InitiativeSection],
+    initiatives: Sequence[Initiative],
     *,
     place: Path | None,
     key: str,
@@ -60,20 +59,10 @@ def assessed(
     Raises `VerificationFailed` for an export that does not hold.
     """
     with opened(place, key) as (tables, log):
-        report = assess_all(declared(initiatives), tables, log, window_s)
+        report = assess_all(initiatives, tables, log, window_s)
         if proof is not None:
             write_proof(tables, log, "remit assess", report.indexes, proof)
     return report
-
-
-def declared(initiatives: Mapping[str, InitiativeSection]) -> list[Initiative]:
-    """Return the initiatives of a configuration."""
-    return [
-        Initiative(
-            name=name, sponsor=one.sponsor, description=one.description, agents=one.agents, acts=one.acts
-        )
-        for name, one in initiatives.items()
-    ]
 
 
 def assess_all(
@@ -151,7 +140,9 @@ def _mine(measure: Measure) -> Measure:
     return msgspec.structs.replace(measure, sql=_OF_AGENTS.format(sql=measure.sql))
 
 
-def _rows(name: str, tables: EvidenceTables, given: Mapping[str, Value], limit: int) -> list[dict[str, Value]]:
+def _rows(
+    name: str, tables: EvidenceTables, given: Mapping[str, Value], limit: int
+) -> list[dict[str, Value]]:
     sql = CONTROLS.joinpath("programme", f"{name}.sql").read_text("utf-8")
     answer = tables.ask(sql, given, limit=limit)
     return [dict(zip(answer.columns, cast("tuple[Value, ...]", row), strict=True)) for row in answer.rows]

@@ -68,7 +68,8 @@ def _agent(one: WouldCross) -> Iterator[str]:
     if not one.crosses:
         yield "- its files name nothing that takes it across"
     for each in one.means:
-        yield f"- {escaped(each.says)}{', reads' if each.reads else ''} ({code(f'{each.place.file}:{each.place.line}')})"
+        at = code(f"{each.place.file}:{each.place.line}")
+        yield f"- {escaped(each.says)}{', reads' if each.reads else ''} ({at})"
     if one.credentials:
         yield f"- under {', '.join(map(code, one.credentials))}"
     yield ""

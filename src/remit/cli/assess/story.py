@@ -93,14 +93,21 @@ def _files(report: BoundaryReport, *, everything: bool) -> None:
 
 def _agent(one: WouldCross, *, everything: bool) -> None:
     terminal.say("")
-    terminal.say(terminal.text(one.agent, "bold"), terminal.text(f"  {one.framework}  {one.place.file}", "dim"))
+    terminal.say(
+        terminal.text(one.agent, "bold"), terminal.text(f"  {one.framework}  {one.place.file}", "dim")
+    )
     rows: list[tuple[str, object]] = [
         ("initiative", terminal.text(membership(one), "yellow" if one.unannounced else ""))
     ]
     shown = one.means if everything else one.means[:_SHOWN]
     said = "; ".join(f"{each.says}{' (reads)' if each.reads else ''}" for each in shown)
     more = len(one.means) - len(shown)
-    rows.append(("by", terminal.text(said + (f", and {more:,} more" if more else "") or "nothing that its files name")))
+    rows.append(
+        (
+            "by",
+            terminal.text(said + (f", and {more:,} more" if more else "") or "nothing that its files name"),
+        )
+    )
     if one.credentials:
         rows.append(("under", terminal.text(", ".join(one.credentials))))
     if one.governed:

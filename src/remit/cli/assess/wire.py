@@ -78,7 +78,9 @@ def _initiative(one: InitiativeAnswer) -> Json:
         "controls": {
             "required": len(one.required),
             "met": one.held,
-            "items": [_check(each, control.control.id) for control in one.controls for each in control.checks],
+            "items": [
+                _check(each, control.control.id) for control in one.controls for each in control.checks
+            ],
         },
         "proven_identity": _check(one.proven),
         "justified_permissions": _check(one.justified),
@@ -133,8 +135,8 @@ def crossed(one: InitiativeAnswer) -> str:
     at = one.crossing
     if at is None:
         return "has not crossed: no call above the tier `conversation`"
-    said = f"crossed on {at.at[:10]} at {at.at[11:16]} UTC: {at.agent} {at.how} with {at.tool} (event {at.index})"
-    return said + (", only observed" if at.observed else "")
+    said = f"crossed on {at.at[:10]} at {at.at[11:16]} UTC: {at.agent} {at.how} with {at.tool}"
+    return f"{said} (event {at.index})" + (", only observed" if at.observed else "")
 
 
 def short(one: CheckAnswer) -> str:
@@ -157,7 +159,8 @@ def friction_of(one: InitiativeAnswer) -> list[tuple[str, str]]:
 def agents_of(report: BoundaryReport) -> str:
     """Return how many agents would cross, in words."""
     crossing = sum(one.crosses for one in report.found)
-    return f"{crossing} of {len(report.found)} declared agents and APIs would cross, {len(report.unannounced)} unannounced"
+    said = f"{crossing} of {len(report.found)} declared agents and APIs would cross"
+    return f"{said}, {len(report.unannounced)} unannounced"
 
 
 def membership(one: WouldCross) -> str:

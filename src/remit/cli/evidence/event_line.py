@@ -28,6 +28,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "agent.changed": ("change", "previous", "state", "workload", "owner", "reason"),
     "agent.reviewed": ("removed", "certified", "waits"),
     "agent.review_overdue": ("to", "suspended"),
+    "initiative.crossed": ("initiative", "tool"),
     "delegation.made": ("task_type", "delegation"),
     "delegation.revoked": ("delegation", "reason"),
     "finding.seen": ("finding_kind", "about"),

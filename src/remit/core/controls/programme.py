@@ -36,7 +36,7 @@ class Initiative(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Crossing(msgspec.Struct, frozen=True, kw_only=True):
-    """The first call across the boundary: the event's index, its time in UTC, the agent, the tool, its effect.
+    """The first call across the boundary: its event's index, time in UTC, agent, tool, and effect.
 
     `observed`: policy refused it, in a mode that refuses nothing.
     """
@@ -122,7 +122,7 @@ class Friction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PermissionHours(msgspec.Struct, frozen=True, kw_only=True):
-    """The hours that permissions of tasks stood on one day (ISO date): one tool of one task for an hour is one."""
+    """The hours that permissions stood on one day (ISO date): a tool of a task for an hour is one."""
 
     day: str
     hours: float
@@ -191,7 +191,7 @@ class RunningFigures(InitiativeFigures, frozen=True, kw_only=True):
 
 
 class ProgrammeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The initiatives, crossed ones first. `since` and `until` are ISO 8601 in UTC, empty for an empty log."""
+    """The initiatives, crossed ones first. `since` and `until` are ISO 8601, empty for an empty log."""
 
     origin: str
     size: int

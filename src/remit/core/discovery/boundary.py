@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What would cross the boundary of identity: declared agents that could read data, call tools or act.
 
-Pure: files alone were read. An agent for which its files name no tool, server, credential or authority is not told
-to cross; that it has none is not known.
+Pure: files alone were read. An agent for which its files name no tool, server, credential or authority is not
+told to cross; that it has none is not known.
 """
 
 from __future__ import annotations
@@ -112,9 +112,12 @@ def would_cross(declared: DeclaredThings, initiatives: Iterable[Initiative], bas
 
     for agent in declared.agents:
         _of_agent(draft(agent.name, agent.framework, agent.place), agent, declared.tools)
+    of_file = {agent.place.file: agent.name for agent in declared.agents}
     for server in declared.servers:
         if not server.disabled:
-            _of_server(draft(server.agent or server.client, server.client, server.place), server)
+            # Code names servers without a client: they are those of the agent in the same file.
+            owner = server.agent or (of_file.get(server.place.file, "") if server.client == "mcp" else "")
+            _of_server(draft(owner or server.client, server.client, server.place), server)
     for api in declared.apis:
         _of_api(draft(api.title, "OpenAPI", api.place), api)
     members = {agent: one for one in initiatives for agent in one.agents}
@@ -137,7 +140,9 @@ def would_cross(declared: DeclaredThings, initiatives: Iterable[Initiative], bas
 
 def _of_agent(draft: _Draft, agent: DeclaredAgent, tools: Iterable[DeclaredTool]) -> None:
     read_only = {
-        one.name for one in tools if one.place.file == agent.place.file and one.annotations.get("readOnlyHint") is True
+        one.name
+        for one in tools
+        if one.place.file == agent.place.file and one.annotations.get("readOnlyHint") is True
     }
     for tool in agent.tools:
         draft.by(f"tool {tool}", agent.place, reads=tool in read_only)

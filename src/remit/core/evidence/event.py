@@ -46,6 +46,7 @@ class EventKind(enum.StrEnum):
     AGENT_CHANGED = "agent.changed"
     AGENT_REVIEWED = "agent.reviewed"
     REVIEW_OVERDUE = "agent.review_overdue"
+    INITIATIVE_CROSSED = "initiative.crossed"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REFUSED = "token.refused"
     TOKEN_REVOKED = "token.revoked"

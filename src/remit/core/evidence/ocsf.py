@@ -123,6 +123,7 @@ OCSF_MAPPINGS: Final[Mapping[EventKind, OcsfMapping]] = {
     _K.AGENT_CHANGED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3),
     _K.AGENT_REVIEWED: OcsfMapping(_C.COMPLIANCE_FINDING, 3),
     _K.REVIEW_OVERDUE: OcsfMapping(_C.COMPLIANCE_FINDING, 1, "", 3),
+    _K.INITIATIVE_CROSSED: OcsfMapping(_C.COMPLIANCE_FINDING, 1, "", 3),
     _K.TOKEN_ISSUED: OcsfMapping(_C.AUTHENTICATION, 3, "token"),
     _K.TOKEN_REFUSED: OcsfMapping(_C.AUTHENTICATION, 3, "endpoint", 3, fails=True),
     _K.TOKEN_REVOKED: OcsfMapping(_C.AUTHENTICATION, 2, "token"),

@@ -21,6 +21,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     EventKind.LEASE_OPEN: "A credential of an ended task of agent {agent} may still work: {why}.",
     EventKind.FINDING_SEEN: "A new finding about {about}: {finding_kind}.",
     EventKind.REVIEW_OVERDUE: "The access review of agent {agent} is overdue. In its owner's place: {to}.",
+    EventKind.INITIATIVE_CROSSED: "Initiative {initiative} crossed the boundary: agent {agent} calls {tool}.",
     EventKind.SCAN_DELIVERED: "A scan of {scope} opened findings: {opened}.",
     EventKind.FENCE_LOCKED: "Everything of {scope} was ended, and is locked.",
     EventKind.FENCE_UNLOCKED: "The lock of {scope} was removed.",
@@ -50,7 +51,7 @@ def sentence_of(kind: str, facts: Mapping[str, Json], *, until: str = "") -> Sen
         "of_agent": f" of agent {agent}" if agent else "",
         "until": f" until {until}" if until else "",
     }
-    for name in ("tool", "state", "why", "about", "finding_kind", "scope", "opened", "to"):
+    for name in ("tool", "state", "why", "about", "finding_kind", "scope", "opened", "to", "initiative"):
         values[name] = inert(facts.get(name, "")) or "unknown"
     return Sentence(words, {name: value for name, value in values.items() if f"{{{name}}}" in words})
 

@@ -28,6 +28,7 @@ USUAL_KINDS: Final = (
     EventKind.LEASE_OPEN,
     EventKind.FINDING_SEEN,
     EventKind.REVIEW_OVERDUE,
+    EventKind.INITIATIVE_CROSSED,
     EventKind.SCAN_DELIVERED,
     EventKind.FENCE_LOCKED,
     EventKind.FENCE_UNLOCKED,

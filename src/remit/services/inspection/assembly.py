@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from remit.core.controls.programme import Initiative
 from remit.core.identity.access_review import ReviewRule
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
@@ -21,6 +22,7 @@ from remit.services.inspection.can import CanReports
 from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.grant_use import GrantedUseReports
 from remit.services.inspection.policy_suggestions import PolicySuggestions
+from remit.services.inspection.programme import Programme
 from remit.services.inspection.question_reports import QuestionHistory
 from remit.services.inspection.reach_surveys import ReachSurveys
 from remit.services.inspection.replica_status import ReplicaStatus
@@ -41,9 +43,12 @@ def _no_file(name: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionSettings:
-    """When access reviews are due, and what reads a file of the bundle by its name."""
+    """When access reviews are due, the declared initiatives, and what reads a file of the bundle by its
+    name.
+    """
 
     reviews: ReviewRule | None = None
+    initiatives: tuple[Initiative, ...] = ()
     bundle_file: Callable[[str], bytes | None] = _no_file
 
 
@@ -66,6 +71,7 @@ class InspectionServices:
     granted_use: GrantedUseReports
     reach: ReachSurveys
     reviews: AccessReviews
+    programme: Programme
 
 
 def inspection_services(
@@ -126,6 +132,12 @@ def inspection_services(
         reach=_reach(deployment, policies, decisions),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
         granted_use=use,
+        programme=Programme(
+            store=adapters.store,
+            clock=adapters.clock,
+            tenant=deployment.tenant,
+            initiatives=own.initiatives,
+        ),
         reviews=_reviews(adapters, deployment, own, policies, identity, findings, use),
     )
 

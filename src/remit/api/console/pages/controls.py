@@ -15,6 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.console.formats import ago, clock, left, many
+from remit.api.console.initiative_cards import programme_of
 from remit.api.console.page import ROOT, ConsoleRequest, address_of
 from remit.core.errors import RemitError
 from remit.core.findings.finding import FindingState
@@ -66,7 +67,11 @@ async def show(visit: ConsoleRequest) -> Response:
     ]
     counts = Counter(row.standing for group in groups for row in group.rows)
     return await visit.show(
-        "controls.html", groups=[one for one in groups if one.rows], bad=counts["bad"], warned=counts["warn"]
+        "controls.html",
+        groups=[one for one in groups if one.rows],
+        bad=counts["bad"],
+        warned=counts["warn"],
+        programme=await programme_of(visit),
     )
 
 

@@ -71,6 +71,21 @@ class ReviewOverdue(EventBody, kw_only=True):
     suspended: Annotated[bool, "`true`: the agent was suspended"] = False
 
 
+class InitiativeCrossed(EventBody, kw_only=True):
+    """An initiative crossed the boundary of identity: its first call above the tier `conversation`."""
+
+    KIND = EventKind.INITIATIVE_CROSSED
+    initiative: Annotated[str, "the AI programme; empty for the agents that are in none"]
+    sponsor: Annotated[str, "the accountable person by configuration"]
+    tool: Annotated[str, "the tool"]
+    effect: Annotated[str, "what the call changes"]
+    tier: Annotated[str, "computed tier of all calls so far"]
+    first: Annotated[int, "the index of the event that decided the call"]
+    first_at: Annotated[str, "when it was decided"]
+    observed: Annotated[bool, "`true`: policy refused the call in observe mode"] = False
+    acts: Annotated[bool, "`true`: the configuration says that it does"] = False
+
+
 class TokenIssued(EventBody, kw_only=True):
     """An access token was issued to an agent."""
 

@@ -78,7 +78,7 @@ class _Task(msgspec.Struct):
 
 
 class ProgrammeTally:
-    """The figures of all agents up to the last event that was added. `days` are kept, the last one included."""
+    """The figures of all agents up to the last event that was added; `days` are kept, with the last one."""
 
     def __init__(self, initiatives: Iterable[Initiative], days: int = 30) -> None:
         """Begin before the first event."""
@@ -195,16 +195,18 @@ class ProgrammeTally:
                 groups[name].append(agent)
         days = [(self.last - back * _DAY).date().isoformat() for back in range(self._kept_days)][::-1]
         made = [self._figures(name, agents, days) for name, agents in groups.items() if agents or name]
-        return sorted(
-            made, key=lambda one: (one.crossing is None, not one.unannounced, one.initiative.name)
-        )
+        return sorted(made, key=lambda one: (one.crossing is None, not one.unannounced, one.initiative.name))
 
     def _figures(self, name: str, agents: list[str], days: list[str]) -> RunningFigures:
         found = [self._agents[agent] for agent in agents if agent in self._agents]
         told = [one.days[day] for one in found for day in days if day in one.days]
         waits = sorted(wait for one in told for wait in one.waits_ms)
         highest = min(
-            ((-one.tier, one.tier_index) for one in found if one.tier is not None and one.tier_index is not None),
+            (
+                (-one.tier, one.tier_index)
+                for one in found
+                if one.tier is not None and one.tier_index is not None
+            ),
             default=None,
         )
         known = self._declared.get(name, Initiative(name=name))
