@@ -157,7 +157,8 @@ def _crossing(
     (row,) = rows
     tier, tier_index = str(row.pop("tier")).upper(), cast(int, row.pop("tier_index"))
     # A tier that this version does not know is taken for the highest.
-    return msgspec.convert(row, Crossing), Tier.__members__.get(tier, Tier.AUTONOMOUS), tier_index
+    crossing = msgspec.convert(row, Crossing) if row["index"] is not None else None
+    return crossing, Tier.__members__.get(tier, Tier.AUTONOMOUS), tier_index
 
 
 def _gone(tables: EvidenceTables, given: Mapping[str, Value]) -> GoneTimes:

@@ -10,9 +10,9 @@ CROSS JOIN LATERAL (SELECT list_transform(
                 coalesce(json_extract_string(c.acknowledged, '$[*][1]'), [])),
     lambda one: try_cast(one AS BIGINT)) AS of) times
 LEFT JOIN task_opened t ON c.scope = 'task:' || t.task
+CROSS JOIN LATERAL (SELECT CASE WHEN starts_with(c.scope, 'agent:') THEN c.scope[7:] ELSE t.agent END AS agent) whose
 -- An end of a wider scope (a person, an owner, a tool, everything) counts for each initiative if tasks were open.
-WHERE coalesce(list_contains(from_json($agents, '["VARCHAR"]'),
-                             CASE WHEN starts_with(c.scope, 'agent:') THEN c.scope[7:] ELSE t.agent END),
-               coalesce(c.tasks, 1) > 0)
+WHERE CASE WHEN whose.agent IS NULL THEN coalesce(c.tasks, 1) > 0
+           ELSE list_contains(from_json($agents, '["VARCHAR"]'), whose.agent) END
   AND c.time BETWEEN $since::TIMESTAMP AND $until::TIMESTAMP
 ORDER BY us NULLS LAST, index

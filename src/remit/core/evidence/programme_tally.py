@@ -99,6 +99,8 @@ class ProgrammeTally:
         if self.last is None or at.date() > self.last.date():
             self._forget(at)
         self.last = max(at, self.last or at)
+        if agent:
+            self._agents.setdefault(agent, _Agent())
         match kind:
             case EventKind.AGENT_REGISTERED:
                 self._agents[agent or facts.get("agent", "")].initiative = facts.get("initiative", "")
