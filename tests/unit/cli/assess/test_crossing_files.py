@@ -130,7 +130,7 @@ def test_texts_of_others_stay_text(project: Path, form: str) -> None:
 @pytest.mark.parametrize("form", ["text", "markdown", "html", "json"])
 def test_each_form_has_each_number(form: str) -> None:
     """The crossing with its event, the shares, the trend, friction, and a control with its exception."""
-    text = text_of(a_programme("desk"), form, everything=True).replace("\\", "")
+    text = " ".join(text_of(a_programme("desk"), form, everything=True).replace("\\", "").split())
     for part in ("97.5 %", "falling (-50 %", "desk"):
         assert part in text, part
     if form == "json":
