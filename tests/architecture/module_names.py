@@ -50,6 +50,7 @@ WORDS = {
         query rate read reader refreshed registry relational remote rendering renewal report request
         response result resumption retry rollout rotating rotation round routing row rule run running
         runtime safe scaffold schema screen scripted search second section server service setting shell
+        tally
         silence simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor survey system taken target template terminal time timeline
         timestamp tracing transport tree under unit up upkeep user validator walk web wire write

@@ -91,9 +91,7 @@ def _events(work: list[Json]) -> list[dict[str, Json]]:
             closed = event("closure.made", scope=f"{one['scope']}:{name}", **one["closure"])
             found.append((at + one["lasts"] + 1, closed))
     found.sort(key=lambda each: each[0])
-    return [
-        one | {"at": timestamp(BEGIN + timedelta(milliseconds=ms))} for ms, one in found
-    ]
+    return [one | {"at": timestamp(BEGIN + timedelta(milliseconds=ms))} for ms, one in found]
 
 
 @settings(deadline=None, max_examples=10, phases=FAST, suppress_health_check=[HealthCheck.too_slow])
@@ -111,18 +109,18 @@ def test_each_number_equals_a_recount(work: list[Json]) -> None:
         tables.close()
     counted = {one.initiative.name: one for one in tally.figures()}
     assert set(told) == set(counted)
-    for name, one in told.items():
+    for name, answer in told.items():
         other = counted[name]
-        assert set(one.initiative.agents) == set(other.initiative.agents)
-        assert _crossing(one) == _crossing(other)
-        assert (one.tier, one.tier_index) == (other.tier, other.tier_index)
-        assert one.proven.measured.count == other.proven
-        assert one.justified.measured.count == other.justified
-        assert one.gone == other.gone
-        assert [each.day for each in one.hours][-30:] == [each.day for each in other.hours]
+        assert set(answer.initiative.agents) == set(other.initiative.agents)
+        assert _crossing(answer) == _crossing(other)
+        assert (answer.tier, answer.tier_index) == (other.tier, other.tier_index)
+        assert answer.proven.measured.count == other.proven
+        assert answer.justified.measured.count == other.justified
+        assert answer.gone == other.gone
+        assert [each.day for each in answer.hours][-30:] == [each.day for each in other.hours]
         hours = [each.hours for each in other.hours]
-        assert [each.hours for each in one.hours][-30:] == pytest.approx(hours)
-        mine, theirs = one.friction, other.friction
+        assert [each.hours for each in answer.hours][-30:] == pytest.approx(hours)
+        mine, theirs = answer.friction, other.friction
         assert (mine.calls, mine.questions, mine.answered, mine.median_s, mine.overturned) == (
             theirs.calls,
             theirs.questions,

@@ -4,7 +4,10 @@
 from datetime import timedelta
 from pathlib import Path
 
+from remit.core.controls.programme import Initiative
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import SourceUnavailable
+from remit.core.evidence.event import EventKind
 from remit.core.findings.kinds import FindingKind
 from remit.core.scope import ScopeKind
 from remit.ports.notifier import Notification
@@ -72,3 +75,24 @@ async def test_what_needs_attention_says_why(tmp_path: Path) -> None:
             assert part in page.text, part
         assert "<script>alert" not in page.text
         assert "\u202e" not in page.text
+
+
+async def test_the_initiatives_are_shown_as_they_were_counted(tmp_path: Path) -> None:
+    """The crossing, the three answers and friction, and how far the log was counted; names stay text."""
+    named = Initiative(name=HOSTILE, sponsor=HOSTILE, agents=("clerk",))
+    async with console_world(tmp_path, initiatives=(named,)) as world:
+        vera = await world.browser("vera")
+        page = await vera.get("/console/controls")
+        assert "not crossed" in page.text
+        assert "are not counted yet" in page.text
+        task, token = await world.open()
+        assert await world.outcome(token, "write", text="a") is Outcome.PERMIT
+        await world.services.endings.revocations.end_task(task.id, reason="done", by="lena")
+        await world.facts(EventKind.TASK_ENDED)
+        await world.services.inspection.programme.turn()
+        page = await vera.get("/console/controls")
+        for part in ("Crossed the boundary", "desk/write", "100 % of 1", "acts: true", "operator"):
+            assert part in page.text, part
+        assert "<script>alert" not in page.text
+        assert "\u202e" not in page.text
+        assert "are not counted yet" not in page.text

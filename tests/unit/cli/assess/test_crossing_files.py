@@ -11,6 +11,9 @@ import pytest
 
 from remit.cli.assess.command import assess, text_of
 from remit.cli.assess.configurations import read_configurations
+from remit.cli.report.control_files import framework, measures
+from remit.core.controls.control import MeasuredCheck
+from remit.core.controls.control_report import CheckAnswer, ControlAnswer, Measurement
 from remit.core.controls.programme import (
     Crossing,
     Friction,
@@ -19,10 +22,7 @@ from remit.core.controls.programme import (
     PermissionHours,
     ProgrammeReport,
 )
-from remit.core.controls.control import MeasuredCheck
-from remit.core.controls.control_report import CheckAnswer, ControlAnswer, Measurement
 from remit.core.controls.status import Count
-from remit.cli.report.control_files import framework, measures
 from remit.core.discovery.boundary import BoundaryReport
 from remit.core.tools.tool import Tier
 
@@ -105,7 +105,9 @@ def a_programme(name: str = HOSTILE) -> ProgrammeReport:
 
 def a_boundary(project: Path) -> BoundaryReport:
     """Return what a hostile configuration would cross."""
-    (project / ".mcp.json").write_text(json.dumps({"mcpServers": {HOSTILE: {"command": "x"}}}), encoding="utf-8")
+    (project / ".mcp.json").write_text(
+        json.dumps({"mcpServers": {HOSTILE: {"command": "x"}}}), encoding="utf-8"
+    )
     (project / "api.json").write_text(
         json.dumps(API | {"info": {"title": HOSTILE, "version": "1"}}), encoding="utf-8"
     )
