@@ -58,7 +58,7 @@ WORDS = {
         symbolic syntax cluster hierarchy tenant workflow
     """,
     "what a scan does, and the forms of its reports": """
-        content discover examiner ignore judging markdown ocsf sarif staged
+        assess content discover examiner ignore judging markdown ocsf sarif staged
     """,
     "terms of finding secrets in texts": "assignment detector prose randomness string",
     "commands of remit": """

@@ -68,7 +68,7 @@ def assess(
         Exit with 4: `crossing` at an initiative or agent that crosses without `acts: true` in `initiatives`;
         `not-met` also at a control that its tier requires and that is not met.
     """
-    from remit.cli.assess.configurations import read_configurations
+    from remit.cli.assess.boundary import read_configurations
     from remit.cli.assess.initiatives import assessed
     from remit.cli.exit_codes import UsageFault
 

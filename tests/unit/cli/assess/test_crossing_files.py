@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from remit.cli.assess.boundary import read_configurations
 from remit.cli.assess.command import assess, text_of
-from remit.cli.assess.configurations import read_configurations
 from remit.cli.report.control_files import framework, measures
 from remit.core.controls.control import MeasuredCheck
 from remit.core.controls.control_report import CheckAnswer, ControlAnswer, Measurement

@@ -15,7 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.console.formats import ago, clock, left, many
-from remit.api.console.initiative_cards import programme_of
+from remit.api.console.initiatives import programme_of
 from remit.api.console.page import ROOT, ConsoleRequest, address_of
 from remit.core.errors import RemitError
 from remit.core.findings.finding import FindingState
