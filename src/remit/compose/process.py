@@ -376,12 +376,6 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         60.0,
         tended(services.endings.remains, services.identity.directory.look_at_owners),
     )
-    upkeep.every("count the programme", 2.0, services.inspection.programme.turn)
-    upkeep.every(
-        "tell of initiatives that cross",
-        2.0,
-        tended(services.endings.remains, services.inspection.programme.tell),
-    )
     if services.inspection.reviews.rule is not None:
         upkeep.every(
             "look for due access reviews",
@@ -399,8 +393,11 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
 
 
 def _keep_discovering(services: Services, config: Config, upkeep: Upkeep) -> None:
-    """Start what opens accepted findings again, and the scans of the configuration."""
+    """Start what opens accepted findings again, counts the programme, and scans by configuration."""
     remains, scheduled = services.endings.remains, services.discovery.scheduled
+    programme = services.inspection.programme
+    upkeep.every("count the programme", 2.0, programme.turn)
+    upkeep.every("tell of initiatives that cross", 2.0, tended(remains, programme.tell))
     upkeep.every("open accepted findings again", 30.0, tended(remains, services.findings.findings.reopen_due))
     if config.discovery.live:
         upkeep.every(

@@ -132,13 +132,17 @@ def inspection_services(
         reach=_reach(deployment, policies, decisions),
         activity=Activity(store=adapters.store, clock=adapters.clock, tenant=deployment.tenant),
         granted_use=use,
-        programme=Programme(
-            store=adapters.store,
-            clock=adapters.clock,
-            tenant=deployment.tenant,
-            initiatives=own.initiatives,
-        ),
+        programme=_programme(adapters, deployment, own),
         reviews=_reviews(adapters, deployment, own, policies, identity, findings, use),
+    )
+
+
+def _programme(adapters: Adapters, deployment: Deployment, settings: InspectionSettings) -> Programme:
+    return Programme(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        initiatives=settings.initiatives,
     )
 
 
