@@ -272,4 +272,5 @@ def _complete_us(facts: Mapping[str, Any]) -> int | None:
     times += [one[1] for one in facts.get("acknowledged") or ()]
     if any(not isinstance(one, int) or one < 0 for one in times):
         return None
-    return max(int(facts["fence_us"]), *times, 0)
+    longest: int = max(int(facts["fence_us"]), *times, 0)
+    return longest
