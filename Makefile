@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-package remit-sdk --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-pages docs-check bench lock clean
+.PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-pages docs-check bench race lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
@@ -68,6 +68,9 @@ docs-pages: .venv/.stamp-dev ## write the generated reference pages alone
 
 bench: .venv/.stamp-bench ## measure; prints a table and writes build/bench.json
 	$(BIN)/python -m bench
+
+race: .venv/.stamp-dev ## what passes MCP gateways after an end, others' too; writes build/race.json, minutes
+	$(BIN)/python -m bench.race
 
 # One resolution for everything (all.txt), then each set as a part of it, so that the sets never disagree.
 lock: .venv/.stamp-lock ## resolve requirements/*.txt anew from pyproject.toml

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 import msgspec
@@ -133,7 +134,8 @@ async def main() -> None:
         asyncio.create_task(load.session(*each, event)) for each, event in zip(kinds, passed, strict=True)
     ]
     everyone = asyncio.gather(*(event.wait() for event in passed))
-    done, _ = await asyncio.wait([everyone, *tasks], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    first: list[asyncio.Future[Any]] = [everyone, *tasks]
+    done, _ = await asyncio.wait(first, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     if everyone not in done:
         broken = [repr(task.exception()) for task in tasks if task.done() and task.exception()]
         say(f"failed: {(broken or [call.why for call in load.calls if call.why] or ['no answer'])[0]}")

@@ -4,7 +4,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -142,20 +141,25 @@ def reachable(url: str) -> bool:
 def clean(extra: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without what would lead another Python astray, and with `extra`."""
     misleading = ("PYTHON", "VIRTUAL_ENV")
-    return {key: value for key, value in os.environ.items() if not key.startswith(misleading)} | dict(extra)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(misleading)}
+    return {**kept, **extra}
 
 
 class Program:
     """A process of a gateway, with its output in a file of its folder."""
 
     def __init__(self, argv: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> None:
-        """Start it in this folder, in a session of its own, so that what it starts ends with it."""
+        """Start it in this folder."""
         self.log = folder / f"{Path(argv[0]).name}.log"
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                list(argv), cwd=folder, env=clean(env or {}), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=sys.platform != "win32",
-            )  # fmt: skip
+                list(argv),
+                cwd=folder,
+                env=clean(env or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
 
     def alive(self) -> None:
         """Raise `RuntimeError` with the last of its output if it has ended."""
