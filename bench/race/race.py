@@ -30,7 +30,7 @@ class Effort(msgspec.Struct, frozen=True):
     bystanders: int = 2
     newcomers: int = 2
     quiet_s: float = 5.0
-    limit_s: float = 60.0
+    limit_s: float = 40.0
 
 
 class Round(msgspec.Struct, kw_only=True, frozen=True):

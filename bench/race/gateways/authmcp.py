@@ -17,7 +17,7 @@ class AuthMcpLogout:
     name = "authmcp, logout"
     distribution = "authmcp-gateway==1.2.74"
     means = "`POST /auth/logout` with the agent's own token"
-    settings = "SQLite, defaults; rate limits off, since they would refuse the load"
+    settings = "SQLite, defaults; rate limits off"
     ends_all = False
 
     def __init__(self) -> None:

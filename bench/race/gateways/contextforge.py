@@ -17,7 +17,7 @@ class ContextForge:
     name = "contextforge"
     distribution = "mcp-contextforge-gateway==1.0.7.post20260921"
     means = "`DELETE /tokens/{id}` for the agent's API token"
-    settings = "one process, SQLite, caches as by default; upstreams on the loopback interface allowed"
+    settings = "SQLite, defaults; rate limits off, and upstreams on the loopback interface allowed"
     ends_all = False
 
     def __init__(self) -> None:
@@ -41,6 +41,7 @@ class ContextForge:
             "DEFAULT_USER_PASSWORD": f"Bb2!{secrets.token_urlsafe(24)}",
             "ADMIN_REQUIRE_PASSWORD_CHANGE_ON_BOOTSTRAP": "false",
             "SSRF_ALLOW_LOCALHOST": "true",
+            "RATE_LIMITING_ENABLED": "false",
             "LOG_LEVEL": "ERROR",
         }
         argv = [self._place.program("mcpgateway"), "--host", "127.0.0.1", "--port", str(port)]

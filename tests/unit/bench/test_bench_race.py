@@ -79,8 +79,8 @@ def test_an_end_at_once_lets_nothing_pass(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert (found.late_open, found.late_new) == (0, 0)
     assert found.ended
     assert found.before > 0
-    assert found.attempts > 10
-    assert found.bystander > 10
+    assert found.attempts > 0
+    assert found.bystander > 0
     assert found.bystander_failed == 0
 
 
