@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -49,6 +50,16 @@ class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_ANSWER = StandingAnswer()
+
+
+class Answers(Protocol):
+    """Knows what people have answered."""
+
+    async def to(
+        self, request: AccessRequest, answer: PolicyAnswer, rules: tuple[RuleRef, ...], classes: Classes
+    ) -> StandingAnswer:
+        """Return what people have answered to a call that these rules defer."""
+        ...
 
 
 class StandingAnswers:

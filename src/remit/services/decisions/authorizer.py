@@ -17,6 +17,7 @@ The order of a decision, each a refusal if it fails:
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -58,7 +59,7 @@ from remit.core.tools.tool import (
 from remit.ports.runtime import Entropy, OwnFiles
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Take
-from remit.services.decisions.approval_lookups import NO_ANSWER, StandingAnswers
+from remit.services.decisions.approval_lookups import NO_ANSWER, Answers, StandingAnswers
 from remit.services.decisions.approvers import Approvers
 from remit.services.decisions.decision_reasons import (
     argument_reasons,
@@ -148,7 +149,7 @@ class Authorizer:
         `observed` are the upstreams in observe mode. `unconstrained` are the upstreams whose calls need no
         sender-constrained token, whatever their tier. `addressees` are those that a rule may notify.
         """
-        self._answers = StandingAnswers(store, approvers, tenant)
+        self._answers: Answers = StandingAnswers(store, approvers, tenant)
         self._policies = policies
         self._tools = tools
         self.histories = histories
@@ -249,6 +250,15 @@ class Authorizer:
         async with self.histories.turn(live) as history:
             described = self.histories.described(request, live, history, applied)
             return await self._decide(described, live, applied)
+
+    async def again(self, request: AccessRequest, live: LiveTask, answers: Answers) -> Ruling:
+        """Decide a recorded call once more, with the history that its request has and these answers.
+
+        By the same code as `decide`, on a task that no call is made of. Nothing is committed.
+        """
+        other = copy.copy(self)
+        other._answers = answers
+        return await other._decide(request, live, self._policies.applied)
 
     async def _decide(self, request: AccessRequest, live: LiveTask, applied: AppliedBundle) -> Ruling:
         own = own_files(request)

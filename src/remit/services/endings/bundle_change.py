@@ -19,6 +19,7 @@ from remit.core.endings.closure import Cause
 from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import TaskNarrowed
+from remit.core.evidence.replay_inputs import terms_of
 from remit.core.identity.principals import NO_PERSON, Agent, Memberships
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import Task, TaskState
@@ -147,9 +148,15 @@ class BundleChange:
                 deadline=changed.deadline.isoformat(),
                 bundle=digest,
                 cause=Cause.POLICY,
+                terms=terms_of(changed),
             )
             event = Event.of(
-                narrowed, at=self._clock.now(), tenant=self._tenant, task=now.id, agent=now.agent
+                narrowed,
+                at=self._clock.now(),
+                tenant=self._tenant,
+                task=now.id,
+                agent=now.agent,
+                subject=now.subject,
             )
             try:
                 await self._store.commit(Unit((PutTask(changed, expected=TaskState.ACTIVE),), (event,)))

@@ -14,6 +14,7 @@ import msgspec
 from remit.core.errors import Busy, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import TaskMessage, TaskOpened, TaskRefused
+from remit.core.evidence.replay_inputs import terms_of
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -235,7 +236,7 @@ class Tasks:
             bundle=applied.digest,
         )
         task = self._with_epochs(within_ceilings(task, applied.bundle))
-        return task, self._unit(task, self._uses(word, now), params)
+        return task, self._unit(task, agent, self._uses(word, now), params)
 
     def _uses(self, word: OpeningGrant, now: datetime) -> tuple[Change, ...]:
         """Return the checks, in the commit of an opening, that its people and its record still stand."""
@@ -282,7 +283,7 @@ class Tasks:
             checks.append(JoinLabels(self._tenant, child.ancestors, label, applied.bundle.classes))
             for one in (live, *live.above()):
                 one.rise(label, applied.bundle.classes)
-        return child, self._unit(child, tuple(checks), handing.params, brief=handing.brief)
+        return child, self._unit(child, heir, tuple(checks), handing.params, brief=handing.brief)
 
     def _with_epochs(self, task: Task) -> Task:
         """Record the current epochs in a task.
@@ -302,7 +303,13 @@ class Tasks:
         )
 
     def _unit(
-        self, task: Task, checks: tuple[Change, ...], params: dict[str, Json], *, brief: str = ""
+        self,
+        task: Task,
+        agent: Agent,
+        checks: tuple[Change, ...],
+        params: dict[str, Json],
+        *,
+        brief: str = "",
     ) -> Unit:
         """Return the unit that opens a task; the store refuses it where a scope is locked."""
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
@@ -320,6 +327,7 @@ class Tasks:
             params=params,
             requested_by=task.intent.requested_by,
             on_behalf_of=task.on_behalf_of,
+            terms=terms_of(task, agent),
         )
         if task.lineage:
             opened.parent, opened.chain = task.parent, list(task.actors)

@@ -210,11 +210,11 @@ class ToolCatalogue:
         known = self._pins.get(tool_id)
         if known is None:
             pin = Pin(self._tenant, tool_id, digest, surface, digest, surface)
-            return pin, self._event(ToolPinned(tool=tool_id, digest=digest))
+            return pin, self._event(ToolPinned(tool=tool_id, digest=digest, surface=surface))
         if known.offered_digest == digest:
             return None, None
         pin = msgspec.structs.replace(known, offered_digest=digest, offered_surface=surface)
-        changed = ToolChanged(tool=tool_id, accepted=known.accepted_digest, offered=digest)
+        changed = ToolChanged(tool=tool_id, accepted=known.accepted_digest, offered=digest, surface=surface)
         return pin, self._event(changed)
 
     async def accept(self, tool_id: str, *, digest: str, by: str) -> Tool:

@@ -34,6 +34,10 @@ class TaskOpened(EventBody, kw_only=True):
     params: Annotated[dict[str, Json], Sealed("its parameters")]
     requested_by: Annotated[str, Sealed("the requester")]
     on_behalf_of: Annotated[str, Sealed("the person that the task is for")]
+    terms: Annotated[
+        dict[str, Json],
+        Sealed("its grants, budgets, chain and plan, and its agent, so that its calls can be decided again"),
+    ] = {}
 
 
 class TaskRefused(EventBody, kw_only=True):
@@ -93,6 +97,7 @@ class TaskNarrowed(EventBody, kw_only=True):
     deadline: Annotated[str, "its deadline"]
     bundle: Annotated[str, "digest of the policy bundle in force"]
     cause: Annotated[Cause, "`policy`"]
+    terms: Annotated[dict[str, Json], Sealed("what it may do from here on, as in `task.opened`")] = {}
 
 
 class TaskSuspended(EventBody, kw_only=True):

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from remit.core.evidence.event import EventBody, EventKind
+from remit.core.evidence.event import EventBody, EventKind, Sealed
 from remit.core.evidence.events.fields import By, ToolName
+from remit.core.json_value import Json
+
+_Surface = Annotated[dict[str, Json], Sealed("what the upstream says of it: description and schema")]
 
 
 class ToolPinned(EventBody, kw_only=True):
@@ -15,6 +18,7 @@ class ToolPinned(EventBody, kw_only=True):
     KIND = EventKind.TOOL_PINNED
     tool: ToolName
     digest: Annotated[str, "digest of the pinned description"]
+    surface: _Surface = {}
 
 
 class ToolChanged(EventBody, kw_only=True):
@@ -24,6 +28,7 @@ class ToolChanged(EventBody, kw_only=True):
     tool: ToolName
     accepted: Annotated[str, "digest of the pinned description"]
     offered: Annotated[str, "digest of the offered description"]
+    surface: _Surface = {}
 
 
 class ToolAccepted(EventBody, kw_only=True):
