@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from remit.cli.evidence.event_line import saying
+from remit.cli.evidence.replay_command import replay, timeline
 from remit.cli.evidence.time_bounds import time_of, zone_min
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
@@ -21,6 +22,9 @@ from remit.core.evidence.events.kinds import BODIES
 from remit.core.json_value import Json
 
 app = noun("audit", "The evidence: read, prove, export and verify it.")
+
+app.command(replay, name="replay")
+app.command(timeline, name="timeline")
 
 #: Events per request.
 PAGE = 1000

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -126,14 +126,19 @@ def _verify(
     return verdict, 0 if report.holds else FAILED
 
 
-def checked_export(place: Path, key: str) -> tuple[ExportReport, str]:
-    """Verify an export without showing anything; return the report, and the key that it was verified with."""
+def checked_export(
+    place: Path, key: str, each: Callable[[bytes], None] | None = None
+) -> tuple[ExportReport, str]:
+    """Verify an export without showing anything; return the report, and the key that it was verified with.
+
+    `each` takes the lines that are verified: a file that is read again may be another one.
+    """
     with place.open("rb") as opened:
         named = _named(opened.readline())
         opened.seek(0)
         trusted = trusted_for(named, key)
         with progress("verifying", named.size) as advance:
-            return verify_export(_watched(opened, advance), trusted), str(trusted)
+            return verify_export(_watched(opened, advance, each), trusted), str(trusted)
 
 
 def _of_policy(named: _Named, policy: TrustPolicy | None) -> VerifierKey | None:
@@ -162,9 +167,13 @@ def _verify_receipt(content: bytes, shown: str, key: str, at_least: int, policy:
     return 0 if told["holds"] else FAILED
 
 
-def _watched(lines: Iterable[bytes], advance: ExportProgress) -> Iterator[bytes]:
+def _watched(
+    lines: Iterable[bytes], advance: ExportProgress, each: Callable[[bytes], None] | None = None
+) -> Iterator[bytes]:
     for line in lines:
         advance(1)
+        if each is not None:
+            each(line)
         yield line
 
 

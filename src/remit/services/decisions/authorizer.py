@@ -17,7 +17,6 @@ The order of a decision, each a refusal if it fails:
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -256,11 +255,11 @@ class Authorizer:
 
         By the same code as `decide`, on a task that no call is made of. Nothing is committed.
         """
-        other = copy.copy(self)
-        other._answers = answers
-        return await other._decide(request, live, self._policies.applied)
+        return await self._decide(request, live, self._policies.applied, answers)
 
-    async def _decide(self, request: AccessRequest, live: LiveTask, applied: AppliedBundle) -> Ruling:
+    async def _decide(
+        self, request: AccessRequest, live: LiveTask, applied: AppliedBundle, answers: Answers | None = None
+    ) -> Ruling:
         own = own_files(request)
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
@@ -269,7 +268,7 @@ class Authorizer:
         if reasons:
             outcome = _DENY
         elif outcome is _DEFER:
-            found = await self._answers.to(request, answer, rules, applied.bundle.classes)
+            found = await (answers or self._answers).to(request, answer, rules, applied.bundle.classes)
             if found.approval is not None:
                 outcome, rules = weigh(answer, found.waived)
             elif found.refusal is not None:

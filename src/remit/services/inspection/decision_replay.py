@@ -42,7 +42,6 @@ from remit.core.label import Classes, Trust, Unseen
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.plan import PLAN_GRANT
-from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tool, undescribed
 from remit.services.decisions.approval_lookups import NO_ANSWER, StandingAnswer
 from remit.services.decisions.authorizer import Authorizer, seen_by
@@ -68,7 +67,7 @@ WHY: Final[Mapping[str, tuple[str, str]]] = {
     "no-facts": ("a version of remit recorded it that did not keep the facts", "replay a newer decision"),
     "terms-unknown": (
         "the terms of its task are not in this evidence, or not disclosed in it",
-        "export the evidence with values; tasks that an older remit opened, or of forgotten people, have none",
+        "export the evidence with values; tasks of an older remit or of forgotten people have no terms",
     ),
     "agent-unknown": ("the facts of its agent are not in this evidence", "export the evidence with values"),
     "agent-changed": (
@@ -280,9 +279,9 @@ class DecisionReplay:
         offer = decision.offers.get(name)
         if offer is not None and offer.accepted not in decision.surfaces:
             raise CannotReplay("tool-unknown")
-        if offer is None and not decision.whole and name != PLAN_GRANT.tool:
-            if name not in tools or not tools[name].surface:
-                raise CannotReplay("tool-unknown")
+        partly = offer is None and not decision.whole and name != PLAN_GRANT.tool
+        if partly and (name not in tools or not tools[name].surface):
+            raise CannotReplay("tool-unknown")
         upstream, _, last = name.partition("/")
         return tools.get(name) or undescribed(upstream, last, bundle.classes)
 
