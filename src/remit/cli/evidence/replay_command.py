@@ -42,8 +42,8 @@ def replay(
     every
         Replay all decisions.
     under
-        A candidate: a folder as `remit init` makes it, or a folder or file of policies. With policies alone, tools
-        and task types are those of the bundle that decided.
+        A candidate: a folder as `remit init` makes it, or a folder or file of policies; tools and task types
+        are then those of the bundle that decided.
     bundle
         A folder with the bundle that decided; may be given several times. Without it: your configuration's.
     source
