@@ -33,6 +33,9 @@ from tests.worlds.services import PERMIT
 
 Json = Any
 AGREES, DISAGREES, UNKNOWN = ReplayVerdict.AGREES, ReplayVerdict.DISAGREES, ReplayVerdict.CANNOT
+ALL = Wanted()
+FOLDER = Path(__file__).resolve().parents[3] / "docs/reference/evidence"
+LOG_KEY: str = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))["key"]
 #: What controls a terminal, is markup, or is a formula.
 HOSTILE = "\x1b[2J\x1b]8;;https://evil.test\x07<script>alert(1)</script> [x](javascript:x) @all\n# =1+1"
 
@@ -47,9 +50,9 @@ async def export(world: CallWorld, folder: Path, **how: Json) -> tuple[Path, str
 
 async def replayed(found: list[RecordedDecision], bundle: Bundle, folder: Path) -> list[ReplayedDecision]:
     """Replay decisions under a bundle."""
-    place = folder / f"bundle-{len(list(folder.iterdir()))}"
-    async with replay_stage(config_of(None, place), bundle) as stage:
-        return [await stage.replayed(one) for one in found]
+    with TemporaryDirectory(dir=folder) as place:
+        async with replay_stage(config_of(None, Path(place)), bundle) as stage:
+            return [await stage.replayed(one) for one in found]
 
 
 async def story(world: CallWorld) -> None:
@@ -80,7 +83,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return asyncio.run(tell())
 
 
-def read(told: tuple[Path, str], wanted: Wanted = Wanted()) -> ReadDecisions:
+def read(told: tuple[Path, str], wanted: Wanted = ALL) -> ReadDecisions:
     """Read the decisions of an export."""
     return read_decisions(told[0], told[1], wanted)
 
@@ -164,7 +167,7 @@ def _approval(**changed: Json) -> Callable[[RecordedDecision], RecordedDecision]
 async def test_what_the_evidence_does_not_show_is_never_agreement(
     told: tuple[Path, str], tmp_path: Path, change: Any, verdict: ReplayVerdict
 ) -> None:
-    """An approval that was not given, was withdrawn, used, or is of another call; an input that is missing."""
+    """An approval that was not given, was withdrawn, used, or is of another call; a missing input."""
     paid = next(
         one for one in read(told).decisions if one.approval and one.record["facts"]["outcome"] == "permit"
     )
@@ -199,10 +202,8 @@ async def test_evidence_that_does_not_verify_is_not_replayed(told: tuple[Path, s
         forged.write_bytes(b"".join(made))
         with pytest.raises(VerificationFailed):
             read((forged, key))
-    question = Path(__file__).resolve().parents[3] / "docs/reference/evidence"
-    log_key = json.loads((question / "cases.json").read_text(encoding="utf-8"))["key"]
     with pytest.raises(NotVerifiable):
-        read((question / "question.jsonl", log_key))
+        read((FOLDER / "question.jsonl", LOG_KEY))
     with pytest.raises(NotFound):
         read(told, Wanted(event="dec_nothing"))
 
@@ -271,7 +272,7 @@ def test_the_command_replays_under_the_folder_that_decided_and_under_a_candidate
         file.write_bytes(rehearsal.run(lines()))
 
     def run(
-        wanted: Wanted = Wanted(), under: Path | None = None, bundles: tuple[str, ...] = (str(bundle),)
+        wanted: Wanted = ALL, under: Path | None = None, bundles: tuple[str, ...] = (str(bundle),)
     ) -> int:
         return replay_evidence(wanted, under=under, bundles=bundles, place=file, key=key)
 

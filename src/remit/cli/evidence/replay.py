@@ -26,7 +26,7 @@ from remit.config.bundle.history import counters_in
 from remit.core.decisions.decision import Decision, Outcome
 from remit.core.decisions.decision_facts import CannotReplay
 from remit.core.decisions.policy_replay import PolicyReplay, ReplayedCall
-from remit.core.errors import ConfigInvalid, NotFound, NotVerifiable, VerificationFailed
+from remit.core.errors import ConfigInvalid, NotFound, NotVerifiable, RemitError, VerificationFailed
 from remit.core.evidence.replay_inputs import KINDS, EvidenceInputs, RecordedDecision
 from remit.core.evidence.verification import ExportReport
 from remit.core.json_value import Json
@@ -120,7 +120,7 @@ class _Reading:
                 return
             values = {name: one[1] for name, one in (written.get("openings") or {}).items()}
             found = self._inputs.take(index, record, values)
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except (RemitError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             self.broken.append(index)
             return
         if found is not None:

@@ -142,6 +142,7 @@ class EvidenceInputs:
             {**kept, "tenant": record["tenant"], "id": task, "intent": {**kept["intent"], "goal": goal}}, Task
         )
         if made.authority_hash != record["facts"]["authority"]:
+            self._tasks.pop(task, None)
             return
         if before is not None:
             made = msgspec.structs.replace(made, intent=before.intent)
