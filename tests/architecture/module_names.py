@@ -18,7 +18,7 @@ WORDS = {
         admission assertion attestation auth authentication authenticator authorization
         authorizer bearer canonical certificate claim client directory exchange identity
         issued issuer issuing keyring login merkle namespace password people permission presented
-        protected provider refresh registered registration replay revocation right sealing security sign
+        protected provider refresh registered registration revocation right sealing security sign
         signing verification
     """,
     "terms of governance and evidence": """

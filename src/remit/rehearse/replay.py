@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded decisions, decided again by the services of a gateway that touches nothing else.
 
-Each bundle gets services of its own: without an upstream, in a temporary folder, as in a rehearsal. The
+Each bundle gets separate services: without an upstream, in a temporary folder, as in a rehearsal. The
 policies' texts are parsed in a process apart, because a candidate may be anyone's.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recorded decision is decided again from the evidence alone: to the same bytes, or with the reason why not."""
+"""A recorded decision is decided again from the evidence: to the same bytes, or with the reason why not."""
 
 from __future__ import annotations
 
