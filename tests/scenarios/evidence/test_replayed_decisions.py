@@ -23,12 +23,14 @@ from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound, NotVerifiable, VerificationFailed
 from remit.core.evidence.replay_inputs import RecordedDecision
 from remit.core.policy.bundle import Bundle
+from remit.core.tasks.grant import GrantTemplate
 from remit.ports.store.units import Unit
 from remit.rehearse import Rehearsal
 from remit.rehearse.folder import config_of
 from remit.rehearse.replay import replay_stage
 from remit.services.inspection.decision_replay import WHY, ReplayedDecision, ReplayVerdict
-from tests.worlds.calls import ASK, CallWorld, a_bundle, call_world
+from tests.samples.tokens import HELD, task_token
+from tests.worlds.calls import ASK, CallWorld, a_bundle, a_type, call_world
 from tests.worlds.services import PERMIT
 
 Json = Any
@@ -176,6 +178,25 @@ async def test_what_the_evidence_does_not_show_is_never_agreement(
     (after,) = await replayed([change(paid)], a_bundle(), tmp_path)
     assert after.verdict is verdict, after
     assert verdict is DISAGREES or (after.because and after.remedy)
+
+
+async def test_a_narrowed_task_replays_by_what_it_holds_from_then_on(tmp_path: Path) -> None:
+    """A task that lost a grant: before and after are decided under the terms and the bundle of their time."""
+    async with call_world(tmp_path) as world:
+        task, token = await world.open()
+        assert await world.outcome(token, "write", text="a") is Outcome.PERMIT
+        only = a_type(grants=(GrantTemplate("desk/read", other_arguments=True),))
+        narrower = msgspec.structs.replace(a_bundle(digest="sha256:new"), task_types={"work": only})
+        await world.services.policies.apply(narrower, by="root")
+        await world.services.endings.rebundling.look()
+        token = await task_token(world.services, task.id, confirmation=HELD)
+        assert await world.outcome(token, "write", text="a") is Outcome.DENY
+        before, after = read(await export(world, tmp_path)).decisions
+    (first,) = await replayed([before], a_bundle(), tmp_path)
+    (second,) = await replayed([after], narrower, tmp_path)
+    assert (first.verdict, second.verdict) == (AGREES, AGREES)
+    (again,) = await replayed([msgspec.structs.replace(after, task=before.task)], narrower, tmp_path)
+    assert again.verdict is DISAGREES
 
 
 async def test_an_argument_that_was_changed_is_noticed(told: tuple[Path, str], tmp_path: Path) -> None:
