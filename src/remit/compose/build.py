@@ -146,6 +146,7 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         ),
         tokens=_token_settings(config),
         evidence=evidence_settings(config),
+        anomalies=config.anomalies.rules_in_core,
         signals=signal_settings(config, public_url),
         evaluations=EvaluationSettings(
             enforcement_points=enforcement_points(config),
@@ -204,6 +205,7 @@ def _decision_settings(config: Config) -> DecisionSettings:
         windows={name: one.window for name, one in config.environment.windows.items()},
         networks=config.environment.networks,
         notified=frozenset(config.notify),
+        tell_blind=True,
         escalate=[
             EscalationStep(timedelta(seconds=step.after), step.to) for step in config.approvals.escalate
         ],

@@ -370,6 +370,10 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     if services.decisions.escalations.steps:
         upkeep.every("escalate questions", 5.0, services.decisions.escalations.turn)
     upkeep.every("write observations", 1.0, services.findings.sightings.flush)
+    if config.anomalies.watch:
+        upkeep.every(
+            "look for anomalies", 2.0, tended(services.endings.remains, services.findings.anomalies.turn)
+        )
     _keep_discovering(services, config, upkeep)
     upkeep.every(
         "check the owners of agents",

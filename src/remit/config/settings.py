@@ -21,6 +21,7 @@ from remit.config.sections.environment import EnvironmentSection
 from remit.config.sections.evidence import EvidenceSection
 from remit.config.sections.governance import (
     AgentsSection,
+    AnomaliesSection,
     ApprovalsSection,
     CeilingSection,
     CeilingsSection,
@@ -455,6 +456,7 @@ class Config(Section, frozen=True, kw_only=True):
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()
     agents: AgentsSection = AgentsSection()
+    anomalies: AnomaliesSection = AnomaliesSection()
     people: PeopleSection = PeopleSection()
     policies: PoliciesSection = PoliciesSection()
     approvals: ApprovalsSection = ApprovalsSection()

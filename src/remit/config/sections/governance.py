@@ -12,6 +12,7 @@ from msgspec import Meta
 from remit.config.reading.decoding import Problems
 from remit.config.reading.section import Name, Seconds, Section
 from remit.config.reading.yaml_lines import Node
+from remit.core.findings.anomaly_rules import AnomalyRules
 from remit.core.findings.kinds import FindingKind
 
 
@@ -67,6 +68,93 @@ class AgentsSection(Section, frozen=True, kw_only=True):
         ReviewsSection | None,
         Meta(description="When access reviews are due. Default: they can be given, and never are due."),
     ] = None
+
+
+#: The rules for anomalies, by the kind of their findings.
+AnomalyRule = Literal["new-tool", "new-destination", "unusual-volume", "refused-retried", "approval-fatigue"]
+
+
+class AnomaliesSection(Section, frozen=True, kw_only=True):
+    """Anomalies of agents and approvers, found in the evidence. They are findings, and refuse nothing."""
+
+    watch: Annotated[
+        bool,
+        Meta(
+            description="Whether anomalies are looked for. Where they are not, policies read the finding "
+            "`anomalies-unseen` of every agent."
+        ),
+    ] = True
+    rules: Annotated[tuple[AnomalyRule, ...], Meta(description="The rules that are on.")] = (
+        "new-tool",
+        "new-destination",
+        "unusual-volume",
+        "refused-retried",
+        "approval-fatigue",
+    )
+    learning_s: Annotated[
+        Seconds,
+        Meta(ge=0, description="How long after its first permitted call an agent is only learned."),
+    ] = 7 * 86400
+    learning_calls: Annotated[
+        int, Meta(ge=1, description="How many permitted calls it has made by then, at least.")
+    ] = 100
+    own_findings: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="Findings of one kind and severity that an agent gets in a week; further anomalies "
+            "share one that counts them.",
+        ),
+    ] = 5
+    few_destinations: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="An agent that learned more destinations than this sends to changing places: a new "
+            "one is no anomaly.",
+        ),
+    ] = 20
+    whole_addresses: Annotated[
+        bool, Meta(description="Whether each address is a destination, and not its domain or host.")
+    ] = False
+    volume_factor: Annotated[
+        int, Meta(ge=2, description="How many times its usual busiest hour an unusual one has.")
+    ] = 5
+    volume_calls: Annotated[int, Meta(ge=1, description="Calls of an hour that are never unusual.")] = 200
+    refusals: Annotated[
+        int, Meta(ge=2, le=100, description="Refusals of one tool that are an anomaly by themselves.")
+    ] = 10
+    refusals_before_permit: Annotated[
+        int, Meta(ge=1, description="Refusals of one tool that are one if a permitted call follows.")
+    ] = 3
+    refusals_within_s: Annotated[
+        Seconds, Meta(ge=1, le=86400, description="The time within which refusals count together.")
+    ] = 600
+    quick_answers: Annotated[
+        int, Meta(ge=3, le=100, description="Quick approvals in a row that are an anomaly.")
+    ] = 10
+    quick_s: Annotated[
+        Seconds,
+        Meta(ge=0.1, description="The longest look of a quick one: since the question, or the last answer."),
+    ] = 5
+    questions_an_hour: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="Questions within an hour beyond which one approver answers many, or one agent asks "
+            "many.",
+        ),
+    ] = 30
+
+    @property
+    def rules_in_core(self) -> AnomalyRules:
+        """The rules in the form of core."""
+        bounds = {
+            name: getattr(self, name) for name in self.__struct_fields__ if name not in ("watch", "rules")
+        }
+        return AnomalyRules(on=frozenset(FindingKind(one) for one in self.rules), **bounds)
 
 
 class CeilingSection(Section, frozen=True, kw_only=True):

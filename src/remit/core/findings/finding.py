@@ -22,7 +22,9 @@ from remit.core.json_value import Json
 MOST_ACCEPTED_DAYS: Final = 366
 #: Facts that differ between observations of one thing: they are no material change. Of places, only the files
 #: are material.
-_VOLATILE: Final = frozenset({"says", "advice", "age_days", "why", "remediation", "since", "version"})
+_VOLATILE: Final = frozenset(
+    {"says", "advice", "age_days", "why", "remediation", "since", "version", "events"}
+)
 #: Parts of the evidence of scans that another version of a detector words otherwise.
 _OF_DETECTORS: Final = frozenset({"confidence", "rules", "more_places"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from remit.core.findings.anomaly_meanings import ANOMALIES
 from remit.core.findings.kinds import FindingKind, FindingMeaning, Severity
 
 _PLACES = {
@@ -370,6 +371,7 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         Severity.MEDIUM,
         ("NHI5", "NHI1"),
     ),
+    **ANOMALIES,
     **DISCOVERED,
 }
 

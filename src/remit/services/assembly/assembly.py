@@ -19,7 +19,7 @@ from remit.services.decisions.assembly import DecisionServices, decision_service
 from remit.services.discovery.assembly import discovery_services
 from remit.services.endings.assembly import ending_services
 from remit.services.evidence.assembly import evidence_services
-from remit.services.findings.assembly import finding_services
+from remit.services.findings.assembly import FindingServices, finding_services
 from remit.services.flow.assembly import flow_services
 from remit.services.guard.assembly import guard_of
 from remit.services.identity.assembly import identity_services
@@ -28,6 +28,7 @@ from remit.services.mediation.assembly import mediation_services
 from remit.services.oauth.assembly import authorization_server
 from remit.services.people.assembly import people_services
 from remit.services.policy.assembly import policies_of
+from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import replica_services
 from remit.services.separation.second_person import SecondPerson
 from remit.services.separation.sign_in_methods import hands_of
@@ -39,8 +40,8 @@ from remit.services.tools.assembly import tool_services
 def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> Services:
     """Build the services; start nothing and apply no policy bundle yet."""
     at = (adapters, deployment)
-    policies, findings, second = policies_of(*at, _hands(*at)), finding_services(*at), _second_person(*at)
-    tools = tool_services(*at, policies, settings.reached)
+    policies, second = policies_of(*at, _hands(*at)), _second_person(*at)
+    findings, tools = _findings(*at, policies, settings), tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)
     evidence, named = evidence_services(*at, settings.evidence, findings), _resources(*at)
     replicas = replica_services(*at, settings.replicas.replica)
@@ -97,6 +98,12 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
             *(*at, settings.people, policies, tools, findings, evidence, tasks, endings, identity, oauth)
         ),
     )
+
+
+def _findings(
+    adapters: Adapters, deployment: Deployment, policies: Policies, settings: Settings
+) -> FindingServices:
+    return finding_services(adapters, deployment, lambda: policies.applied.bundle.tools, settings.anomalies)
 
 
 def _points(settings: Settings) -> frozenset[str]:

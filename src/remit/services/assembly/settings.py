@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from remit.core.findings.anomaly_rules import AnomalyRules
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.services.authzen.assembly import EvaluationSettings
@@ -51,3 +52,4 @@ class Settings:
     people: PeopleSettings = field(default_factory=PeopleSettings)
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
     discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
+    anomalies: AnomalyRules = field(default_factory=AnomalyRules)

@@ -35,7 +35,8 @@ class DecisionSettings:
 
     `windows` are the time windows that policies may read, `networks` the network zones, `notified` the
     addressees that a rule may notify. `escalate` are the steps of questions without an answer; without
-    `break_glass` no person approves in place of others.
+    `break_glass` no person approves in place of others. `tell_blind`: policies read where no one looks for
+    anomalies.
     """
 
     observed: frozenset[str] = frozenset()
@@ -46,6 +47,7 @@ class DecisionSettings:
     notified: frozenset[str] = frozenset()
     escalate: Sequence[EscalationStep] = ()
     break_glass: GlassRule | None = None
+    tell_blind: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,4 +190,5 @@ def _surroundings(adapters: Adapters, deployment: Deployment, settings: Decision
         tenant=deployment.tenant,
         windows=settings.windows,
         networks=Networks(settings.networks),
+        tell_blind=settings.tell_blind,
     )

@@ -20,12 +20,14 @@ from remit.core.circumstances.networks import Networks
 from remit.core.circumstances.time_window import TimeWindow
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.findings.finding import Finding, FindingState
+from remit.core.findings.kinds import FindingKind
 from remit.core.findings.meanings import OBSERVED
 from remit.core.signals.risk import RISK, ReportedRisk
 from remit.ports.runtime import Clock
 from remit.ports.store.findings import FindingStore
 from remit.ports.store.tasks import TaskStore
 from remit.services.decisions.freezes import FREEZE
+from remit.services.findings.anomaly_watch import POSITION, is_blind
 from remit.services.tasks.live_tasks import LiveTask
 
 #: Seconds for which what was read from the store counts.
@@ -39,13 +41,17 @@ class _Rooms(FindingStore, TaskStore, Protocol):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What the store held at one moment: freezes, risks by scope, and kinds of findings by agent."""
+    """What the store held at one moment: freezes, risks by scope, and kinds of findings by agent.
+
+    `of_all` are kinds that count for every agent.
+    """
 
     read_s: float
     changes: int
     freezes: tuple[ChangeFreeze, ...] = ()
     risks: dict[str, list[RiskLevel]] = {}
     findings: dict[str, tuple[str, ...]] = {}
+    of_all: tuple[str, ...] = ()
 
 
 class Surroundings:
@@ -59,13 +65,18 @@ class Surroundings:
         tenant: str,
         windows: Mapping[str, TimeWindow] | None = None,
         networks: Networks | None = None,
+        tell_blind: bool = False,
     ) -> None:
-        """Take the store, and the time windows and networks of the configuration."""
+        """Take the store, and the time windows and networks of the configuration.
+
+        `tell_blind`: where no one looks for anomalies, policies read that of every agent.
+        """
         self._store = store
         self._clock = clock
         self._tenant = tenant
         self._windows = dict(windows or {})
         self._networks = networks or Networks()
+        self._tell_blind = tell_blind
         self._known: _Known | None = None
         self._changes = 0
         self._open: tuple[int, tuple[str, ...]] = (-1, ())
@@ -93,7 +104,7 @@ class Surroundings:
             risk=worst_risk(level for scope in scopes for level in risks.get(scope, ()))
             if risks
             else worst_risk(()),
-            findings=known.findings.get(request.agent.name, ()),
+            findings=(*known.of_all, *known.findings.get(request.agent.name, ())),
             budget=await self._budget(live),
         )
         return msgspec.structs.replace(request, circumstances=found)
@@ -119,12 +130,16 @@ class Surroundings:
         findings = await self._store.findings(
             self._tenant, state=FindingState.OPEN, kinds=OBSERVED, limit=MAX_FINDINGS
         )
+        blind = self._tell_blind and is_blind(
+            await self._store.value(self._tenant, POSITION), self._clock.now()
+        )
         return _Known(
             read_s,
             changes,
             tuple(msgspec.convert(one, ChangeFreeze) for one in freezes),
             _by_scope(msgspec.convert(one, ReportedRisk) for one in risks),
             _by_agent(findings),
+            (FindingKind.ANOMALIES_UNSEEN.value,) if blind else (),
         )
 
 

@@ -104,7 +104,16 @@ class Findings:
             await self.written(sighting)
             return sighting.finding
 
-    async def sighting(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Sighting:
+    async def sighting(
+        self,
+        kind: FindingKind,
+        about: str,
+        which: str,
+        facts: dict[str, Json],
+        *,
+        stated: Severity | None = None,
+        owner: str = "",
+    ) -> Sighting:
         """Return a sighting for a caller that commits it with other changes, and then calls `written`."""
         now = self._clock.now()
         name = finding_id(kind, about, which)
@@ -121,6 +130,8 @@ class Findings:
             )
         else:
             found = seen_again(known, facts, now)
+        if stated is not None:
+            found = msgspec.structs.replace(found, stated=stated, owner=owner)
         return self.changed(known, found)
 
     def changed(self, known: Finding | None, found: Finding) -> Sighting:
