@@ -45,6 +45,19 @@ async def test_a_finding_says_what_it_means_and_what_to_do(world: ConsoleWorld) 
     assert "An administrator resolves it" in page.text
 
 
+async def test_an_anomaly_shows_its_sentence_and_the_events_it_rests_on(world: ConsoleWorld) -> None:
+    """In the list and on its page; names in it are text."""
+    says = f"called `{HOSTILE}` for the first time in 9 days and 180 calls"
+    facts = {"says": says, "events": [3, 7], "tools": [HOSTILE]}
+    found = await world.services.findings.findings.see(FindingKind.NEW_TOOL, "agent:clerk", "x", facts)
+    vera = await world.browser("vera")
+    for address in ("/console/findings", f"/console/findings/{found.id}"):
+        page = await vera.get(address)
+        assert "for the first time in 9 days and 180 calls" in page.text
+        assert "<script>alert" not in page.text
+    assert 'href="/console/evidence/7"' in page.text
+
+
 async def test_an_administrator_resolves_a_finding_with_an_explanation(world: ConsoleWorld) -> None:
     """It is evidence, and moves to the resolved ones; without words nothing is resolved."""
     found = await seen(world)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 
 from remit.core.decisions.decision import Outcome
 from remit.core.evidence.event import EventKind
+from remit.core.findings.anomaly_rules import AnomalyRules
 from remit.core.findings.finding import Finding, FindingState
 from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.label import Audience
@@ -23,6 +25,7 @@ from remit.core.tools.tool import Argument, ArgumentRole, Effect
 from remit.ports.store.log import EventSearch
 from remit.services.decisions.circumstances import MAX_AGE_S
 from remit.services.findings.anomaly_watch import MAX_BEHIND
+from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.calls import (
     ASK,
     OPEN_GRANTS,
@@ -33,6 +36,7 @@ from tests.worlds.calls import (
     a_type,
     call_world,
 )
+from tests.worlds.desk_replicas import desk_replicas
 from tests.worlds.services import PERMIT
 
 Json = Any
@@ -307,6 +311,35 @@ async def test_habits_and_half_seen_refusals_outlive_a_restart(tmp_path: Path) -
         await world.call(token, "send", to="x@evil.example")
         (found,) = await watched(world)
         assert "for the first time in 9 days and 180 calls" in str(found.facts["says"])
+
+
+async def test_two_replicas_count_each_event_once(tmp_path: Path, postgres: str) -> None:
+    """Whichever watches, also both at once; what one has begun to see the other goes on with."""
+    async with desk_replicas(tmp_path, postgres, ScriptedBroker(), ScriptedBroker()) as (one, other):
+        for each in (one, other):
+            await each.services.policies.apply(desk(PERMIT + STRICT), by="remit")
+            each.services.findings.anomalies.rules = AnomalyRules(learning_s=0, learning_calls=10)
+        await watched(one)
+        _, token = await one.open()
+        for number in range(12):
+            assert await one.outcome(token, "read", text=str(number)) is Outcome.PERMIT
+        for _ in range(2):
+            await one.call(token, "write", text="no")
+        await one.facts(EventKind.TOOL_CALLED)
+        turns = (each.services.findings.anomalies.turn() for each in (one, other, one, other))
+        await asyncio.gather(*turns)
+        assert await watched(other) == []
+        await one.call(token, "write", text="no")
+        assert await watched(other) == []
+        await one.call(token, "write", text="yes")
+        await one.facts(EventKind.TOOL_CALLED)
+        await asyncio.gather(*(each.services.findings.anomalies.turn() for each in (other, one)))
+        found = {finding.kind: finding for finding in await watched(one)}
+        assert found.keys() == {FindingKind.REFUSED_RETRIED, FindingKind.NEW_TOOL}
+        says = str(found[FindingKind.REFUSED_RETRIED].facts["says"])
+        assert says.startswith("was permitted `desk/write` after 3 refusals within ")
+        assert str(found[FindingKind.NEW_TOOL].facts["says"]).endswith(" and 12 calls")
+        assert {finding.count for finding in found.values()} == {1}
 
 
 async def test_what_was_before_the_watch_is_learned_and_not_told(tmp_path: Path) -> None:

@@ -174,7 +174,8 @@ async def show(visit: ConsoleRequest) -> Response:
     found = await _finding(visit)
     meaning = FINDING_MEANINGS[found.kind]
     discovered = found.kind in DISCOVERED
-    apart = ("says", "places", "steps", "reach", "evidence", "advice") if discovered else ()
+    shown = ("places", "steps", "reach", "evidence", "advice") if discovered else ()
+    apart = ("says", "events", *shown)
     known = [
         (says, found.facts[name])
         for name, says in meaning.facts.items()
@@ -187,7 +188,8 @@ async def show(visit: ConsoleRequest) -> Response:
         finding=found,
         meaning=meaning,
         facts=[*_evidence(found), *known, *more][:40],
-        says=_one(found.facts.get("says")).rstrip(".") if discovered else "",
+        says=_one(found.facts.get("says")).rstrip("."),
+        events=_events(found),
         advice=_one(found.facts.get("advice")).rstrip(".") if discovered else "",
         places=_places(found) if discovered else [],
         steps=_lines(found.facts.get("steps")) if discovered else [],
@@ -213,6 +215,12 @@ def _evidence(found: Finding) -> list[tuple[str, Json]]:
 
 def _one(value: Json) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _events(found: Finding) -> list[int]:
+    """Return the indexes of the events that an anomaly rests on."""
+    events = found.facts.get("events")
+    return [one for one in events if isinstance(one, int)] if isinstance(events, list) else []
 
 
 def _lines(value: Json) -> list[str]:
