@@ -374,6 +374,11 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         upkeep.every(
             "look for anomalies", 2.0, tended(services.endings.remains, services.findings.anomalies.turn)
         )
+    upkeep.every(
+        "compare the places of keys and tokens",
+        15.0,
+        tended(services.endings.remains, services.findings.sightings.compare),
+    )
     _keep_discovering(services, config, upkeep)
     upkeep.every(
         "check the owners of agents",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,11 @@ SEND = a_tool(
     audience=Audience("external"),
     arguments={"to": Argument(ArgumentRole.DESTINATION), "text": Argument(ArgumentRole.CONTENT)},
 )
-STRICT = '@id("no-secrets")\nforbid (principal, action == Action::"desk/write", resource)\n' + (
-    'when { context.args has "text" && context.args.text == "no" };\n'
-)
+STRICT = """
+@id("no-secrets")
+forbid (principal, action == Action::"desk/write", resource)
+when { context.args has "text" && context.args.text == "no" };
+"""
 
 
 def desk(policy: str = PERMIT + ASK) -> Bundle:
@@ -116,9 +118,11 @@ async def known(world: CallWorld, days: int = 9) -> str:
     return token
 
 
-async def test_a_month_of_ordinary_work_has_few_findings(world: CallWorld) -> None:
-    """Two agents, busy days, mistakes that are corrected, questions that are looked at: none. A new customer and
-    a first payment: one each.
+async def test_a_month_of_ordinary_work_has_few_findings(
+    world: CallWorld, record_property: Callable[[str, object], None]
+) -> None:
+    """Two agents, busy days, mistakes that are corrected, questions that are looked at: none of these. A new
+    customer and a first payment: one each.
     """
     await world.services.policies.apply(desk(PERMIT + ASK + STRICT), by="remit")
     for day in range(30):
@@ -138,7 +142,7 @@ async def test_a_month_of_ordinary_work_has_few_findings(world: CallWorld) -> No
         await watched(world)
     found = await world.services.findings.findings.about()
     decided = await decisions(world)
-    print(f"{len(found)} findings in 30 days of two agents, {decided} decisions")
+    record_property("findings in 30 days", f"{len(found)} of {decided} decisions")
     assert decided > 1200
     assert {one.kind for one in found} == {FindingKind.NEW_DESTINATION, FindingKind.NEW_TOOL}
     assert len(found) == 2
@@ -340,6 +344,56 @@ async def test_two_replicas_count_each_event_once(tmp_path: Path, postgres: str)
         assert says.startswith("was permitted `desk/write` after 3 refusals within ")
         assert str(found[FindingKind.NEW_TOOL].facts["says"]).endswith(" and 12 calls")
         assert {finding.count for finding in found.values()} == {1}
+
+
+async def test_a_token_at_two_replicas_from_two_places_is_found(tmp_path: Path, postgres: str) -> None:
+    """Each has seen one place; a token that moved once is not found, nor one that an unknown sender shows."""
+    async with desk_replicas(tmp_path, postgres, ScriptedBroker(), ScriptedBroker()) as (one, other):
+        seen = (one.services.findings.sightings, other.services.findings.sightings)
+
+        async def shown(replica: int, token: str, place: str, after_s: float = 20.0) -> None:
+            claims = msgspec.structs.replace(made, token_id=token)
+            for each in (one, other):
+                each.clock.advance(after_s)
+            seen[replica].shown(claims, place)
+            await seen[replica].flush()
+
+        _, token = await one.open()
+        made = one.services.identity.authenticator.unproven(token, one.clock.now())
+        await shown(0, "moved", "10.0.0.1")
+        await shown(1, "moved", "10.0.0.2")
+        await shown(1, "moved", "10.0.0.2")
+        await shown(0, "copied", "10.0.0.1")
+        await shown(1, "copied", "10.0.0.9")
+        await shown(1, "proxied", "")
+        await shown(0, "copied", "10.0.0.1")
+        await shown(1, "copied", "10.0.0.9")
+        await seen[1].compare()
+        (found,) = await one.services.findings.findings.about(state=FindingState.OPEN)
+        assert (found.kind, found.about) == (FindingKind.SHARED_TOKEN, "agent:clerk")
+        assert found.facts["token"] == "copied"
+        says = "its token was used at address 10.0.0.1 and at address 10.0.0.9 for 40 seconds at once"
+        assert found.facts["says"] == says
+
+
+async def test_a_token_seen_before_and_after_a_restart_is_found(tmp_path: Path) -> None:
+    """What the process before has told counts, for as long as a token lives."""
+    async with call_world(tmp_path, seed="one") as world:
+        _, token = await world.open()
+        claims, clock = world.services.identity.authenticator.unproven(token, world.clock.now()), world.clock
+        world.services.findings.sightings.shown(claims, "10.0.0.1")
+        await world.services.findings.sightings.flush()
+    clock.advance(30)
+    async with call_world(tmp_path, seed="two", settle=False, clock=clock) as world:
+        await world.reopen()
+        sightings = world.services.findings.sightings
+        for place in ("10.0.0.9", "10.0.0.1"):
+            sightings.shown(claims, place)
+            clock.advance(30)
+        await sightings.flush()
+        await sightings.compare()
+        (found,) = await world.services.findings.findings.about(state=FindingState.OPEN)
+        assert found.kind is FindingKind.SHARED_TOKEN
 
 
 async def test_what_was_before_the_watch_is_learned_and_not_told(tmp_path: Path) -> None:

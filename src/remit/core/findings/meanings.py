@@ -9,6 +9,7 @@ from remit.core.findings.anomaly_meanings import ANOMALIES
 from remit.core.findings.kinds import FindingKind, FindingMeaning, Severity
 
 _PLACES = {
+    "says": "the use in one sentence",
     "first": "where it was seen: instance or address",
     "second": "where it was seen in between",
     "by": "what distinguishes the two: `instance`, `address`, `manifest`, `executable` or `client`",

@@ -9,12 +9,23 @@ alternate, or from one place only, is not reported.
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+
+import msgspec
 
 #: Things followed at once; the least recently seen is dropped.
 MAX_FOLLOWED = 20_000
 #: Places remembered for each thing.
 MAX_PLACES = 4
+#: Uses that one process remembers for the others and for after its restart, and those of one agent.
+MAX_USES = 1_000
+MAX_USES_EACH = 32
+#: Seconds by which uses in two places overlap at least: the clocks of replicas differ a little.
+OVERLAP_S = 10.0
+#: The network of `::1`, as remit sees senders.
+_LOOPBACK_V6 = "::/64"
 
 
 class IdentityTrail:
@@ -53,6 +64,85 @@ class IdentityTrail:
         return other
 
 
+class Use(msgspec.Struct):
+    """The use of a key or token (`what`, of a `kind`) at one place: first and last time, in seconds since
+    1970.
+    """
+
+    kind: str
+    what: str
+    about: str
+    place: str
+    first: float
+    last: float
+
+
+class Uses:
+    """The last uses that one process has seen, in bounded memory, for the store."""
+
+    def __init__(self) -> None:
+        """Begin without uses."""
+        self._known: OrderedDict[tuple[str, str, str], Use] = OrderedDict()
+        self._of: Counter[str] = Counter()
+        self.changed = False
+
+    def note(self, kind: str, what: str, about: str, place: str, now_s: float) -> None:
+        """Note a use; from memory alone. An agent with too many displaces its own."""
+        self.changed = True
+        known = self._known.get((kind, what, place))
+        if known is not None:
+            known.last = max(known.last, now_s)
+            self._known.move_to_end((kind, what, place))
+            return
+        self._known[kind, what, place] = Use(kind, what, about, place, now_s, now_s)
+        self._of[about] += 1
+        if self._of[about] > MAX_USES_EACH:
+            self._drop(next(key for key, one in self._known.items() if one.about == about))
+        if len(self._known) > MAX_USES:
+            self._drop(next(iter(self._known)))
+
+    def recent(self, since_s: float) -> list[Use]:
+        """Return the uses since a time; forget the others, and that anything has changed."""
+        self.changed = False
+        for key in [key for key, one in self._known.items() if one.last < since_s]:
+            self._drop(key)
+        return list(self._known.values())
+
+    def _drop(self, key: tuple[str, str, str]) -> None:
+        gone = self._known.pop(key)
+        self._of[gone.about] -= 1
+        if not self._of[gone.about]:
+            del self._of[gone.about]
+
+
+def overlapping(uses: Iterable[Use], since_s: float) -> Iterator[tuple[Use, Use]]:
+    """Yield pairs of uses of one thing in two places at once, one for each thing.
+
+    Uses at one place are one use, whoever saw them. One use after the other is a move.
+    """
+    by_thing: dict[tuple[str, str], dict[str, Use]] = {}
+    for one in uses:
+        if one.last < since_s:
+            continue
+        places = by_thing.setdefault((one.kind, one.what), {})
+        before = places.get(one.place)
+        places[one.place] = (
+            one
+            if before is None
+            else msgspec.structs.replace(
+                before, first=min(before.first, one.first), last=max(before.last, one.last)
+            )
+        )
+    for places in by_thing.values():
+        pairs = combinations(sorted(places.values(), key=lambda one: (one.first, one.place)), 2)
+        if found := next(((a, b) for a, b in pairs if _overlap(a, b)), None):
+            yield found
+
+
+def _overlap(one: Use, other: Use) -> bool:
+    return one.first + OVERLAP_S <= other.last and other.first + OVERLAP_S <= one.last
+
+
 def place_of(instance: str, address: str) -> str:
     """Return the name of a place: the instance if known, else the address."""
     if instance:
@@ -62,6 +152,8 @@ def place_of(instance: str, address: str) -> str:
 
 def _plain(address: str) -> str:
     """Return an address in one form; all names of this machine become one place."""
+    if address == _LOOPBACK_V6:
+        return "loopback"
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -318,8 +318,7 @@ class McpEndpoint:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         visit.origin = sender_of(scope)
-        if client := scope.get("client"):
-            self._sightings.shown(found.claims, client[0])
+        self._sightings.shown(found.claims, visit.origin)
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 

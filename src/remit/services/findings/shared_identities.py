@@ -10,15 +10,19 @@ overlap in time. Replicas that share a SPIFFE ID are not reported: each has its 
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Final
 
+import msgspec
+
+from remit.core.findings.anomaly_rules import span
 from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Agent, LastProof
-from remit.core.identity.shared_identity import IdentityTrail, place_of
+from remit.core.identity.shared_identity import IdentityTrail, Use, Uses, overlapping, place_of
 from remit.core.identity.workload import Attested
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.runtime import Clock
-from remit.ports.store.changes import PutLastProof
+from remit.ports.store.changes import Change, PutLastProof, PutValue
 from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
@@ -29,13 +33,24 @@ WINDOW_S = 900.0
 #: Seconds before an agent's proof is written again.
 PROOF_AGAIN_S = 60.0
 MAX_AGENTS = 10_000
+#: Seconds before the uses of keys and tokens are written again, and their key, which ends in the writer.
+USES_AGAIN_S = 15.0
+USES: Final = "uses:"
+_NOUNS: Final = {FindingKind.SHARED_KEY: "key", FindingKind.SHARED_TOKEN: "token"}
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What one process told of the uses that it saw."""
+
+    writer: str
+    uses: list[Use]
 
 
 class SharedIdentities:
     """Follows keys, tokens and identities from place to place. For one event loop, with bounded memory."""
 
     def __init__(self, *, store: PrincipalStore, clock: Clock, findings: Findings, tenant: str) -> None:
-        """Begin without sightings: those from before a restart are not remembered."""
+        """Begin without sightings: of those from before a restart, the store has the uses of keys and tokens."""
         self._store = store
         self._clock = clock
         self._findings = findings
@@ -45,6 +60,8 @@ class SharedIdentities:
         self._programs = IdentityTrail(WINDOW_S)
         self._proofs: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._unwritten: dict[str, LastProof] = {}
+        self._uses = Uses()
+        self._uses_due_s = 0.0
 
     def proved(
         self, agent: Agent, attested: Attested, *, instance: str = "", address: str = "", manifest: str = ""
@@ -94,19 +111,11 @@ class SharedIdentities:
 
     def shown(self, claims: AccessClaims, address: str) -> None:
         """Note that an access token was presented at an endpoint; from memory alone, for the path of each
-        call.
+        call. No address: a proxy names none, and all its senders would be one.
         """
-        other = self._tokens.see(claims.token_id, address, self._clock.boot_s())
-        if other and place_of("", other) != place_of("", address):
-            facts = {
-                "token": claims.token_id,
-                "first": place_of("", address),
-                "second": place_of("", other),
-                "by": "address",
-            }
-            self._findings.notice(
-                FindingKind.SHARED_TOKEN, f"agent:{claims.client_id}", claims.token_id, facts
-            )
+        if address:
+            about, place = f"agent:{claims.client_id}", place_of("", address)
+            self._cross(self._tokens, FindingKind.SHARED_TOKEN, about, "token", claims.token_id, place)
 
     def program(self, claims: AccessClaims, client_info: Json) -> None:
         """Note the program that an MCP client reports (`clientInfo`).
@@ -148,9 +157,20 @@ class SharedIdentities:
     ) -> None:
         if not place:
             return
+        if kind in _NOUNS:
+            self._uses.note(kind.value, name, about, place, self._clock.now().timestamp())
         other = trail.see(followed or name, place, self._clock.boot_s())
         if other:
-            facts = {noun: name, "first": place, "second": other, "by": place.partition(" ")[0]}
+            facts: dict[str, Json] = {
+                noun: name,
+                "first": place,
+                "second": other,
+                "by": place.partition(" ")[0],
+            }
+            if kind in _NOUNS:
+                facts["says"] = (
+                    f"its {noun} was used at {place}, at {other} and there again within 15 minutes"
+                )
             self._findings.notice(kind, about, name, facts)
 
     def _remember(self, agent: Agent, attested: Attested, place: str) -> None:
@@ -188,6 +208,38 @@ class SharedIdentities:
             await self._store.commit(Unit((PutLastProof(proof),)))
             if self._unwritten.get(name) is proof:
                 del self._unwritten[name]
+        if self._uses.changed and self._clock.boot_s() >= self._uses_due_s:
+            self._uses_due_s = self._clock.boot_s() + USES_AGAIN_S
+            uses = self._uses.recent(self._clock.now().timestamp() - WINDOW_S)
+            await self._store.commit(
+                Unit((PutValue(self._tenant, USES + self._store.writer, self._told(uses)),))
+            )
+        await self._findings.flush()
+
+    def _told(self, uses: list[Use]) -> Json:
+        return {"writer": self._store.writer, "uses": msgspec.to_builtins(uses)}
+
+    async def compare(self) -> None:
+        """Find keys and tokens in use at two places, of which no single process has seen both.
+
+        For a background loop of one replica. What processes that are gone have told is dropped in time.
+        """
+        since_s = self._clock.now().timestamp() - WINDOW_S
+        told = msgspec.convert(await self._store.values(self._tenant, USES), list[_Told])
+        for one, other in overlapping((use for each in told for use in each.uses), since_s):
+            kind, noun = FindingKind(one.kind), _NOUNS[FindingKind(one.kind)]
+            overlap_s = min(one.last, other.last) - max(one.first, other.first)
+            says = f"its {noun} was used at {one.place} and at {other.place} for {span(overlap_s)} at once"
+            by = other.place.partition(" ")[0]
+            facts: dict[str, Json] = {noun: one.what, "first": other.place, "second": one.place, "by": by}
+            self._findings.notice(kind, one.about, one.what, {**facts, "says": says})
+        old: list[Change] = [
+            PutValue(self._tenant, USES + each.writer, None)
+            for each in told
+            if all(use.last < since_s for use in each.uses)
+        ]
+        if old:
+            await self._store.commit(Unit(tuple(old)))
         await self._findings.flush()
 
 

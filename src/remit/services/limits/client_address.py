@@ -3,9 +3,9 @@
 
 A caller with many addresses is one place, and a server in front of remit is no place.
 
-INVARIANT: the content of a header counts only where a trusted proxy has written it, and only for bounds and
-for the network zone that policies read. The caller's identity, and what is reported about the caller, depend
-on the connection and on what was proven.
+INVARIANT: the content of a header counts only where a trusted proxy has written it, and only for bounds, for
+the network zone that policies read, and for findings about tokens that two places use. The caller's identity
+depends on what was proven.
 """
 
 from __future__ import annotations
