@@ -136,13 +136,13 @@ class AnomaliesSection(Section, frozen=True, kw_only=True):
     ] = 10
     quick_s: Annotated[
         Seconds,
-        Meta(ge=0.1, description="The longest look of a quick one: since the question, or the last answer."),
+        Meta(ge=1, description="The longest look of a quick one: since the question, or the last answer."),
     ] = 5
     questions_an_hour: Annotated[
         int,
         Meta(
             ge=1,
-            le=1000,
+            le=200,
             description="Questions within an hour beyond which one approver answers many, or one agent asks "
             "many.",
         ),

@@ -6,17 +6,19 @@ The time for a look is at most the time since the question was asked, and since 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 import msgspec
 
-from remit.core.findings.anomaly_rules import HOUR_S, MOST_NAMED, Anomaly, AnomalyRules, counted, span
+from remit.core.findings.anomaly_rules import DAY_S, HOUR_S, MOST_NAMED, Anomaly, AnomalyRules, counted, span
 from remit.core.findings.kinds import FindingKind, Severity
 
 #: Open questions, people and agents that are followed; the longest unused are dropped.
 MOST_OPEN: Final = 2048
 MOST_FOLLOWED: Final = 500
+
+Value = TypeVar("Value")
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -43,10 +45,11 @@ def after_question(
 ) -> list[Anomaly]:
     """Take a question in; return what is odd about how often its agent asks."""
     known.asked[approval] = at
-    _bound(known.asked, MOST_OPEN)
+    _bound(known.asked, MOST_OPEN, lambda asked: at - asked >= DAY_S)
     earlier = [one for one in known.by_agent.pop(agent, ()) if at - one[0] < HOUR_S]
     known.by_agent[agent] = recent = [*earlier, (at, index)][-(rules.questions_an_hour + 1) :]
-    _bound(known.by_agent, MOST_FOLLOWED)
+    # Those who asked last are at the end: what is older than an hour counts no more.
+    _bound(known.by_agent, MOST_FOLLOWED, lambda asked: at - asked[-1][0] >= HOUR_S)
     if len(recent) <= rules.questions_an_hour or FindingKind.APPROVAL_FATIGUE not in rules.on:
         return []
     says = f"asked people {counted(len(recent), 'question')} within {span(at - recent[0][0])}"
@@ -63,7 +66,7 @@ def after_answer(
     answer = Given(at, index, max(0.0, min(looks)) if looks else HOUR_S, yes)
     most = max(rules.questions_an_hour + 1, rules.quick_answers)
     known.given[person] = recent = [*earlier, answer][-most:]
-    _bound(known.given, MOST_FOLLOWED)
+    _bound(known.given, MOST_FOLLOWED, lambda answers: at - answers[-1].at >= HOUR_S)
     return list(_odd(person, recent, rules)) if FindingKind.APPROVAL_FATIGUE in rules.on else []
 
 
@@ -97,6 +100,7 @@ def _fatigue(about: str, which: str, says: str, events: list[int]) -> Anomaly:
     )
 
 
-def _bound(known: dict[str, Any], most: int) -> None:
-    while len(known) > most:
+def _bound(known: dict[str, Value], most: int, old: Callable[[Value], bool]) -> None:
+    """Drop the first ones while they are old, or too many."""
+    while known and (len(known) > most or old(next(iter(known.values())))):
         known.pop(next(iter(known)))

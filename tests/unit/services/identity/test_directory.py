@@ -299,7 +299,8 @@ async def test_a_token_shown_from_two_addresses_is_found(world: CallWorld) -> No
         "first": "address loopback",
         "second": "address 10.0.0.2",
         "by": "address",
-        "says": "its token was used at address loopback, at address 10.0.0.2 and there again within 15 minutes",
+        "says": "its token was used at address loopback, at address 10.0.0.2 and there again "
+        "within 15 minutes",
     }
     assert task.agent in one.about
 
