@@ -7,23 +7,23 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.findings.anomalies_of_answers import Questions, after_answer, after_question
+from remit.core.findings.anomalies_of_approvals import Questions, after_answer, after_question
 from remit.core.findings.anomalies_of_calls import (
     MOST_PLACES,
     MOST_REFUSED,
     MOST_TOOLS,
     Habits,
-    ObservedCall,
+    WatchedCall,
     anomalies_of,
 )
 from remit.core.findings.anomaly_rules import MOST_NAMED, AnomalyRules
 from remit.core.findings.kinds import FindingKind, Severity
-from remit.core.identity.shared_identity import MAX_USES_EACH, Use, Uses, overlapping
+from remit.core.identity.shared_identity import MAX_USES_EACH, PlaceOfUse, PlacesOfUse, overlapping
 
 RULES = AnomalyRules(learning_s=10, learning_calls=5, volume_calls=20)
 calls = st.lists(
     st.builds(
-        ObservedCall,
+        WatchedCall,
         index=st.integers(0, 10**6),
         at=st.floats(0, 10**5),
         agent=st.just("clerk"),
@@ -45,7 +45,7 @@ def kept(habits: Habits) -> Habits:
 
 
 @given(calls)
-def test_anomalies_do_not_depend_on_when_habits_are_stored(made: list[ObservedCall]) -> None:
+def test_anomalies_do_not_depend_on_when_habits_are_stored(made: list[WatchedCall]) -> None:
     """Stored after each call, or after all: the same anomalies."""
     once, often = Habits(since=0, last=0), Habits(since=0, last=0)
     for call in made:
@@ -56,7 +56,7 @@ def test_anomalies_do_not_depend_on_when_habits_are_stored(made: list[ObservedCa
 
 
 @given(calls)
-def test_no_agent_gets_more_findings_than_its_share(made: list[ObservedCall]) -> None:
+def test_no_agent_gets_more_findings_than_its_share(made: list[WatchedCall]) -> None:
     """For each kind and severity `own_findings` in a week, and one for all others."""
     habits = Habits(since=0, last=0)
     found: dict[tuple[FindingKind, Severity], set[str]] = {}
@@ -70,7 +70,7 @@ def test_no_agent_gets_more_findings_than_its_share(made: list[ObservedCall]) ->
 
 
 @given(calls)
-def test_a_refused_call_teaches_nothing(made: list[ObservedCall]) -> None:
+def test_a_refused_call_teaches_nothing(made: list[WatchedCall]) -> None:
     """Neither tools nor places nor volume."""
     habits = Habits(since=0, last=0)
     for call in made:
@@ -82,7 +82,7 @@ def test_habits_are_bounded_and_what_is_dropped_is_new_again() -> None:
     """A flood of tools, places and refusals does not grow the habits, and unknown means found."""
     habits = Habits(since=0, last=0)
     for number in range(3000):
-        call = ObservedCall(
+        call = WatchedCall(
             index=number,
             at=float(number),
             agent="clerk",
@@ -95,7 +95,7 @@ def test_habits_are_bounded_and_what_is_dropped_is_new_again() -> None:
     assert len(habits.places) == MOST_PLACES
     assert len(habits.refused) <= MOST_REFUSED
     assert len(msgspec.json.encode(msgspec.to_builtins(habits, str_keys=True))) < 100_000
-    again = ObservedCall(index=1, at=9e6, agent="clerk", tool="desk/0", permitted=True)
+    again = WatchedCall(index=1, at=9e6, agent="clerk", tool="desk/0", permitted=True)
     assert [one.kind for one in anomalies_of(habits, again, RULES)] == [FindingKind.NEW_TOOL]
 
 
@@ -104,7 +104,8 @@ def test_an_approver_with_a_slow_or_refusing_answer_in_ten_is_not_quick(
     answers: list[tuple[int, bool, float]],
 ) -> None:
     """Whatever the order of the answers."""
-    known, now, last = Questions(), 0.0, []
+    known, now = Questions(), 0.0
+    last: list[bool] = []
     for number, (asked, yes, pause) in enumerate(answers):
         after_question(known, str(asked), "clerk", now, number, RULES)
         now += pause
@@ -121,7 +122,7 @@ def test_one_place_after_the_other_is_a_move(seen: list[tuple[str, float]]) -> N
     ordered = sorted(seen, key=lambda one: one[0])
     times = sorted(at for _, at in seen)
     uses = [
-        Use("shared-token", "t", "agent:clerk", place, at, at)
+        PlaceOfUse("shared-token", "t", "agent:clerk", place, at, at)
         for (place, _), at in zip(ordered, times, strict=True)
     ]
     assert list(overlapping(uses, 0.0)) == []
@@ -129,7 +130,7 @@ def test_one_place_after_the_other_is_a_move(seen: list[tuple[str, float]]) -> N
 
 def test_an_agent_with_many_tokens_displaces_only_its_own() -> None:
     """A flood by one agent hides no token of another."""
-    uses = Uses()
+    uses = PlacesOfUse()
     uses.note("shared-token", "other's", "agent:other", "address 10.0.0.1", 0.0)
     for number in range(5000):
         uses.note("shared-token", str(number), "agent:clerk", "address 10.0.0.2", 1.0)

@@ -370,15 +370,6 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     if services.decisions.escalations.steps:
         upkeep.every("escalate questions", 5.0, services.decisions.escalations.turn)
     upkeep.every("write observations", 1.0, services.findings.sightings.flush)
-    if config.anomalies.watch:
-        upkeep.every(
-            "look for anomalies", 2.0, tended(services.endings.remains, services.findings.anomalies.turn)
-        )
-    upkeep.every(
-        "compare the places of keys and tokens",
-        15.0,
-        tended(services.endings.remains, services.findings.sightings.compare),
-    )
     _keep_discovering(services, config, upkeep)
     upkeep.every(
         "check the owners of agents",
@@ -402,11 +393,18 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
 
 
 def _keep_discovering(services: Services, config: Config, upkeep: Upkeep) -> None:
-    """Start what opens accepted findings again, counts the programme, and scans by configuration."""
+    """Start what opens accepted findings again, counts, looks for anomalies, and the configured scans."""
     remains, scheduled = services.endings.remains, services.discovery.scheduled
     programme = services.inspection.programme
     upkeep.every("count the programme", 2.0, programme.turn)
     upkeep.every("tell of initiatives that cross", 2.0, tended(remains, programme.tell))
+    if config.anomalies.watch:
+        upkeep.every("look for anomalies", 2.0, tended(remains, services.findings.anomalies.turn))
+    upkeep.every(
+        "compare the places of keys and tokens",
+        15.0,
+        tended(remains, services.findings.sightings.compare),
+    )
     upkeep.every("open accepted findings again", 30.0, tended(remains, services.findings.findings.reopen_due))
     if config.discovery.live:
         upkeep.every(

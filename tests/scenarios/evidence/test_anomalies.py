@@ -102,7 +102,8 @@ async def a_day(world: CallWorld, agent: str = "clerk", *, calls: int = 20, seed
         _, token = await world.open(agent=agent)
         for _ in range(5):
             name = drawn.choice(("read", "read", "write", "send"))
-            to = {"to": drawn.choice(("eve@a.example", "https://b.example/in"))} if name == "send" else {}
+            to: Json = {"to": drawn.choice(("eve@a.example", "https://b.example/in"))}
+            to = to if name == "send" else {}
             await world.call(token, name, text="as usual", **to)
             world.clock.advance(drawn.uniform(10, 50))
         world.clock.advance(3600)
@@ -204,7 +205,7 @@ async def test_many_anomalies_share_a_finding_and_none_is_lost(world: CallWorld)
 
 
 async def test_harmless_novelties_do_not_hide_a_harmful_one(world: CallWorld) -> None:
-    """Each severity has findings of its own."""
+    """Severities do not share findings."""
     many = {
         f"desk/r{number}": a_tool(f"r{number}", Effect.NONE, audience=Audience("self"))
         for number in range(30)

@@ -8,7 +8,6 @@ so a full memory finds more, never less.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 from typing import Final
 
 import msgspec
@@ -25,7 +24,7 @@ WEEK_S: Final = 7 * DAY_S
 DAYS: Final = 28
 
 
-class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
+class WatchedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One decided call. `at` is in seconds since 1970, `index` that of its event.
 
     `places` are its destinations: a digest, and the name that is shown. `times` is above 1 for refusals that
@@ -43,13 +42,13 @@ class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 1
 
 
-class Refused(msgspec.Struct):
+class RecentRefusals(msgspec.Struct):
     """The refusals of one tool: time, event and number of each."""
 
     seen: list[tuple[float, int, int]] = []
 
 
-class Shared(msgspec.Struct):
+class SharedFinding(msgspec.Struct):
     """What the shared finding of a week stands for."""
 
     number: int = 0
@@ -74,12 +73,12 @@ class Habits(msgspec.Struct):
     busiest: dict[int, int] = {}
     hour: int = 0
     in_hour: int = 0
-    refused: dict[str, Refused] = {}
+    refused: dict[str, RecentRefusals] = {}
     told: dict[str, list[float]] = {}
-    shared: dict[str, Shared] = {}
+    shared: dict[str, SharedFinding] = {}
 
 
-def anomalies_of(habits: Habits, call: ObservedCall, rules: AnomalyRules) -> list[Anomaly]:
+def anomalies_of(habits: Habits, call: WatchedCall, rules: AnomalyRules) -> list[Anomaly]:
     """Return what is odd about a call, and take it into the agent's habits."""
     # Replicas' clocks differ: time goes on, and never back.
     now = habits.last = max(habits.last, call.at)
@@ -99,14 +98,14 @@ def anomalies_of(habits: Habits, call: ObservedCall, rules: AnomalyRules) -> lis
     return [_own_or_shared(habits, one, call, rules, now) for one in found if one.kind in rules.on]
 
 
-def _worth(call: ObservedCall) -> Severity:
+def _worth(call: WatchedCall) -> Severity:
     if call.effect == "irreversible" or (call.external and call.effect != "none"):
         return Severity.HIGH
     return Severity.LOW if call.effect == "none" and not call.external else Severity.MEDIUM
 
 
 def _anomaly(
-    kind: FindingKind, call: ObservedCall, which: str, says: str, **facts: list[str] | int
+    kind: FindingKind, call: WatchedCall, which: str, says: str, **facts: list[str] | int
 ) -> Anomaly:
     return Anomaly(
         kind=kind,
@@ -123,7 +122,7 @@ def _before(habits: Habits, now: float) -> str:
     return f"for the first time in {span(now - habits.since)} and {counted(habits.calls, 'call')}"
 
 
-def _new_tool(habits: Habits, call: ObservedCall, now: float) -> Iterator[Anomaly]:
+def _new_tool(habits: Habits, call: WatchedCall, now: float) -> Iterator[Anomaly]:
     new = habits.tools.pop(call.tool, None) is None
     _keep(habits.tools, call.tool, now, MOST_TOOLS)
     if new and habits.known:
@@ -131,7 +130,7 @@ def _new_tool(habits: Habits, call: ObservedCall, now: float) -> Iterator[Anomal
         yield _anomaly(FindingKind.NEW_TOOL, call, call.tool, says, tools=[call.tool])
 
 
-def _new_places(habits: Habits, call: ObservedCall, now: float) -> Iterator[Anomaly]:
+def _new_places(habits: Habits, call: WatchedCall, now: float) -> Iterator[Anomaly]:
     for mark, name in call.places:
         new = habits.places.pop(mark, None) is None
         before = len(habits.places)
@@ -145,7 +144,7 @@ def _new_places(habits: Habits, call: ObservedCall, now: float) -> Iterator[Anom
             yield msgspec.structs.replace(one, severity=min(one.severity, Severity.MEDIUM, key=_rank))
 
 
-def _volume(habits: Habits, call: ObservedCall, rules: AnomalyRules, now: float) -> Iterator[Anomaly]:
+def _volume(habits: Habits, call: WatchedCall, rules: AnomalyRules, now: float) -> Iterator[Anomaly]:
     hour = int(now // HOUR_S)
     if hour != habits.hour:
         day = int(habits.hour // 24)
@@ -158,7 +157,7 @@ def _volume(habits: Habits, call: ObservedCall, rules: AnomalyRules, now: float)
     before = [most for day, most in habits.busiest.items() if day != hour // 24]
     if not habits.known or not before:
         return
-    usual = int(median(before))
+    usual = sorted(before)[(len(before) - 1) // 2]
     if habits.in_hour == max(rules.volume_calls, rules.volume_factor * usual) + 1:
         says = (
             f"made {counted(habits.in_hour, 'call')} in an hour; its usual busiest hour of "
@@ -169,13 +168,13 @@ def _volume(habits: Habits, call: ObservedCall, rules: AnomalyRules, now: float)
         )
 
 
-def _refused(habits: Habits, call: ObservedCall, rules: AnomalyRules, now: float) -> Iterator[Anomaly]:
+def _refused(habits: Habits, call: WatchedCall, rules: AnomalyRules, now: float) -> Iterator[Anomaly]:
     seen = _recent(habits, call.tool, rules, now)
     before = sum(times for _, _, times in seen)
     seen.append((now, call.index, call.times))
     del seen[: -max(rules.refusals, MOST_NAMED)]
     habits.refused.pop(call.tool, None)
-    habits.refused[call.tool] = Refused(seen)
+    habits.refused[call.tool] = RecentRefusals(seen)
     while len(habits.refused) > MOST_REFUSED:
         habits.refused.pop(next(iter(habits.refused)))
     if before < rules.refusals <= before + call.times:
@@ -184,9 +183,7 @@ def _refused(habits: Habits, call: ObservedCall, rules: AnomalyRules, now: float
         yield _resting(_anomaly(FindingKind.REFUSED_RETRIED, call, call.tool, says, tools=[call.tool]), seen)
 
 
-def _until_permitted(
-    habits: Habits, call: ObservedCall, rules: AnomalyRules, now: float
-) -> Iterator[Anomaly]:
+def _until_permitted(habits: Habits, call: WatchedCall, rules: AnomalyRules, now: float) -> Iterator[Anomaly]:
     seen = _recent(habits, call.tool, rules, now)
     number = sum(times for _, _, times in seen)
     habits.refused.pop(call.tool, None)
@@ -208,7 +205,7 @@ def _resting(one: Anomaly, seen: list[tuple[float, int, int]]) -> Anomaly:
 
 
 def _own_or_shared(
-    habits: Habits, one: Anomaly, call: ObservedCall, rules: AnomalyRules, now: float
+    habits: Habits, one: Anomaly, call: WatchedCall, rules: AnomalyRules, now: float
 ) -> Anomaly:
     """Return an anomaly, or the week's shared one where the agent has had its own findings.
 
@@ -222,7 +219,7 @@ def _own_or_shared(
         habits.shared.pop(weight, None)
         return one
     habits.told[weight] = told
-    shared = habits.shared.setdefault(weight, Shared())
+    shared = habits.shared.setdefault(weight, SharedFinding())
     shared.number += 1
     names = one.facts.get("places") or one.facts.get("tools")
     name = str(names[0]) if isinstance(names, list) and names else one.which

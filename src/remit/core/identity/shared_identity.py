@@ -64,7 +64,7 @@ class IdentityTrail:
         return other
 
 
-class Use(msgspec.Struct):
+class PlaceOfUse(msgspec.Struct):
     """The use of a key or token (`what`, of a `kind`) at one place: first and last time, in seconds since
     1970.
     """
@@ -77,12 +77,12 @@ class Use(msgspec.Struct):
     last: float
 
 
-class Uses:
+class PlacesOfUse:
     """The last uses that one process has seen, in bounded memory, for the store."""
 
     def __init__(self) -> None:
         """Begin without uses."""
-        self._known: OrderedDict[tuple[str, str, str], Use] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str], PlaceOfUse] = OrderedDict()
         self._of: Counter[str] = Counter()
         self.changed = False
 
@@ -94,14 +94,14 @@ class Uses:
             known.last = max(known.last, now_s)
             self._known.move_to_end((kind, what, place))
             return
-        self._known[kind, what, place] = Use(kind, what, about, place, now_s, now_s)
+        self._known[kind, what, place] = PlaceOfUse(kind, what, about, place, now_s, now_s)
         self._of[about] += 1
         if self._of[about] > MAX_USES_EACH:
             self._drop(next(key for key, one in self._known.items() if one.about == about))
         if len(self._known) > MAX_USES:
             self._drop(next(iter(self._known)))
 
-    def recent(self, since_s: float) -> list[Use]:
+    def recent(self, since_s: float) -> list[PlaceOfUse]:
         """Return the uses since a time; forget the others, and that anything has changed."""
         self.changed = False
         for key in [key for key, one in self._known.items() if one.last < since_s]:
@@ -115,12 +115,12 @@ class Uses:
             del self._of[gone.about]
 
 
-def overlapping(uses: Iterable[Use], since_s: float) -> Iterator[tuple[Use, Use]]:
+def overlapping(uses: Iterable[PlaceOfUse], since_s: float) -> Iterator[tuple[PlaceOfUse, PlaceOfUse]]:
     """Yield pairs of uses of one thing in two places at once, one for each thing.
 
-    Uses at one place are one use, whoever saw them. One use after the other is a move.
+    Uses at one place are one use, whichever process saw them. One use after the other is a move.
     """
-    by_thing: dict[tuple[str, str], dict[str, Use]] = {}
+    by_thing: dict[tuple[str, str], dict[str, PlaceOfUse]] = {}
     for one in uses:
         if one.last < since_s:
             continue
@@ -139,7 +139,7 @@ def overlapping(uses: Iterable[Use], since_s: float) -> Iterator[tuple[Use, Use]
             yield found
 
 
-def _overlap(one: Use, other: Use) -> bool:
+def _overlap(one: PlaceOfUse, other: PlaceOfUse) -> bool:
     return one.first + OVERLAP_S <= other.last and other.first + OVERLAP_S <= one.last
 
 

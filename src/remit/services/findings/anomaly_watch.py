@@ -2,7 +2,7 @@
 """The watch for anomalies: reads committed events in order, beside the calls, and finds what is odd.
 
 1. read the next events after the stored position, with the habits of their agents
-2. apply the rules (`core.findings.anomalies_of_calls`, `anomalies_of_answers`)
+2. apply the rules (`core.findings.anomalies_of_calls`, `anomalies_of_approvals`)
 3. commit the findings, the habits and the new position together, if the position is still the same
 
 So each event counts once, over restarts and whichever replica watches. Nothing is kept in memory.
@@ -21,8 +21,8 @@ import msgspec
 
 from remit.core.errors import ChangedMeanwhile
 from remit.core.evidence.event import EventKind, timestamp
-from remit.core.findings.anomalies_of_answers import Questions, after_answer, after_question
-from remit.core.findings.anomalies_of_calls import Habits, ObservedCall, anomalies_of
+from remit.core.findings.anomalies_of_approvals import Questions, after_answer, after_question
+from remit.core.findings.anomalies_of_calls import Habits, WatchedCall, anomalies_of
 from remit.core.findings.anomaly_rules import MOST_NAMED, Anomaly, AnomalyRules
 from remit.core.findings.finding import finding_id
 from remit.core.identity.principals import person_of
@@ -192,20 +192,20 @@ class _Step:
 
     def _calls(
         self, entry: Entry, facts: dict[str, Any], values: dict[str, Json], agent: str, at: float
-    ) -> Iterator[ObservedCall]:
+    ) -> Iterator[WatchedCall]:
         if entry.kind == EventKind.REFUSALS_COUNTED.value:
             tools = facts.get("tools", [])
             for tool in tools:
                 times = facts["count"] if len(tools) == 1 else 1
-                yield ObservedCall(
+                yield WatchedCall(
                     index=entry.index, at=at, agent=agent, tool=plain(tool), permitted=False, times=times
                 )
             return
         permitted = facts["outcome"] == "permit" or bool(facts.get("observed"))
-        # A question is no refusal, and input that a call asked for is no call of its own.
+        # A question is no refusal, and input that a call asked for is no further call.
         if facts.get("follows") or (not permitted and facts["outcome"] != "deny"):
             return
-        yield ObservedCall(
+        yield WatchedCall(
             index=entry.index,
             at=at,
             agent=agent,

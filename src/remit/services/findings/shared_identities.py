@@ -17,7 +17,7 @@ import msgspec
 from remit.core.findings.anomaly_rules import span
 from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import Agent, LastProof
-from remit.core.identity.shared_identity import IdentityTrail, Use, Uses, overlapping, place_of
+from remit.core.identity.shared_identity import IdentityTrail, PlaceOfUse, PlacesOfUse, overlapping, place_of
 from remit.core.identity.workload import Attested
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
@@ -43,14 +43,14 @@ class _Told(msgspec.Struct, frozen=True):
     """What one process told of the uses that it saw."""
 
     writer: str
-    uses: list[Use]
+    uses: list[PlaceOfUse]
 
 
 class SharedIdentities:
     """Follows keys, tokens and identities from place to place. For one event loop, with bounded memory."""
 
     def __init__(self, *, store: PrincipalStore, clock: Clock, findings: Findings, tenant: str) -> None:
-        """Begin without sightings: of those from before a restart, the store has the uses of keys and tokens."""
+        """Begin without sightings; those of keys and tokens from before a restart are in the store."""
         self._store = store
         self._clock = clock
         self._findings = findings
@@ -60,7 +60,7 @@ class SharedIdentities:
         self._programs = IdentityTrail(WINDOW_S)
         self._proofs: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._unwritten: dict[str, LastProof] = {}
-        self._uses = Uses()
+        self._uses = PlacesOfUse()
         self._uses_due_s = 0.0
 
     def proved(
@@ -216,7 +216,7 @@ class SharedIdentities:
             )
         await self._findings.flush()
 
-    def _told(self, uses: list[Use]) -> Json:
+    def _told(self, uses: list[PlaceOfUse]) -> Json:
         return {"writer": self._store.writer, "uses": msgspec.to_builtins(uses)}
 
     async def compare(self) -> None:

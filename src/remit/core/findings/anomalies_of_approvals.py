@@ -21,7 +21,7 @@ MOST_FOLLOWED: Final = 500
 Value = TypeVar("Value")
 
 
-class Given(msgspec.Struct, frozen=True):
+class WatchedAnswer(msgspec.Struct, frozen=True):
     """One answer: when, by which event, the longest look that it can rest on, and whether it was a yes."""
 
     at: float
@@ -36,7 +36,7 @@ class Questions(msgspec.Struct):
     """
 
     asked: dict[str, float] = {}
-    given: dict[str, list[Given]] = {}
+    given: dict[str, list[WatchedAnswer]] = {}
     by_agent: dict[str, list[tuple[float, int]]] = {}
 
 
@@ -63,14 +63,14 @@ def after_answer(
     earlier = [one for one in known.given.pop(person, ()) if at - one.at < HOUR_S]
     looks = [at - known.asked[approval]] if approval in known.asked else []
     looks += [at - earlier[-1].at] if earlier else []
-    answer = Given(at, index, max(0.0, min(looks)) if looks else HOUR_S, yes)
+    answer = WatchedAnswer(at, index, max(0.0, min(looks)) if looks else HOUR_S, yes)
     most = max(rules.questions_an_hour + 1, rules.quick_answers)
     known.given[person] = recent = [*earlier, answer][-most:]
     _bound(known.given, MOST_FOLLOWED, lambda answers: at - answers[-1].at >= HOUR_S)
     return list(_odd(person, recent, rules)) if FindingKind.APPROVAL_FATIGUE in rules.on else []
 
 
-def _odd(person: str, recent: list[Given], rules: AnomalyRules) -> Iterator[Anomaly]:
+def _odd(person: str, recent: list[WatchedAnswer], rules: AnomalyRules) -> Iterator[Anomaly]:
     last = recent[-rules.quick_answers :]
     if len(last) == rules.quick_answers and all(one.yes and one.look_s <= rules.quick_s for one in last):
         slowest = max(one.look_s for one in last)
