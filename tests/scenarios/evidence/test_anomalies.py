@@ -24,7 +24,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tools.tool import Argument, ArgumentRole, Effect
 from remit.ports.store.log import EventSearch
 from remit.services.decisions.circumstances import MAX_AGE_S
-from remit.services.findings.anomaly_watch import MAX_BEHIND
+from remit.services.findings.anomaly_watch import MAX_BEHIND, places_of
 from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.calls import (
     ASK,
@@ -189,6 +189,26 @@ async def test_a_new_destination_is_found_by_its_domain(world: CallWorld) -> Non
         "sent to `evil.example` with `desk/send` for the first time in 9 days"
     )
     assert found.facts["says"].endswith("after 2 other destinations")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "x@evil.example, eve@a.example",
+        "mailto:x@evil.example?cc=eve@a.example",
+        "https://b.example@evil.example/in",
+        "https://evil.example\\@b.example/in",
+        "https://b.example/in https://evil.example",
+        "\ud800@evil.example",
+        "https://[b.example/",
+    ],
+)
+def test_a_new_destination_does_not_hide_beside_a_known_one(to: str) -> None:
+    """In one text, in another form, or where programs read the text in different ways."""
+    known_places = {
+        one for text in ("eve@a.example", "https://b.example/in") for one in places_of(text, whole=False)
+    }
+    assert set(places_of(to, whole=False)) - known_places
 
 
 async def test_many_anomalies_share_a_finding_and_none_is_lost(world: CallWorld) -> None:

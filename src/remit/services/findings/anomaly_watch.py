@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -49,8 +51,11 @@ _AT_ONCE: Final = 20
 TOLD_EVERY: Final = timedelta(seconds=30)
 #: A watch that was not at the end of the log for this long sees nothing, for policies.
 MAX_BEHIND: Final = timedelta(minutes=5)
-#: Destinations of one call that are looked at.
+#: Different destinations of one call that are looked at.
 MOST_PLACES: Final = 50
+#: The domain after each `@`, and what programs read in different ways inside a URL.
+_DOMAIN: Final = re.compile(r"@([^@,;:\s<>\"'?&/()]+)")
+_UNCLEAR: Final = re.compile(r"[\s\\]")
 _KINDS: Final = tuple(
     one.value
     for one in (
@@ -226,8 +231,9 @@ class _Step:
             if one.in_call(arguments).role is ArgumentRole.DESTINATION
         ]
         texts = (text for name in names for text in _texts(take(arguments, path_of(name))[0]))
-        for text, _ in zip(texts, range(MOST_PLACES), strict=False):
-            yield place_of(text, whole=self._rules.whole_addresses)
+        places = (one for text in texts for one in places_of(text, whole=self._rules.whole_addresses))
+        # Without repetitions: a known place that is named often hides no other.
+        yield from islice(dict.fromkeys(places), MOST_PLACES)
 
     async def _answers(
         self, entry: Entry, facts: dict[str, Any], values: dict[str, Json], agent: str, at: float
@@ -262,24 +268,32 @@ class _Step:
             yield PutValue(self._tenant, QUESTIONS, msgspec.to_builtins(self._questions))
 
 
-def place_of(text: str, *, whole: bool) -> tuple[str, str]:
-    """Return the digest and the shown name of a destination.
+def places_of(text: str, *, whole: bool) -> list[tuple[str, str]]:
+    """Return the digests and the shown names of the destinations in a text.
 
-    The host of a URL and the domain of an address stand for them, unless `whole`. Other values are shown as
-    their kind alone: they may be personal.
+    The host of a URL and the domains of all addresses stand for them, unless `whole`. Other values are shown
+    as their kind alone: they may be personal. A URL that programs read in different ways is such a value.
     """
     value = text.strip().lower()
-    host = ""
+    hosts: list[str] = []
     if "://" in value:
         try:
-            host = urlsplit(value).hostname or ""
+            if value.count("://") == 1 and not _UNCLEAR.search(value):
+                hosts = [urlsplit(value).hostname or ""]
         except ValueError:
-            host = ""
+            hosts = []
     elif "@" in value:
-        host = value.rpartition("@")[2].strip(" >")
-    host = host.rstrip(".")
-    digest = hashlib.sha256((value if whole or not host else host).encode()).hexdigest()[:24]
-    return digest, plain(host[:253]) if host else "a value without a domain"
+        hosts = _DOMAIN.findall(value)
+    shown = dict.fromkeys(one.strip(".") for one in hosts) or {"": None}
+    return [
+        (
+            hashlib.sha256(
+                (value if whole or not host else host).encode("utf-8", "surrogatepass")
+            ).hexdigest()[:24],
+            plain(host[:253]) if host else "a value without a domain",
+        )
+        for host in shown
+    ]
 
 
 def _texts(values: Iterable[Json]) -> Iterator[str]:
