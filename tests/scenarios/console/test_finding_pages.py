@@ -51,11 +51,11 @@ async def test_an_anomaly_shows_its_sentence_and_the_events_it_rests_on(world: C
     facts = {"says": says, "events": [3, 7], "tools": [HOSTILE]}
     found = await world.services.findings.findings.see(FindingKind.NEW_TOOL, "agent:clerk", "x", facts)
     vera = await world.browser("vera")
-    for address in ("/console/findings", f"/console/findings/{found.id}"):
-        page = await vera.get(address)
+    pages = [await vera.get(one) for one in ("/console/findings", f"/console/findings/{found.id}")]
+    for page in pages:
         assert "for the first time in 9 days and 180 calls" in page.text
         assert "<script>alert" not in page.text
-    assert 'href="/console/evidence/7"' in page.text
+    assert 'href="/console/evidence/7"' in pages[-1].text
 
 
 async def test_an_administrator_resolves_a_finding_with_an_explanation(world: ConsoleWorld) -> None:
