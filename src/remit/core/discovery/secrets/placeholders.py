@@ -26,6 +26,7 @@ _COMMON: Final = frozenset(
     b"test123 test1234 password1 passw0rd p@ssw0rd p@ssword s3cr3t s3cret secret1 letmein guest hello "
     b"123456 12345678 "
     b"string str int bool bytes number object required optional string! xxx yyy zzz foo bar baz foo123 "
+    b"proxypass anoncvs pserver:anoncvs "
     b"abc123 abc1234 abcd1234 123abc user123 pass123 pass1234 hunter3 token123 key123".split()
 )
 #: A variable, a template, a reference to a store of secrets, a call.
@@ -69,6 +70,15 @@ _TERM: Final = re.compile(
     rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|internal|local|de|ai|app|"
     rb"co)(?::\d+)?(?:/\S*)?|"
     rb"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?:/\d+)?)$"
+)
+#: What manuals, changelogs and lists of tests name behind a word: files of sources, names of C++, options and
+#: their switches, keys, versions of packages, elements of a page, pointers, answers of a server.
+_OF_MANUALS: Final = re.compile(
+    rb"^(?:(?:[\w.@+-]+/)*[\w.+-]*\w\.(?:[chm]|cc|cpp|cxx|hh|hpp|pl|pm|po|am|ac|el|texi|scm|s|swift|cmake|exp)"
+    rb"(?::\d+)*|:{1,2}[A-Za-z_][\w\\]*(?:::[\w\\]+)*(?:[<>=]=?v?\d[\d.]*)?|\+[A-Z][A-Za-z]+|--[a-z][a-z-]*=\S*|"
+    rb"(?i:ctrl|alt|shift|meta)[+^-]\w{1,3}|[a-z][a-z+]*(?:-[a-z+]+)*-\d+(?:\.\d+)+[a-z]?|"
+    rb"\d+(?:\.\d+)+(?:[~+-][a-z]+\d+(?:\.\d+)*)+|/?[a-z]{1,10}>[\w./]*|"
+    rb"(?:const )?\w+\*?\*\)&?\w+|[1-5]\d\d-[A-Z][a-z]+)$"
 )
 _PATH: Final = re.compile(rb"^/[\w.@-]{0,80}(?:/[\w.@-]{0,80})*$")
 _REPEATED: Final = re.compile(rb"^(.{1,3})\1+.?$", re.DOTALL)
@@ -116,4 +126,6 @@ def uuid(value: bytes) -> bool:
 
 def term(value: bytes) -> bool:
     """Return whether a value is a term, a number, a time, a version, an address or the name of a file."""
-    return len(value) <= JUDGED_BYTES and _TERM.match(value) is not None
+    return len(value) <= JUDGED_BYTES and (
+        _TERM.match(value) is not None or _OF_MANUALS.match(value) is not None
+    )

@@ -217,6 +217,28 @@ def test_what_ordinary_repositories_hold_is_no_secret(text: str, kind: SourceKin
     assert not found(text, kind)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- enable session ticket callback with Net::SSLeay>=1.80",
+        "cast to v8::Value before using v8::EmbedderGraph::V8Node",
+        "Simple test run with -XX:+VerifyDuringStartup",
+        "* Re-upload as 1:3.6.0~svn11254+nmu1 since i386 already had it",
+        'take it into account for "Expect: 100-Continue"',
+        "tests: account pkcs11/pkcs11-mock-ext.h in Makefile",
+        "fix login name DEL/CTRL^U issue",
+        "The function will return <code>0</code> if the password does not match.",
+        "Update version number indicating the code post-dates findutils-4.5.17.",
+        "Fix success return code for arc4random unit test\n\n test/arc4random.c | 2 ++",
+        "Cookie management issues\n\n<li>java/net/CookieHandler/B6791927.java: Wrong Locale",
+        'http_proxy="http://proxyuser:proxypass@proxyhost:port"',
+    ],
+)
+def test_what_manuals_and_changelogs_name_is_no_secret(text: str) -> None:
+    """Kinds that stood in the documents of a system of Debian."""
+    assert found(text) == []
+
+
 @pytest.mark.parametrize("mark", ["\u202c", "\u2066", "\ufe0f", "\U000e0041", "\u034f", "\u3164"])
 def test_a_mark_that_is_not_seen_hides_no_token(mark: str) -> None:
     """Marks of direction, variation selectors, tags and fillers."""
