@@ -23,6 +23,7 @@ from remit.core.discovery.declared import (
     Read,
 )
 from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
+from remit.core.discovery.secrets.drawn_words import whole_word, without_drawn_words
 
 #: Most secrets and declarations of one file; the rest is counted.
 MOST_SECRETS: Final = 2_000
@@ -90,7 +91,7 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
                     left_out += 1
                 continue
             for secret in detectors.find(one):
-                text = one.text[secret.start : secret.end]
+                text = whole_word(one.text, secret.start, secret.end)
                 place = secret.place
                 key = secret.fingerprint, place.file, place.commit, place.line or place.inside
                 if key not in at and len(secrets) >= MOST_SECRETS:
@@ -112,7 +113,8 @@ def contents_of(chunks: Iterable[FileChunk], read: ReadsChunks, detectors: Finds
     left_out += detectors.left_out - before
     if texts:
         declared = [scrubbed(one, texts) for one in declared]
-        secrets = [_told(one, texts) for one in secrets]
+    declared = [_named(one) for one in declared]
+    secrets = [_told(one, texts) for one in secrets]
     return FileContents(
         secrets=tuple(secrets),
         servers=tuple(one for one in declared if isinstance(one, DeclaredServer)),
@@ -156,7 +158,7 @@ def secret_texts(
     if not joined:
         return {}
     found = detectors.find(Piece(text=joined, place=FilePlace(file=""), kind=kind))
-    shown = {joined[one.start : one.end]: _shown(one) for one in found}
+    shown = {whole_word(joined, one.start, one.end): _shown(one) for one in found}
     return {text: mark for text, mark in shown.items() if len(text) >= _SHORTEST and "\x00" not in text}
 
 
@@ -177,10 +179,33 @@ def scrubbed(value: T, texts: dict[str, str]) -> T:
     return _each_text(value, without)
 
 
+def masked(value: T) -> T:
+    """Return a value of names and excerpts with the words in them masked that a machine drew."""
+    return _each_text(value, without_drawn_words)
+
+
+def _named(one: Declaration) -> Declaration:
+    """Return a declaration whose names are masked: the memory keeps them. Its texts are what judges read."""
+    if isinstance(one, PermissionExport):
+        return one
+    name = without_drawn_words(one.name)
+    if isinstance(one, DeclaredServer):
+        tools = tuple(msgspec.structs.replace(tool, **_names_of(tool)) for tool in one.tools)
+        return msgspec.structs.replace(one, name=name, agent=without_drawn_words(one.agent), tools=tools)
+    if isinstance(one, DeclaredTool):
+        return msgspec.structs.replace(one, **_names_of(one))
+    return msgspec.structs.replace(one, name=name)
+
+
+def _names_of(tool: DeclaredTool) -> dict[str, str]:
+    return {"name": without_drawn_words(tool.name), "server": without_drawn_words(tool.server)}
+
+
 def _told(secret: ExposedSecret, texts: dict[str, str]) -> ExposedSecret:
     """Return a secret whose place and account hold no other one; the name of its file stays."""
-    place = msgspec.structs.replace(secret.place, inside=scrubbed(secret.place.inside, texts))
-    user, target, agent = scrubbed((secret.user, secret.target, secret.agent), texts)
+    told = (secret.place.inside, secret.user, secret.target, secret.agent)
+    inside, user, target, agent = masked(scrubbed(told, texts))
+    place = msgspec.structs.replace(secret.place, inside=inside)
     return msgspec.structs.replace(secret, place=place, user=user, target=target, agent=agent)
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from remit.core.discovery.baseline import Acceptance
 from remit.core.discovery.boundary import DeclaredThings
-from remit.core.discovery.contents import FileContents, FindsSecrets, scrubbed, secret_texts
+from remit.core.discovery.contents import FileContents, FindsSecrets, masked, scrubbed, secret_texts
 from remit.core.discovery.discovered import Discovered, ExposedSecret, SourceKind
 from remit.core.discovery.history import continued
 from remit.core.discovery.judging import JUDGES, Judge, SeenThings, merged, tools_to_keep
@@ -112,9 +112,9 @@ class DiscoveryScans:
         homes = run.seen.homes
         findings = [self._owned(one, request.base, homes) for one in findings]
         named = self._secrets_of_names(findings, run.unread)
-        if named:
-            findings = merged(scrubbed(findings, named))
-            run.unread, run.skipped = set(scrubbed([*run.unread], named)), scrubbed(run.skipped, named)
+        findings = merged(masked(scrubbed(findings, named)))
+        run.unread = set(masked(scrubbed([*run.unread], named)))
+        run.skipped = masked(scrubbed(run.skipped, named))
         now, was_read = self._clock.now(), _was_read(run.unread, faults)
         seen = memory.seen(request.scope) if memory is not None else {}
         history = continued(findings, seen, request.accepted, now, was_read)

@@ -76,7 +76,7 @@ def random_like(value: bytes) -> bool:
     value = value[:_JUDGED_BYTES]
     if len(value) < _LONG:
         return False
-    if _structured(value):
+    if structured(value):
         return False
     digits = sum(48 <= b <= 57 for b in value)
     if digits and changes(value) > 0.28:
@@ -88,7 +88,7 @@ def random_like(value: bytes) -> bool:
     return len(letters) >= 16 and commonness(value) < 4.3
 
 
-def _structured(value: bytes) -> bool:
+def structured(value: bytes) -> bool:
     """Return whether a value consists of words, numbers and short marks with signs between, as names do."""
     parts = _BETWEEN.split(value)
     return len(parts) > 1 and all(
