@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Archives as the files in them, read as a stream within strict bounds; nothing is written to disk.
 
-Zip, tar, and what gzip or bzip2 compress. Links, devices, sparse and encrypted members are left out: a
-member's name is only shown, never opened.
+Zip, tar, and what gzip or bzip2 compress. Links and devices are left out; so are sparse, encrypted
+and damaged members, which is told. A member's name is only shown, never opened.
 """
 
 from __future__ import annotations
 
 import bz2
-import contextlib
 import gzip
 import io
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from remit.adapters.discovery.streams import stream_chunks
 from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.scan import SkipReason
 from remit.core.safe_text import plain
 
 #: Bounds of one archive with all archives in it.
@@ -34,6 +34,8 @@ _MAX_HEADER: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _BZIP: Final = b"BZh"
 _ZIP: Final = b"PK\x03\x04"
+#: Stored, deflated, and compressed by bzip2.
+_ZIP_FORMS: Final = (0, 8, 12)
 _FAULTS: Final = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, tarfile.TarError,
     zipfile.BadZipFile, UnicodeError, OverflowError, KeyError, IndexError,
@@ -45,7 +47,7 @@ class _Spent(Exception):
 
 
 class _Bounds:
-    def __init__(self, size: int, missed: list[str]) -> None:
+    def __init__(self, size: int, missed: set[SkipReason]) -> None:
         self.missed = missed
         self._most = min(MAX_BYTES, max(_FREE_BYTES, size * _MOST_RATIO))
         self._members = MAX_MEMBERS
@@ -68,20 +70,20 @@ def is_archive(head: bytes) -> bool:
 
 
 def archive_chunks(
-    source: IO[bytes], file: str, size: int, missed: list[str] | None = None
+    source: IO[bytes], file: str, size: int, missed: set[SkipReason] | None = None
 ) -> Iterator[FileChunk]:
     """Yield the members of an archive of `size` bytes, as files `ARCHIVE!/MEMBER`, up to the first fault.
 
-    `source` can seek. Memory stays at a few chunks, and at 32 MiB for an archive in an archive. What the
-    bounds leave out is added to `missed`.
+    `source` can seek. Memory stays at a few chunks, and at 32 MiB for an archive in an archive. Why
+    something was left out is added to `missed`.
     """
-    bounds = _Bounds(size, missed if missed is not None else [])
+    bounds = _Bounds(size, missed if missed is not None else set())
     try:
         yield from _members(source, file, bounds, MAX_DEPTH)
     except _Spent:
-        bounds.missed.append(file)
+        bounds.missed.add(SkipReason.LARGE)
     except _FAULTS:
-        return
+        bounds.missed.add(SkipReason.DAMAGED)
 
 
 def _members(source: IO[bytes], file: str, bounds: _Bounds, depth: int) -> Iterator[FileChunk]:
@@ -112,15 +114,28 @@ def _zipped(source: IO[bytes], file: str, bounds: _Bounds, depth: int) -> Iterat
     with zipfile.ZipFile(source) as archive:
         for info in archive.infolist():
             bounds.member()
-            if info.is_dir() or info.flag_bits & 1 or info.compress_type not in (0, 8, 12):
+            if info.is_dir():
+                continue
+            if info.flag_bits & 1 or info.compress_type not in _ZIP_FORMS:
+                bounds.missed.add(SkipReason.ENCRYPTED if info.flag_bits & 1 else SkipReason.FAULTY)
                 continue
             # One broken member is not the end of the others; a spent bound is.
-            with contextlib.suppress(*_FAULTS), archive.open(info) as member:
-                yield from _member(member, f"{file}!/{_shown(info.filename)}", bounds, depth)
+            try:
+                with archive.open(info) as member:
+                    yield from _member(member, f"{file}!/{_shown(info.filename)}", bounds, depth)
+            except _FAULTS:
+                bounds.missed.add(SkipReason.DAMAGED)
 
 
 class _SmallHeaders(tarfile.TarInfo):
-    """Refuses long headers, which `tarfile` would read into memory at once."""
+    """Refuses long headers, which `tarfile` would read into memory at once, and those that would end it."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError):  # type: ignore[attr-defined]
+            raise tarfile.ReadError("no header") from None
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type not in tarfile.REGULAR_TYPES and self.size > _MAX_HEADER:
@@ -133,7 +148,9 @@ def _tarred(source: IO[bytes], file: str, bounds: _Bounds, depth: int) -> Iterat
         while (info := archive.next()) is not None:
             bounds.member()
             archive.members = []  # type: ignore[attr-defined] # `tarfile` keeps every member that it has seen
-            if info.isreg() and not info.issparse() and (member := archive.extractfile(info)) is not None:
+            if info.issparse():
+                bounds.missed.add(SkipReason.FAULTY)
+            elif info.isreg() and (member := archive.extractfile(info)) is not None:
                 yield from _member(member, f"{file}!/{_shown(info.name)}", bounds, depth)
 
 
@@ -149,7 +166,7 @@ def _read(member: IO[bytes] | io.RawIOBase, file: str, bounds: _Bounds, depth: i
         return
     held = inner.read(_MAX_INNER + 1) if depth > 1 else b""
     if depth <= 1 or len(held) > _MAX_INNER:
-        bounds.missed.append(file)
+        bounds.missed.add(SkipReason.LARGE)
     else:
         yield from _members(io.BytesIO(held), file, bounds, depth - 1)
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from remit.adapters.discovery.streams import row_chunks
 from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.scan import SkipReason
 from remit.core.discovery.sources.text import TELLING
 from remit.core.safe_text import plain
 
@@ -47,24 +48,59 @@ _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpa
 _READING: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ})
 
 
-def database_chunks(path: str, file: str, head: bytes) -> Iterator[FileChunk] | None:
-    """Return the rows of a file that begins with `head`, or nothing if it is no database that can be read."""
+def database_chunks(path: str, file: str, head: bytes, missed: set[SkipReason]) -> Iterator[FileChunk] | None:
+    """Return the rows of a file that begins with `head`, or nothing if it is no database that can be read.
+
+    Why something was left out is added to `missed`.
+    """
     if head.startswith(SQLITE_HEAD):
-        return sqlite_chunks(path, file)
+        return sqlite_chunks(path, file, missed)
     if head.startswith(PARQUET_HEAD) and find_spec("duckdb") is not None:
-        return parquet_chunks(path, file)
+        return parquet_chunks(path, file, missed)
     return None
 
 
-def sqlite_chunks(path: str, file: str) -> Iterator[FileChunk]:
+def sqlite_chunks(path: str, file: str, missed: set[SkipReason]) -> Iterator[FileChunk]:
     """Yield the rows of each table. A broken one ends where it breaks; its journal is not read."""
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(_opened(path)) as connection:
-        tables = [
-            name for (name,) in connection.execute(_TABLES).fetchmany(MAX_TABLES) if isinstance(name, str)
-        ]
-        budget = [MAX_BYTES]
-        for table in tables:
+    with _told(missed), contextlib.closing(_opened(path)) as connection:
+        found = connection.execute(_TABLES).fetchmany(MAX_TABLES + 1)
+        if len(found) > MAX_TABLES:
+            missed.add(SkipReason.MANY)
+        budget = _Budget(missed)
+        for table in [name for (name,) in found[:MAX_TABLES] if isinstance(name, str)]:
             yield from row_chunks(_rows(connection, table, budget), f"{file}!/{plain(table)}.jsonl")
+
+
+class _Budget:
+    """What one file may still yield; what is more is told."""
+
+    def __init__(self, missed: set[SkipReason]) -> None:
+        self.missed, self._left = missed, MAX_BYTES
+
+    def spend(self, size: int) -> bool:
+        """Return whether a row of so many bytes is within the bound."""
+        if self._left >= 0 > self._left - size:
+            self.missed.add(SkipReason.LARGE)
+        self._left -= size
+        return self._left >= 0
+
+    def cell(self, text: str) -> str:
+        """Return a cell up to the bound of one."""
+        if len(text) > MAX_CELL:
+            self.missed.add(SkipReason.LARGE)
+        return text[:MAX_CELL]
+
+
+@contextlib.contextmanager
+def _told(missed: set[SkipReason]) -> Iterator[None]:
+    """Tell a fault of SQLite instead of raising it."""
+    try:
+        yield
+    except sqlite3.Error as fault:
+        code = getattr(fault, "sqlite_errorcode", 0) & 0xFF
+        damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        bound = code in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG)
+        missed.add(SkipReason.DAMAGED if damaged else SkipReason.LARGE if bound else SkipReason.FAULTY)
 
 
 def _opened(path: str) -> sqlite3.Connection:
@@ -86,7 +122,7 @@ def _opened(path: str) -> sqlite3.Connection:
 
 
 def _rows(
-    connection: sqlite3.Connection, table: str, budget: list[int]
+    connection: sqlite3.Connection, table: str, budget: _Budget
 ) -> Iterator[tuple[int, dict[str, object]]]:
     steps = 0
 
@@ -97,30 +133,31 @@ def _rows(
 
     connection.set_progress_handler(stop, _STEPS)
     # What is broken in the middle of a table keeps the rows before it.
-    with contextlib.suppress(sqlite3.Error):
+    with _told(budget.missed):
         quoted = table.replace('"', '""')
         cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - a name that the file gives, quoted
         columns = [column[0] for column in cursor.description]
         for number, row in enumerate(cursor, start=1):
             steps = 0
             cells: dict[str, object] = {
-                name: cell for name, value in zip(columns, row, strict=True) if (cell := _cell(name, value))
+                name: cell
+                for name, value in zip(columns, row, strict=True)
+                if (cell := _cell(name, value, budget))
             }
             if not cells:
                 continue
-            budget[0] -= sum(len(str(cell)) for cell in cells.values()) + 16
-            if budget[0] < 0:
+            if not budget.spend(sum(len(str(cell)) for cell in cells.values()) + 16):
                 return
             yield number, cells
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: Any, budget: _Budget) -> str:
     """Return a cell as text; numbers only under a telling name, bytes only if they are text."""
     if isinstance(value, str):
-        return value[:MAX_CELL]
+        return budget.cell(value)
     if isinstance(value, bytes):
         with contextlib.suppress(UnicodeDecodeError):
-            return "" if b"\0" in value[:1024] else value[:MAX_CELL].decode("utf-8")
+            return "" if b"\0" in value[:1024] else budget.cell(value.decode("utf-8"))
         return ""
     return str(value) if isinstance(value, int) and TELLING.search(name) else ""
 
@@ -141,7 +178,7 @@ _PARQUET: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 
 
-def parquet_chunks(path: str, file: str) -> Iterator[FileChunk]:
+def parquet_chunks(path: str, file: str, missed: set[SkipReason]) -> Iterator[FileChunk]:
     """Yield the rows of a Parquet file. Needs DuckDB, which reads this one file and nothing else."""
     import duckdb
 
@@ -152,14 +189,16 @@ def parquet_chunks(path: str, file: str) -> Iterator[FileChunk]:
     # A path of ours: any other may hold signs of a pattern, which DuckDB would look up.
     place = f"/dev/fd/{descriptor}"
     try:
-        yield from _parquet(place, file)
-    except duckdb.Error:
-        return  # broken: what was read before counts
+        yield from _parquet(place, file, _Budget(missed))
+    except duckdb.Error as fault:
+        # What was read before counts.
+        memory = isinstance(fault, duckdb.OutOfMemoryException)
+        missed.add(SkipReason.LARGE if memory else SkipReason.DAMAGED)
     finally:
         os.close(descriptor)
 
 
-def _parquet(place: str, file: str) -> Iterator[FileChunk]:
+def _parquet(place: str, file: str, budget: _Budget) -> Iterator[FileChunk]:
     import duckdb
 
     with duckdb.connect(config=_PARQUET) as connection:
@@ -169,26 +208,28 @@ def _parquet(place: str, file: str) -> Iterator[FileChunk]:
         source = f"read_parquet('{place}')"
         described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchmany(2_000)  # noqa: S608 - a path, quoted
         names = [name for name, kind, *_ in described if not kind.startswith(_NUMBERS)]
-        yield from row_chunks(_parquet_rows(connection, source, names), f"{file}!/rows.jsonl")
+        yield from row_chunks(_parquet_rows(connection, source, names, budget), f"{file}!/rows.jsonl")
 
 
-def _parquet_rows(connection: Any, source: str, names: list[str]) -> Iterator[tuple[int, dict[str, object]]]:
+def _parquet_rows(
+    connection: Any, source: str, names: list[str], budget: _Budget
+) -> Iterator[tuple[int, dict[str, object]]]:
     if not names:
         return
     # No function shortens a cell: it would make every cell of a batch at once, which a dictionary repeats.
     quoted = [name.replace('"', '""') for name in names]
     cells = ", ".join(f'try_cast("{name}" AS VARCHAR)' for name in quoted)
     cursor = connection.execute(f"SELECT {cells} FROM {source}")  # noqa: S608 - names that the file gives, quoted
-    budget, number, count = MAX_BYTES, 0, 8
-    while budget > 0 and (rows := cursor.fetchmany(count)):
+    number, count, within = 0, 8, True
+    while within and (rows := cursor.fetchmany(count)):
         size = 0
         for row in rows:
             number += 1
             kept: dict[str, object] = {
-                name: cell[:MAX_CELL] for name, cell in zip(names, row, strict=True) if cell
+                name: budget.cell(cell) for name, cell in zip(names, row, strict=True) if cell
             }
             size += sum(map(len, filter(None, row))) + 16
             yield number, kept
-        budget -= size
+        within = budget.spend(size)
         # As many rows at once as make a chunk: a few of huge cells, many of small ones.
         count = max(1, min(1_000, count * 2, (1 << 20) * len(rows) // size))

@@ -13,12 +13,16 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
+import msgspec
+
 from remit.adapters.discovery.streams import stream_chunks
 from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.scan import SkippedFile, SkipReason
 from remit.core.errors import SourceUnavailable
 
 #: Largest version of a file that is read.
@@ -29,10 +33,10 @@ MESSAGE: Final = ".git/COMMIT_EDITMSG"
 MAX_BLOBS: Final = 1_500_000
 _GIT: Final = ("git", "--no-pager", "--no-optional-locks", "--literal-pathspecs")
 _LOG: Final = (
-    "log", "--stdin", "--raw", "-z", "-c", "--root", "--no-abbrev", "--no-renames", "--no-ext-diff",
-    "--no-textconv",
+    "log", "--stdin", "--no-walk", "--raw", "-z", "-c", "--root", "--no-abbrev", "--no-renames",
+    "--no-ext-diff", "--no-textconv",
     "--no-show-signature", "--no-notes", "--no-decorate", "--no-color", "--ignore-submodules=all",
-    "--format=tformat:%x01%H %P%n%B",
+    "--format=tformat:%x01%H%n%B",
 )  # fmt: skip
 _SETTINGS: Final = """[core]
     repositoryformatversion = {version}
@@ -51,6 +55,7 @@ _ID: Final = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256: Final = re.compile(r"(?im)^\s*objectformat\s*=\s*sha256\s*$")
 _REGULAR: Final = (b"100644", b"100755", b"100664", b"120000")
 _MOST_TEXT: Final = 1 << 20
+_SEEN: Final = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
 class _Version(NamedTuple):
@@ -61,32 +66,44 @@ class _Version(NamedTuple):
 
 class _Commit(NamedTuple):
     id: bytes
-    parents: list[bytes]
     message: bytes
 
 
 class GitHistory:
-    """Reads one history. `heads` are, after it was read, the commits that no other commit builds on."""
+    """Reads one history. `seen` are, after it was read, marks of the commits and versions that it holds."""
 
-    def __init__(self, repository: Path, root: Path, *, prefix: str = "", known: Sequence[str] = ()) -> None:
+    def __init__(
+        self, repository: Path, root: Path, *, prefix: str = "", known: frozenset[int] = frozenset()
+    ) -> None:
         """Take a working tree or a bare repository, and the root that nothing may leave.
 
-        `prefix` begins the places of files. `known` are the `heads` of an earlier scan: what they hold is
-        not read again.
+        `prefix` begins the places of files. `known` are what an earlier scan has `seen`: it is not read
+        again, whichever references lead to it.
         """
         self._repository, self._root = repository, root.resolve()
-        self._prefix, self._known = prefix, tuple(one.encode() for one in known)
-        self.heads: tuple[str, ...] = ()
-        #: Versions that were too large, or broken.
-        self.left_out = 0
+        self._prefix, self._known = prefix, known
+        self.seen: frozenset[int] = frozenset()
 
-    def chunks(self) -> Iterator[FileChunk]:
-        """Yield the versions of files, newest commits first. Raises `SourceUnavailable` if there is none."""
+    def holds(self, known: frozenset[int]) -> bool:
+        """Return whether everything that an earlier scan has seen is still there."""
+        with self._borrowed() as git:
+            commits, versions = git.listed()
+            return known <= {_mark(one) for one in commits} | versions
+
+    def chunks(self) -> Iterator[FileChunk | SkippedFile]:
+        """Yield the versions of files, newest commits first, and those too large or broken to be read.
+
+        Raises `SourceUnavailable` if there is no history.
+        """
+        with self._borrowed() as git:
+            yield from self._versions(git)
+
+    @contextlib.contextmanager
+    def _borrowed(self) -> Iterator[_Git]:
         objects = self._objects()
         with tempfile.TemporaryDirectory(prefix="remit-history-") as folder:
             self._prepare(Path(folder), objects)
-            shadow = _Git(Path(folder), objects)
-            yield from self._versions(shadow, objects)
+            yield _Git(Path(folder), objects)
 
     def _objects(self) -> Path:
         """Return the folder of objects; raises `SourceUnavailable` if it leads out of the root."""
@@ -144,38 +161,83 @@ class GitHistory:
         if ends:
             (folder / "shallow").write_text("".join(f"{one}\n" for one in ends), encoding="ascii")
 
-    def _versions(self, git: _Git, objects: Path) -> Iterator[FileChunk]:
-        commits, blobs = git.listed()
-        if not commits and not blobs and any(objects.glob("pack/*.pack")):
+    def _versions(self, git: _Git) -> Iterator[FileChunk | SkippedFile]:
+        commits, versions = git.listed()
+        if not commits and not versions and any(git.objects.glob("pack/*.pack")):
             raise SourceUnavailable(
                 f"the history of `{self._repository}` is damaged", remediation="run `git fsck` there"
             )
-        known = [one for one in self._known if one in commits]
-        heads, parents = set(known), set[bytes]()
+        if git.cut:
+            yield SkippedFile(file=f"{self._prefix}.git", why=SkipReason.MANY)
+        seen = versions | {_mark(one) for one in commits}
+        unread = versions - self._known
         with git.blobs() as reader:
-            for one in git.introduced(commits, known):
+            for one in git.introduced([one for one in commits if _mark(one) not in self._known]):
                 if isinstance(one, _Commit):
-                    heads.add(one.id)
-                    parents.update(one.parents)
                     if one.message:
                         file, commit = f"{self._prefix}{MESSAGE}", one.id.decode("ascii")
                         yield from stream_chunks(_Bytes(one.message).read, file, commit=commit)
-                elif (mark := _mark(one.blob)) in blobs:
-                    blobs.discard(mark)
-                    yield from self._version(reader, one)
-            self.heads = tuple(sorted(one.decode("ascii") for one in heads - parents))
-            if not known:
-                for blob in git.dangling(blobs):
-                    name = f".git/objects/{blob[:12].decode('ascii')}"
-                    yield from self._version(reader, _Version(blob, name, ""))
+                elif (mark := _mark(one.blob)) in unread:
+                    unread.discard(mark)
+                    yield from self._version(reader, one, seen)
+            for blob in git.dangling(unread):
+                name = f".git/objects/{blob[:12].decode('ascii')}"
+                yield from self._version(reader, _Version(blob, name, ""), seen)
+        self.seen = frozenset(seen)
 
-    def _version(self, reader: _Blobs, version: _Version) -> Iterator[FileChunk]:
+    def _version(
+        self, reader: _Blobs, version: _Version, seen: set[int]
+    ) -> Iterator[FileChunk | SkippedFile]:
+        file = f"{self._prefix}{version.path}"
         content = reader.content(version.blob)
         if content is None:
-            self.left_out += 1
+            # Not seen: the next scan tells it again.
+            seen.discard(_mark(version.blob))
+            yield SkippedFile(file=file, why=SkipReason.LARGE)
             return
-        file = f"{self._prefix}{version.path}"
         yield from stream_chunks(_Bytes(content).read, file, commit=version.commit)
+
+
+class GitHistories:
+    """`ports.discovery.scans.HistorySource`: several histories as one."""
+
+    def __init__(self, name: str, histories: Sequence[tuple[Path, Path, str]]) -> None:
+        """Take a name that tells apart what is remembered, and each repository, its root and its prefix."""
+        self.name = name
+        self._histories = {
+            str(repository): GitHistory(repository, root, prefix=prefix)
+            for repository, root, prefix in histories
+        }
+        self._places = {str(one[0]): one for one in histories}
+
+    def resume(self, known: bytes) -> bool:
+        """Go on from what an earlier scan has seen; false, and everything is read, if some of it is gone."""
+        try:
+            seen = _SEEN.decode(known)
+        except msgspec.DecodeError:
+            return False
+        if seen.keys() != self._histories.keys():
+            return False
+        marks = {name: frozenset(array("Q", one)) for name, one in seen.items()}
+        if not all(one.holds(marks[name]) for name, one in self._histories.items()):
+            return False
+        self._histories = {
+            name: GitHistory(repository, root, prefix=prefix, known=marks[name])
+            for name, (repository, root, prefix) in self._places.items()
+        }
+        return True
+
+    def chunks(self) -> Iterator[FileChunk | SkippedFile]:
+        """Yield what `resume` has not left out; raises `SourceUnavailable`."""
+        for one in self._histories.values():
+            yield from one.chunks()
+
+    @property
+    def seen(self) -> bytes:
+        """What `resume` takes, after everything was read."""
+        return msgspec.msgpack.encode(
+            {name: array("Q", one.seen).tobytes() for name, one in self._histories.items()}
+        )
 
 
 class _Bytes:
@@ -194,7 +256,9 @@ class _Git:
     """Runs `git` in the borrowed repository."""
 
     def __init__(self, folder: Path, objects: Path) -> None:
-        self._folder = folder
+        self._folder, self.objects = folder, objects
+        #: Whether there are more versions than are read.
+        self.cut = False
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
@@ -251,6 +315,8 @@ class _Git:
                 commits.add(name)
             elif len(blobs) < MAX_BLOBS:
                 blobs.add(_mark(name))
+            else:
+                self.cut = True
         return commits, blobs
 
     def dangling(self, marks: set[int]) -> Iterator[bytes]:
@@ -260,12 +326,12 @@ class _Git:
                 if _mark(name) in marks:
                     yield name
 
-    def introduced(self, commits: set[bytes], known: list[bytes]) -> Iterator[_Commit | _Version]:
-        """Yield each commit that is not known, newest first, and after it what it adds or changes."""
+    def introduced(self, commits: Iterable[bytes]) -> Iterator[_Commit | _Version]:
+        """Yield each of the commits, newest first, and after it what it adds or changes."""
         with tempfile.TemporaryFile() as asked:
-            asked.write(
-                b"".join(one + b"\n" for one in commits) + b"".join(b"^" + one + b"\n" for one in known)
-            )
+            asked.write(b"".join(one + b"\n" for one in commits))
+            if not asked.tell():
+                return
             asked.seek(0)
             with _ended(self.start(*_LOG, stdin=asked)) as process:
                 assert process.stdout is not None
@@ -278,7 +344,7 @@ class _Git:
                         ids = [one for one in line.split() if _ID.fullmatch(one)]
                         commit = ids[0].decode("ascii") if ids else ""
                         if ids:
-                            yield _Commit(ids[0], ids[1:], message.strip())
+                            yield _Commit(ids[0], message.strip())
                     elif begin.startswith(b":"):
                         path = next(fields, None)
                         parts = begin.lstrip(b":").split()

@@ -68,7 +68,7 @@ class ReadResult(msgspec.Struct, frozen=True, array_like=True, tag=True):
     digest: bytes = b""
     read_bytes: int = 0
     unchanged: bool = False
-    cut: bool = False
+    cut: SkipReason | None = None
     why: SkipReason | None = None
 
 
@@ -143,7 +143,7 @@ class _Reading:
         try:
             stamp = stamp_of(status, time.time_ns())
             size = min(status.st_size, bounds.file_bytes)
-            missed: list[str] = []
+            missed: set[SkipReason] = set()
             parts = expanded_chunks(descriptor, os.fsdecode(job.path), job.file, size, missed)
             if parts is None and is_binary(os.pread(descriptor, HEAD_BYTES, 0)):
                 return ReadResult(contents=FileContents(), stamp=stamp, why=SkipReason.BINARY)
@@ -156,7 +156,11 @@ class _Reading:
             contents = contents_of(self._alive(parts), self._read, self._detectors)
         finally:
             os.close(descriptor)
-        cut = size < status.st_size or bool(missed)
+        cut = (
+            SkipReason.LARGE
+            if size < status.st_size
+            else next((one for one in SkipReason if one in missed), None)
+        )
         return ReadResult(contents=contents, stamp=stamp, digest=digest, read_bytes=size, cut=cut)
 
     def _digest(self, descriptor: int, size: int) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 from remit.core.discovery.discovered import ExposedSecret
 from remit.core.discovery.scan import SeenFinding
 from remit.core.errors import Busy, StoreUnavailable
-from remit.ports.discovery.scans import FileStamp, KnownFile
+from remit.ports.discovery.scans import FileStamp, KnownFile, KnownHistory
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS files (
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
     inode INTEGER NOT NULL, digest BLOB NOT NULL, declares INTEGER NOT NULL, secrets BLOB
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS histories (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS findings (
     scope TEXT NOT NULL, id TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (scope, id)
 ) WITHOUT ROWID;
@@ -35,6 +36,7 @@ _ASKED_AT_ONCE: Final = 500
 _PATIENCE_S: Final = 5.0
 _SECRETS: Final = msgspec.msgpack.Decoder(tuple[ExposedSecret, ...])
 _FINDING: Final = msgspec.msgpack.Decoder(SeenFinding)
+_HISTORY: Final = msgspec.msgpack.Decoder(KnownHistory)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -73,6 +75,7 @@ class SqliteScanMemory:
             with self._commit():
                 self._base.execute("DELETE FROM files")
                 self._base.execute("DELETE FROM tools")
+                self._base.execute("DELETE FROM histories")
                 self._base.execute("INSERT OR REPLACE INTO about VALUES ('edition', ?)", (edition,))
 
     @contextmanager
@@ -139,6 +142,20 @@ class SqliteScanMemory:
         if gone:
             with self._commit():
                 self._base.executemany("DELETE FROM files WHERE path = ?", gone)
+
+    def history(self, name: str) -> KnownHistory | None:
+        """Return what is known of the histories of a source."""
+        row = self._base.execute("SELECT value FROM histories WHERE name = ?", (name,)).fetchone()
+        with contextlib.suppress(msgspec.DecodeError):
+            return _HISTORY.decode(row[0]) if row is not None else None
+        return None
+
+    def keep_history(self, name: str, known: KnownHistory) -> None:
+        """Remember the histories of a source, in one commit."""
+        with self._commit():
+            self._base.execute(
+                "INSERT OR REPLACE INTO histories VALUES (?, ?)", (name, _ENCODER.encode(known))
+            )
 
     def seen(self, scope: str) -> dict[str, SeenFinding]:
         """Return the findings of a scope by their ids, with those that are fixed."""

@@ -164,13 +164,11 @@ def look(
         assert folder is not None
         key = discovery.fingerprint_key(folder)
     service = discovery.discovery_scans(key=key, folder=folder if remember else None, all_files=all_files)
-    sources = (discovery.staged_files(Path(base)),) if staged else ()
-    if history:
-        sources = (*sources, *discovery.histories(roots, base))
     request = ScanRequest(
         base=base,
         roots=() if staged else tuple(roots),
-        sources=sources,
+        sources=(discovery.staged_files(Path(base)),) if staged else (),
+        histories=discovery.histories(roots, base) if history else None,
         scope="\n".join((*roots, *(["history"] if history else []))),
         accepted=known.by_id if known is not None else {},
         governed=governed,

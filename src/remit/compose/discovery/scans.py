@@ -17,7 +17,7 @@ import remit
 from remit.adapters.discovery.examiner import ProcessExaminer
 from remit.adapters.discovery.file_owners import CodeOwners
 from remit.adapters.discovery.file_tree import OsFileTree, working_trees
-from remit.adapters.discovery.git_history import GitHistory, repositories
+from remit.adapters.discovery.git_history import GitHistories, repositories
 from remit.adapters.discovery.reading_process import Examination
 from remit.adapters.discovery.scan_memory import SqliteScanMemory
 from remit.adapters.discovery.staged_files import StagedFiles
@@ -30,7 +30,7 @@ from remit.core.discovery.secrets.detectors import SecretDetectors
 from remit.core.discovery.sources.readers import read
 from remit.core.errors import KeyUnavailable
 from remit.core.user_folders import state_folder
-from remit.ports.discovery.scans import ChunkSource
+from remit.ports.discovery.scans import HistorySource
 from remit.services.discovery.live_use import GovernedNames
 from remit.services.discovery.scans import DiscoveryScans, ScanProgress, ScanRequest
 
@@ -79,16 +79,16 @@ def staged_files(folder: Path) -> StagedFiles:
     return StagedFiles(folder)
 
 
-def histories(roots: Sequence[str], base: str) -> tuple[ChunkSource, ...]:
+def histories(roots: Sequence[str], base: str) -> HistorySource:
     """Return the histories of the repositories at and below these paths, with places below the base."""
-    found: list[ChunkSource] = []
+    found: list[tuple[Path, Path, str]] = []
     for root in roots:
         for tree in working_trees(root):
             place = os.path.relpath(tree, base)
             prefix = "" if place == "." else f"{place}/"
             folders = (Path(tree), *repositories(Path(tree)))
-            found += (GitHistory(one, Path(tree), prefix=prefix) for one in folders)
-    return tuple(found)
+            found += ((one, Path(tree), prefix) for one in folders)
+    return GitHistories("\n".join((base, *roots)), found)
 
 
 class ConfiguredScan:

@@ -25,6 +25,8 @@ class SkipReason(enum.StrEnum):
     SLOW = "took too long"
     BROKEN = "ended the process that read it"
     FAULTY = "could not be read"
+    DAMAGED = "damaged: read up to the fault"
+    ENCRYPTED = "encrypted"
     BOUND = "more than a scan may read"
     MANY = "holding more than one file may yield"
     PART = "searched for escalation paths in part"
@@ -39,6 +41,8 @@ INCOMPLETE = frozenset(
         SkipReason.SLOW,
         SkipReason.BROKEN,
         SkipReason.FAULTY,
+        SkipReason.DAMAGED,
+        SkipReason.ENCRYPTED,
         SkipReason.BOUND,
         SkipReason.MANY,
         SkipReason.PART,

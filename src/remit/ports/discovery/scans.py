@@ -11,7 +11,7 @@ import msgspec
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.contents import FileContents
 from remit.core.discovery.discovered import ExposedSecret
-from remit.core.discovery.scan import SeenFinding, SkippedFile
+from remit.core.discovery.scan import SeenFinding, SkippedFile, SkipReason
 
 MIB = 1 << 20
 
@@ -48,7 +48,7 @@ class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
 class ExaminedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was read. `digest` is keyed, and empty for a chunk that is no file.
 
-    A `binary` file was opened and not read further.
+    `cut` is why not all of it was read. A `binary` file was opened and not read further.
     """
 
     file: str
@@ -57,7 +57,7 @@ class ExaminedFile(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes = b""
     contents: FileContents
     read_bytes: int = 0
-    cut: bool = False
+    cut: SkipReason | None = None
     binary: bool = False
 
 
@@ -71,6 +71,13 @@ class KnownFile(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     secrets: tuple[ExposedSecret, ...] = ()
     declares: bool = False
+
+
+class KnownHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of histories: what was `seen`, in the words of their source, and its secrets."""
+
+    seen: bytes
+    secrets: tuple[ExposedSecret, ...] = ()
 
 
 #: A file, with what is known of it if only its digest is to be compared; or a chunk that is at hand.
@@ -92,6 +99,23 @@ class ChunkSource(Protocol):
 
     def chunks(self) -> Iterator[FileChunk | SkippedFile]:
         """Yield whole chunks, and what could not be read. Raises `SourceUnavailable` if nothing can be."""
+        ...
+
+
+class HistorySource(ChunkSource, Protocol):
+    """Versions of files, which never change: what an earlier scan has read is not read again.
+
+    `name` tells apart what is remembered of sources. `seen` is what `resume` takes, once everything was read.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def seen(self) -> bytes: ...  # noqa: D102
+
+    def resume(self, known: bytes) -> bool:
+        """Leave out what an earlier scan has seen; false, and nothing is left out, if some of it is gone."""
         ...
 
 
@@ -128,6 +152,14 @@ class ScanMemory(Protocol):
 
     def forget(self, root: str, *, except_for: Callable[[str], bool]) -> None:
         """Forget the files below a root that are not there any more, in one commit."""
+        ...
+
+    def history(self, name: str) -> KnownHistory | None:
+        """Return what is known of the histories of a source."""
+        ...
+
+    def keep_history(self, name: str, known: KnownHistory) -> None:
+        """Remember the histories of a source, in one commit."""
         ...
 
     def seen(self, scope: str) -> dict[str, SeenFinding]:

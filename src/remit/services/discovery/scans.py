@@ -33,7 +33,9 @@ from remit.ports.discovery.scans import (
     FileOwners,
     FileTree,
     FoundFile,
+    HistorySource,
     KnownFile,
+    KnownHistory,
     Outcome,
     ScanBounds,
     ScanMemory,
@@ -53,11 +55,15 @@ _OWNED_PLACES: Final = 8
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to scan: absolute paths, and other sources of chunks. `scope` names the history to continue."""
+    """What to scan: absolute paths, other sources of chunks, and histories.
+
+    `scope` names the history of findings to continue.
+    """
 
     base: str
     roots: tuple[str, ...] = ()
     sources: tuple[ChunkSource, ...] = ()
+    histories: HistorySource | None = None
     bounds: ScanBounds = ScanBounds()
     scope: str = ""
     accepted: Mapping[str, Acceptance] = {}
@@ -215,6 +221,9 @@ class _Run:
         self._places: dict[str, FoundFile] = {}
         self._paths: set[int] = set()
         self._kept: list[KnownFile] = []
+        self._of_history: set[str] = set()
+        self._history_secrets: list[ExposedSecret] = []
+        self._history_whole = True
         self._kept_bytes = self._of_files = self._of_bytes = 0
 
     def read(self) -> None:
@@ -225,6 +234,7 @@ class _Run:
                 self._tell()
         finally:
             self._keep()
+        self._keep_history()
         if self._memory is not None and not self.unread:
             for root in self._request.roots:
                 self._memory.forget(root, except_for=lambda path: hash(path) in self._paths)
@@ -255,6 +265,30 @@ class _Run:
                 else:
                     self._count_found(len(chunk.content))
                     yield chunk
+        yield from self._versions()
+
+    def _versions(self) -> Iterator[Work]:
+        """Yield the versions of files that no earlier scan has read; take the secrets of the others."""
+        source = self._request.histories
+        if source is None:
+            return
+        known = self._memory.history(source.name) if self._memory is not None else None
+        if known is not None and source.resume(known.seen):
+            self._history_secrets += known.secrets
+            self._add(FileContents(secrets=known.secrets))
+        for chunk in source.chunks():
+            if isinstance(chunk, SkippedFile):
+                self._skip(chunk)
+            else:
+                self._of_history.add(chunk.file)
+                self._count_found(len(chunk.content))
+                yield chunk
+
+    def _keep_history(self) -> None:
+        source = self._request.histories
+        if source is not None and self._memory is not None and self._history_whole:
+            known = KnownHistory(seen=source.seen, secrets=tuple(self._history_secrets))
+            self._memory.keep_history(source.name, known)
 
     def _walked(self) -> Iterator[FoundFile]:
         request = self._request
@@ -274,6 +308,8 @@ class _Run:
 
     def _take(self, outcome: Outcome) -> None:
         if isinstance(outcome, SkippedFile):
+            if outcome.file in self._of_history:
+                self._history_whole = False
             self._skip(outcome)
         elif isinstance(outcome, KnownFile):
             self._unchanged(outcome, self._places.pop(outcome.path))
@@ -290,8 +326,11 @@ class _Run:
         self.counts.read_bytes += one.read_bytes
         self.counts.left_out += contents.left_out
         self._add(contents)
+        if not one.path and one.file in self._of_history:
+            self._history_secrets += contents.secrets
+            self._history_whole = self._history_whole and not contents.left_out
         if one.cut or contents.left_out:
-            self._skip(SkippedFile(file=one.file, why=SkipReason.LARGE if one.cut else SkipReason.MANY))
+            self._skip(SkippedFile(file=one.file, why=one.cut or SkipReason.MANY))
         if one.path and one.stamp is not None:
             self._places.pop(one.path, None)
             self._remember(
@@ -300,7 +339,7 @@ class _Run:
                     stamp=one.stamp,
                     digest=one.digest,
                     secrets=contents.secrets,
-                    declares=contents.declares or one.cut or bool(contents.left_out),
+                    declares=contents.declares or one.cut is not None or bool(contents.left_out),
                 )
             )
 

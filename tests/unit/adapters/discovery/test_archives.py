@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from remit.adapters.discovery import archives
 from remit.adapters.discovery.archives import archive_chunks
 from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.scan import SkipReason
 
 TEXT = b"API_TOKEN=swordfish-77\n"
 
@@ -86,7 +87,9 @@ def test_binary_and_encrypted_members_are_left_out() -> None:
     assert _texts(zipped({"a.bin": b"\0\1\2" * 100, "b": TEXT})) == {"a!/b": TEXT}
     data = bytearray(zipped({"a": TEXT}))
     data[data.index(b"PK\1\2") + 8] |= 1
-    assert _texts(bytes(data)) == {}
+    missed: set[SkipReason] = set()
+    assert not list(archive_chunks(io.BytesIO(data), "a", len(data), missed))
+    assert missed == {SkipReason.ENCRYPTED}
 
 
 def test_a_bomb_is_read_up_to_its_bound_in_little_memory() -> None:
@@ -127,4 +130,6 @@ def test_broken_archives_end_where_they_break() -> None:
     cut = gzip.compress(noise)[:-200_000]
     assert 0 < sum(len(one.content) for one in _chunks(cut)) < len(noise)
     for data in (b"PK\3\4", b"\x1f\x8b\x08", b"BZh9", zipped({"a": TEXT})[:40], tarred({"a": TEXT})[:700]):
-        list(_chunks(data))
+        missed: set[SkipReason] = set()
+        list(archive_chunks(io.BytesIO(data), "a", len(data), missed))
+        assert missed == {SkipReason.DAMAGED}

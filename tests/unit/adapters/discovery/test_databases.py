@@ -12,6 +12,7 @@ from remit.adapters.discovery import databases
 from remit.adapters.discovery.databases import database_chunks, parquet_chunks, sqlite_chunks
 from remit.adapters.discovery.expansion import expanded_chunks
 from remit.core.discovery.discovered import Piece
+from remit.core.discovery.scan import SkipReason
 from remit.core.discovery.sources.readers import read
 
 CHAT = '{"role": "user", "content": "the password is swordfish-77, use it"}'
@@ -32,7 +33,7 @@ def test_tables_of_sqlite_become_json_lines(tmp_path: Path) -> None:
         "CREATE TABLE chats (id INTEGER, message TEXT, picture BLOB)",
         f"INSERT INTO chats VALUES (1, 'hello', x'00FF'), (2, '{CHAT}', NULL)",
     )
-    (chunk,) = sqlite_chunks(path, "logs.db")
+    (chunk,) = sqlite_chunks(path, "logs.db", set())
     assert chunk.file == "logs.db!/chats.jsonl"
     (said,) = [one for one in read(chunk) if isinstance(one, Piece) and "swordfish" in one.text]
     assert (said.speaker, said.place.line) == ("person", 2)
@@ -52,7 +53,9 @@ def test_views_triggers_and_functions_of_a_schema_are_not_run(tmp_path: Path) ->
         "CREATE TRIGGER tr AFTER INSERT ON plain BEGIN DELETE FROM plain; END",
     )
     before = Path(path).read_bytes()
-    chunks = list(sqlite_chunks(path, "a.db"))
+    missed: set[SkipReason] = set()
+    chunks = list(sqlite_chunks(path, "a.db", missed))
+    assert missed == {SkipReason.LARGE}  # what is computed
     assert "a.db!/plain.jsonl" in {one.file for one in chunks}
     assert not {"a.db!/endless.jsonl", "a.db!/words.jsonl", "a.db!/made.jsonl"} & {one.file for one in chunks}
     assert any(b"of a search" in one.content for one in chunks)  # in the table that the index keeps
@@ -72,7 +75,9 @@ def test_a_broken_database_gives_what_it_can(tmp_path: Path) -> None:
         data[:16],
     ):
         Path(path).write_bytes(broken)
-        list(sqlite_chunks(path, "a.db"))
+        missed: set[SkipReason] = set()
+        list(sqlite_chunks(path, "a.db", missed))
+        assert missed == {SkipReason.DAMAGED}, len(broken)
 
 
 def test_rows_of_parquet_become_json_lines(tmp_path: Path) -> None:
@@ -84,7 +89,7 @@ def test_rows_of_parquet_become_json_lines(tmp_path: Path) -> None:
             f"SELECT i AS id, '{CHAT}' AS message, {{'key': 'whale-' || i}} AS meta FROM range(5000) t(i)"
         )
         connection.execute(f"COPY ({select}) TO '{path.replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
-    chunks = list(parquet_chunks(path, "chats.parquet"))
+    chunks = list(parquet_chunks(path, "chats.parquet", set()))
     content = b"\n".join(one.content for one in chunks)
     assert {one.file for one in chunks} == {"chats.parquet!/rows.jsonl"}
     assert content.count(b"\n") == 4_999
@@ -106,7 +111,9 @@ def test_a_parquet_file_that_repeats_one_huge_value_is_bounded(
         )
     assert os.path.getsize(path) < 8 << 20
     monkeypatch.setattr(databases, "MAX_BYTES", 32 << 20)
-    assert 0 < sum(len(one.content) for one in parquet_chunks(path, "b")) < 48 << 20
+    missed: set[SkipReason] = set()
+    assert 0 < sum(len(one.content) for one in parquet_chunks(path, "b", missed)) < 48 << 20
+    assert missed == {SkipReason.LARGE}
 
 
 def test_broken_parquet_raises_nothing(tmp_path: Path) -> None:
@@ -115,7 +122,9 @@ def test_broken_parquet_raises_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     for data in (b"PAR1", b"PAR1" + os.urandom(500) + b"PAR1", b"PAR1" + bytes(8) + b"PAR1"):
         path.write_bytes(data)
-        assert list(parquet_chunks(str(path), "a")) == []
+        missed: set[SkipReason] = set()
+        assert list(parquet_chunks(str(path), "a", missed)) == []
+        assert missed == {SkipReason.DAMAGED}
 
 
 def test_open_files_are_expanded_by_what_they_begin_with(tmp_path: Path) -> None:
@@ -127,8 +136,27 @@ def test_open_files_are_expanded_by_what_they_begin_with(tmp_path: Path) -> None
         descriptor = os.open(name, os.O_RDONLY)
         try:
             place = f"/proc/self/fd/{descriptor}"
-            found = expanded_chunks(descriptor, place, "f", os.path.getsize(name), [])
+            found = expanded_chunks(descriptor, place, "f", os.path.getsize(name), set())
             assert (None if found is None else [one.file for one in found]) == expected
         finally:
             os.close(descriptor)
-    assert database_chunks(str(other), "f", b"only text") is None
+    assert database_chunks(str(other), "f", b"only text", set()) is None
+
+
+def test_bounds_of_a_database_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows, cells, tables and steps."""
+    rows = ", ".join(f"('{'x' * 400}')" for _ in range(100))
+    path = _database(tmp_path / "a.db", "CREATE TABLE t (c TEXT)", f"INSERT INTO t VALUES {rows}")
+    for name, bound, why in (
+        ("MAX_BYTES", 4_000, SkipReason.LARGE),
+        ("MAX_CELL", 100, SkipReason.LARGE),
+        ("MAX_TABLES", 0, SkipReason.MANY),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(databases, name, bound)
+            missed: set[SkipReason] = set()
+            list(sqlite_chunks(path, "a.db", missed))
+            assert missed == {why}, name
+    missed = set()
+    assert list(sqlite_chunks(path, "a.db", missed))
+    assert missed == set()

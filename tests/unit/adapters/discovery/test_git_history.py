@@ -9,6 +9,7 @@ import pytest
 
 from remit.adapters.discovery.git_history import MESSAGE, GitHistory, repositories
 from remit.core.discovery.chunk import FileChunk
+from remit.core.discovery.scan import SkippedFile, SkipReason
 from remit.core.errors import SourceUnavailable
 
 OLD, NEW = b"TOKEN=swordfish-77\n", b"TOKEN=whale-99\n"
@@ -58,13 +59,17 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+def _chunks(history: GitHistory) -> list[FileChunk]:
+    return [one for one in history.chunks() if isinstance(one, FileChunk)]
+
+
 def _files(chunks: list[FileChunk]) -> list[FileChunk]:
     return [one for one in chunks if one.file != MESSAGE]
 
 
 def test_versions_that_were_changed_or_deleted_are_read_once_with_their_commit(repository: Path) -> None:
     """The place is the path, and the commit that brought the version."""
-    chunks = list(GitHistory(repository, repository).chunks())
+    chunks = _chunks(GitHistory(repository, repository))
     first, second = _git(repository, "rev-parse", "HEAD~2", "HEAD~1").split()
     assert {(one.file, one.content, one.commit) for one in _files(chunks)} == {
         ("env", OLD, first),
@@ -81,7 +86,7 @@ def test_what_no_branch_holds_any_more_is_read(repository: Path) -> None:
     _git(repository, "checkout", "-q", "main")
     _git(repository, "branch", "-qD", "side")
     _git(repository, "hash-object", "-w", "--stdin", content=b"dangling secret\n")
-    texts = {one.content: one for one in GitHistory(repository, repository).chunks()}
+    texts = {one.content: one for one in _chunks(GitHistory(repository, repository))}
     assert texts[b"side secret\n"].file == "side"
     assert texts[b"dangling secret\n"].file.startswith(".git/objects/")
 
@@ -93,23 +98,36 @@ def test_what_a_merge_itself_brings_is_read(repository: Path) -> None:
     _git(repository, "checkout", "-q", "main")
     _git(repository, "merge", "-q", "--no-commit", "side")
     merge = _commit(repository, "merge", evil=b"evil secret\n")
-    assert {one.content: one.commit for one in GitHistory(repository, repository).chunks()}[
+    assert {one.content: one.commit for one in _chunks(GitHistory(repository, repository))}[
         b"evil secret\n"
     ] == merge
 
 
 def test_a_later_scan_reads_only_what_came_since(repository: Path) -> None:
-    """The heads of the last scan say what is known."""
+    """What the last scan has seen is known, whichever references lead to it."""
     history = GitHistory(repository, repository)
-    list(history.chunks())
-    assert history.heads == (_git(repository, "rev-parse", "HEAD"),)
-    later = GitHistory(repository, repository, known=history.heads)
-    assert list(later.chunks()) == []
-    assert later.heads == history.heads
-    commit = _commit(repository, "fourth", more=b"more\n")
-    again = GitHistory(repository, repository, known=later.heads)
-    assert [one.content for one in _files(list(again.chunks()))] == [b"more\n"]
-    assert again.heads == (commit,)
+    _chunks(history)
+    later = GitHistory(repository, repository, known=history.seen)
+    assert later.holds(history.seen)
+    assert _chunks(later) == []
+    assert later.seen == history.seen
+    _commit(repository, "fourth", more=b"more\n")
+    _git(repository, "checkout", "-q", "--orphan", "other")
+    _commit(repository, "fifth", other=b"other\n")
+    _git(repository, "hash-object", "-w", "--stdin", content=b"dangling\n")
+    again = GitHistory(repository, repository, known=later.seen)
+    assert {one.content for one in _files(_chunks(again))} == {b"more\n", b"other\n", b"dangling\n"}
+
+
+def test_a_history_that_lost_versions_is_read_from_its_beginning(repository: Path) -> None:
+    """A force push and a clean-up have removed them: what was remembered may be gone."""
+    history = GitHistory(repository, repository)
+    _chunks(history)
+    _git(repository, "reset", "-q", "--hard", "HEAD~1")
+    assert GitHistory(repository, repository).holds(history.seen)
+    _git(repository, "reflog", "expire", "--expire=now", "--all")
+    _git(repository, "gc", "-q", "--prune=now")
+    assert not GitHistory(repository, repository).holds(history.seen)
 
 
 def test_packed_bare_shallow_and_worktree_repositories_are_read(repository: Path, tmp_path: Path) -> None:
@@ -119,7 +137,7 @@ def test_packed_bare_shallow_and_worktree_repositories_are_read(repository: Path
     _git(tmp_path, "clone", "-q", "--bare", str(repository), "bare.git")
     _git(tmp_path, "clone", "-q", "--depth", "2", f"file://{repository}", "shallow")
     for name, expected in (("shop", OLD), ("bare.git", OLD), ("tree", OLD), ("shallow", NEW)):
-        contents = {one.content for one in GitHistory(tmp_path / name, tmp_path).chunks()}
+        contents = {one.content for one in _chunks(GitHistory(tmp_path / name, tmp_path))}
         assert expected in contents, name
 
 
@@ -131,7 +149,7 @@ def test_submodules_have_histories_of_their_own(repository: Path, tmp_path: Path
     _commit(inner, "inner", key=b"inner secret\n")
     _git(repository, "submodule", "add", "-q", str(inner), "lib/inner")
     (found,) = repositories(repository)
-    assert b"inner secret\n" in {one.content for one in GitHistory(found, repository).chunks()}
+    assert b"inner secret\n" in {one.content for one in _chunks(GitHistory(found, repository))}
 
 
 def test_programs_that_a_repository_names_are_not_run(repository: Path) -> None:
@@ -161,7 +179,7 @@ def test_programs_that_a_repository_names_are_not_run(repository: Path) -> None:
     (repository / ".git" / "info" / "attributes").write_text("* diff=evil filter=evil\n", encoding="utf-8")
     missing = "1" * 40
     (repository / ".git" / "refs" / "heads" / "gone").write_text(f"{missing}\n", encoding="utf-8")
-    contents = {one.content for one in GitHistory(repository, repository).chunks()}
+    contents = {one.content for one in _chunks(GitHistory(repository, repository))}
     assert {OLD, NEW} <= contents
     assert not mark.exists()
 
@@ -181,9 +199,9 @@ def test_histories_that_lead_out_of_the_root_are_refused(repository: Path, tmp_p
     (root / "objects" / ".git" / "objects").symlink_to(repository / ".git" / "objects")
     for name in ("pointing", "linked", "borrowing", "objects"):
         with pytest.raises(SourceUnavailable, match="leads out"):
-            list(GitHistory(root / name, root).chunks())
+            _chunks(GitHistory(root / name, root))
     with pytest.raises(SourceUnavailable, match="no history"):
-        list(GitHistory(tmp_path, tmp_path).chunks())
+        _chunks(GitHistory(tmp_path, tmp_path))
 
 
 def test_objects_that_would_hold_git_up_or_are_damaged_are_refused(repository: Path) -> None:
@@ -191,7 +209,7 @@ def test_objects_that_would_hold_git_up_or_are_damaged_are_refused(repository: P
     pipe = repository / ".git" / "objects" / "info" / "alternates"
     os.mkfifo(pipe)
     with pytest.raises(SourceUnavailable, match="a pipe"):
-        list(GitHistory(repository, repository).chunks())
+        _chunks(GitHistory(repository, repository))
     pipe.unlink()
     _git(repository, "gc", "-q")
     (pack,) = (repository / ".git" / "objects" / "pack").glob("*.pack")
@@ -199,18 +217,22 @@ def test_objects_that_would_hold_git_up_or_are_damaged_are_refused(repository: P
     pack.chmod(0o644)
     pack.write_bytes(data[: len(data) // 2])
     with pytest.raises(SourceUnavailable, match="damaged"):
-        list(GitHistory(repository, repository).chunks())
+        _chunks(GitHistory(repository, repository))
 
 
-def test_large_and_broken_versions_are_counted(repository: Path) -> None:
+def test_large_and_broken_versions_are_told(repository: Path) -> None:
     """The others are read."""
     _commit(repository, "large", large=b"a" * (17 << 20))
     broken = _git(repository, "hash-object", "-w", "--stdin", content=b"broken\n")
     place = repository / ".git" / "objects" / broken[:2] / broken[2:]
     place.chmod(0o644)
     history = GitHistory(repository, repository)
-    contents = {one.content for one in history.chunks()}
-    assert OLD in contents
-    assert history.left_out == 1
+    read = list(history.chunks())
+    assert OLD in {one.content for one in read if isinstance(one, FileChunk)}
+    assert [one for one in read if isinstance(one, SkippedFile)] == [
+        SkippedFile(file="large", why=SkipReason.LARGE)
+    ]
+    # It is told again, and nothing else is read.
+    assert len(list(GitHistory(repository, repository, known=history.seen).chunks())) == 1
     place.write_bytes(b"no object")
-    assert OLD in {one.content for one in GitHistory(repository, repository).chunks()}
+    assert OLD in {one.content for one in _chunks(GitHistory(repository, repository))}
