@@ -214,7 +214,7 @@ def test_the_report_begins_with_who_is_at_work(told: dict[str, str]) -> None:
             "account 123456789012",
         ),
         "jon's codex": ("owner jon", "AWS as AKIA...", "lease an AWS session"),
-        "mira's claude-code, cursor": ("owner mira", "PostgreSQL at db.prod"),
+        "mira's claude-code, cursor": ("owner mira", "PostgreSQL at db.prod", "stands in `laptops/mira/"),
         "invoice_clerk, invoice-agent": (
             "crewai",
             "no owner known",

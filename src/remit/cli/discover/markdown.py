@@ -54,7 +54,7 @@ def _story(group: FindingGroup) -> list[str]:
     lines += [f"  - reaches: {escaped('; '.join(group.reach[:_REACH]))}"] if group.reach else []
     return [
         *lines,
-        f"  - worst: {escaped(worst.finding.says)}",
+        f"  - worst: {escaped(group.says)}",
         f"  - do first: {escaped(worst.finding.action)}",
     ]
 

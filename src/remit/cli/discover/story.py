@@ -88,7 +88,7 @@ def _story(group: FindingGroup) -> None:
     lines: list[tuple[str, object]] = []
     if group.reach:
         lines.append(("reaches", _some(group.reach, _FEW_REACHED)))
-    lines += [("worst", worst.finding.says[:_LONGEST]), ("first", worst.finding.action)]
+    lines += [("worst", group.says[:_LONGEST]), ("first", worst.finding.action)]
     terminal.picture(Padding(_rows(lines), (0, 0, 0, 2)))
 
 

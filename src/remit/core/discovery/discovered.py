@@ -45,6 +45,11 @@ class FilePlace(msgspec.Struct, frozen=True, kw_only=True, order=True):
     inside: str = ""
     commit: str = ""
 
+    @property
+    def spot(self) -> str:
+        """The file, and its line if that is known, as sentences name them."""
+        return f"`{self.file}`" + (f" line {self.line}" if self.line else "")
+
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of text to look at, at most some hundred kilobytes.

@@ -32,7 +32,7 @@ class FindingGroup:
     """Findings of one agent, identity or owner, the most severe first.
 
     `does` says what it is, such as its frameworks. `concerns` are findings that are listed in another group
-    and name a place of this one, too.
+    and name a place of this one, too; `folder` is where it is at work.
     """
 
     title: str
@@ -40,6 +40,7 @@ class FindingGroup:
     owner: str = ""
     agent: bool = False
     identity: bool = False
+    folder: str = ""
     findings: list[ScannedFinding] = field(default_factory=list)
     concerns: list[ScannedFinding] = field(default_factory=list)
 
@@ -52,6 +53,16 @@ class FindingGroup:
     def worst(self) -> ScannedFinding:
         """The finding to begin with."""
         return self.all[0]
+
+    @property
+    def says(self) -> str:
+        """What is worst, told of a place of its own where the finding has several."""
+        finding = self.worst.finding
+        if not self.folder or not finding.places or _below(finding.places[0].file, self.folder):
+            return finding.says
+        first = finding.places[0]
+        own = next((one for one in finding.places if _below(one.file, self.folder)), None)
+        return finding.says if own is None else finding.says.replace(first.spot, own.spot, 1)
 
     @property
     def reach(self) -> list[str]:
@@ -91,7 +102,7 @@ class _Workplace:
     owners: list[str] = field(default_factory=list)
 
     def holds(self, file: str) -> bool:
-        return not self.folder or file.startswith(f"{self.folder}/")
+        return _below(file, self.folder)
 
     def declare(self, name: str, framework: Json) -> None:
         if name in CLIENTS or name == framework or framework is None:
@@ -105,13 +116,13 @@ class _Workplace:
         return self.folder.rpartition("/")[2]
 
     def group(self) -> FindingGroup:
-        owner = one_owner(self.owners)
+        owner, clients = one_owner(self.owners), _few(self.clients)
+        title, does = self.name or clients or "this folder", clients
         if self.agents:
-            return FindingGroup(_few(self.agents), _few([*self.frameworks, *self.clients]), owner, agent=True)
-        clients = _few(self.clients)
-        if owner and owner == self.name and clients:
-            return FindingGroup(f"{owner}'s {clients}", self.folder, owner, agent=True)
-        return FindingGroup(self.name or clients or "this folder", clients, owner, agent=True)
+            title, does = _few(self.agents), _few([*self.frameworks, *self.clients])
+        elif owner and owner == self.name and clients:
+            title, does = f"{owner}'s {clients}", self.folder
+        return FindingGroup(title, does, owner, agent=True, folder=self.folder)
 
 
 def open_findings(found: Iterable[ScannedFinding]) -> list[ScannedFinding]:
@@ -153,6 +164,10 @@ def _workplaces(found: Sequence[ScannedFinding]) -> list[_Workplace]:
                 at.owners.append(finding.owner)
                 at.declare(name if kind == "agent" else str(client), finding.evidence.get("framework"))
     return sorted(made.values(), key=lambda one: (-one.folder.count("/"), one.folder))
+
+
+def _below(file: str, folder: str) -> bool:
+    return not folder or file.startswith(f"{folder}/")
 
 
 def _folder(file: str) -> str:

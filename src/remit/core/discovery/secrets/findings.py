@@ -334,7 +334,7 @@ def _crossed(one: _Credential) -> Iterator[Discovered]:
 def _where(places: Sequence[FilePlace]) -> str:
     """Return places in words: the first, and how many more."""
     first = places[0]
-    at = f"`{first.file}`" + (f" line {first.line}" if first.line else "")
+    at = first.spot
     if first.commit:
         at += f" (commit {first.commit[:8]})"
     more = len(places) - 1
