@@ -60,7 +60,7 @@ WORDS = {
     "what a scan does, and the forms of its reports": """
         assess content discover examiner ignore judging markdown ocsf sarif staged
     """,
-    "terms of finding secrets in texts": "assignment detector prose randomness string",
+    "terms of finding secrets in texts": "assignment detector mask prose randomness string",
     "commands of remit": """
         approve can data diff explain prove rehearse reload serve simulate stop suggest welcome
         who whoami wrap

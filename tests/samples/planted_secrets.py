@@ -11,6 +11,7 @@ import json
 import re
 import string
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -100,12 +101,20 @@ def _written(file: Path) -> Iterator[tuple[str, Callable[[str], str]]]:
     else:
         for found in _WORD.finditer(text):
             before, behind = text[: found.start()], text[found.end() :]
-            yield found[0], lambda new, before=before, behind=behind: f"{before}{new}{behind}"
+            yield found[0], partial(_between, before, behind)
 
 
 def _of_documents(documents: Any, dumped: Callable[[Any], str]) -> Iterator[tuple[str, Callable[[str], str]]]:
     for path in _fields(documents, ()):
-        yield repr(path), lambda new, path=path: dumped(_with(documents, path, new))
+        yield repr(path), partial(_dumped, dumped, documents, path)
+
+
+def _between(before: str, behind: str, new: str) -> str:
+    return f"{before}{new}{behind}"
+
+
+def _dumped(dumped: Callable[[Any], str], documents: Any, path: tuple[Any, ...], new: str) -> str:
+    return dumped(_with(documents, path, new))
 
 
 def _fields(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

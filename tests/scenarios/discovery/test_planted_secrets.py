@@ -17,7 +17,7 @@ from remit.cli.discover.story import show
 from remit.cli.discover.wire import wire
 from remit.compose.discovery.scans import discovery_scans
 from remit.core.discovery.delivery import facts_of, subject_of
-from remit.core.discovery.secrets.drawn_words import without_drawn_words
+from remit.core.discovery.secrets.masks import without_drawn_words
 from remit.services.discovery.scans import ScanRequest
 from tests.samples.planted_secrets import plant
 

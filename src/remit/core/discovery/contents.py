@@ -23,7 +23,7 @@ from remit.core.discovery.declared import (
     Read,
 )
 from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
-from remit.core.discovery.secrets.drawn_words import whole_word, without_drawn_words
+from remit.core.discovery.secrets.masks import whole_word, without_drawn_words
 
 #: Most secrets and declarations of one file; the rest is counted.
 MOST_SECRETS: Final = 2_000

@@ -109,10 +109,14 @@ class HistorySource(ChunkSource, Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """The name under which it is remembered."""
+        ...
 
     @property
-    def seen(self) -> bytes: ...  # noqa: D102
+    def seen(self) -> bytes:
+        """What was read so far, in its own words."""
+        ...
 
     def resume(self, known: bytes) -> bool:
         """Leave out what an earlier scan has seen; false, and nothing is left out, if some of it is gone."""
