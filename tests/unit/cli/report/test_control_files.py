@@ -78,7 +78,12 @@ def test_findings_break_the_risks_that_count_them(control: Control) -> None:
         ("partly: 50", "partly: many", 12, "partly"),
         ("partly: 50", "met: 40\n    partly: 50", 13, "is above `met`"),
         ("kinds: [poisoned-tool", "kinds: [poisonous-tool", 19, "poisonous-tool"),
-        ("    kinds: [poisoned-tool, toxic-combination]\n", "", 17, "`kinds`"),
+        (
+            "    kinds: [poisoned-tool, toxic-combination, new-destination, refused-retried]\n",
+            "",
+            17,
+            "`kinds`",
+        ),
         ("id: ASI01", "id: ASI02", 2, "not the name of the file"),
         ("title: ", "title: &a ", 3, "anchor"),
         ("title: ", "\ttitle: ", 3, "tab"),
