@@ -72,6 +72,9 @@ _CRUMB: Final = re.compile(rb"([\w.-]{1,60})=([^;\s]{16,800})")
 _USER_FLAG: Final = compiled(rb"[\s\"'](?:-u|--user)[ =\"',\\]+([^\s:\"'\\]*)[\"']?:[\"']?([^\s\"'\\]{3,})")
 _SHORT: Final = compiled(rb"\s(?:-p|-a|--pass)[ =]?[\"']?([^\s\"'\\-][^\s\"'\\]{3,})")
 _SIGNS_IN: Final = compiled(rb"(?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\([^)]")
+#: What a call that signs in, and what a program that takes a password, has.
+CALL: Final = rb"(?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\("
+PROGRAM: Final = rb"curl|wget|mysql|maria|sshpass|twine|docker|podman|helm|smbclient|\baz |redis-cli|mongo"
 _POSITIONAL: Final = re.compile(
     rb"[^()\n]{0,160}?[\"']([\w.@+-]{1,80})[\"'],\s{0,8}[\"']([^\s\"'\\]{6,128})[\"']\s{0,8}[),]"
 )
@@ -139,6 +142,21 @@ _KNOWN: Final = re.compile(
 VALUE_BYTES: Final = 8_192
 #: Without quotes they are shorter, so that a text without blanks is not read again for each of its words.
 _BARE_BYTES: Final = 1_024
+
+
+def may_be_assigned(data: bytes, start: int, end: int) -> bool:
+    """Return whether the word at a position may name a value; most words of a sentence do not."""
+    if _NO_SIGN.match(data, end) is not None:
+        return False
+    if data[start - 1 : start] != b" " or _IN_SENTENCE.match(data, end) is None:
+        return True
+    return b"alue" in data[end : end + 64] or data[start:end].lower() == b"bearer"
+
+
+#: No sign follows, only the next word: with a blank before it, the word is neither a flag nor a name.
+_IN_SENTENCE: Final = re.compile(rb"[\w-]{0,12}+[ \t]{1,4}[A-Za-z0-9]")
+#: What follows a name can open no value.
+_NO_SIGN: Final = re.compile(rb"[\w-]{0,30}+[^\w\s\"'`\\\])(:=,>-]")
 
 
 def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterator[Candidate]:

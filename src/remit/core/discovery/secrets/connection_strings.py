@@ -14,6 +14,8 @@ from remit.core.discovery.secrets.provider_tokens import compiled
 from remit.core.discovery.secrets.randomness import password_like, random_like, word_like
 
 _ADDRESS: Final = compiled(rb"(?:://|:\\/\\/)[^\s/\"'`<>\\@]*:[^\s/\"'`<>\\]+@[^\s/\"'`<>\\?#,;)|@]+")
+#: Every address with a password or a token, and every data source name, has one of these.
+ANCHOR_OF_ADDRESS: Final = rb"(?:://|:\\/\\/)[^\s\"'`<>]+@|@(?:tcp|unix)\("
 _PARTS: Final = re.compile(
     rb"(?::|:\\/\\/)/{0,2}([^:]{0,100}):(.{1,256})@([A-Za-z0-9\[$%{<_][^@]{0,150})\Z", re.DOTALL
 )

@@ -17,49 +17,78 @@ from msgspec import structs
 from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
 from remit.core.discovery.secret_fingerprint import keyed_fingerprint
 from remit.core.discovery.secrets.assignments import (
+    CALL,
+    PROGRAM,
     WORDS,
     WORDS_WIDE,
     arguments_of_programs,
     assigned_secrets,
+    may_be_assigned,
     named_secret,
     passwords_of_calls,
     passwords_of_lines,
 )
 from remit.core.discovery.secrets.candidates import Candidate, best
-from remit.core.discovery.secrets.connection_strings import connection_strings
-from remit.core.discovery.secrets.encodings import encoded_secrets, split_secrets
+from remit.core.discovery.secrets.connection_strings import ANCHOR_OF_ADDRESS, connection_strings
+from remit.core.discovery.secrets.encodings import (
+    ENCODED,
+    ESCAPED,
+    JOIN,
+    PERCENT,
+    SEAM,
+    encoded_secrets,
+    split_secrets,
+)
 from remit.core.discovery.secrets.prose import (
+    ACCOUNT,
+    HALF,
+    HEAD,
     NOUNS,
     NOUNS_ALONE,
-    secret_in_sentence,
+    Sentences,
     secrets_in_halves,
     secrets_of_lists,
 )
-from remit.core.discovery.secrets.provider_tokens import compiled, provider_tokens, token_anchors
+from remit.core.discovery.secrets.provider_tokens import (
+    ANCHOR,
+    PatternSet,
+    compiled,
+    provider_tokens,
+    token_anchors,
+)
 
 #: Characters that are not seen, by which a secret passes filters.
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
 )
-#: Letters of double width, in UTF-8: they look like letters.
-_WIDE: Final = compiled(rb"(?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4}")
 #: Each is one character, so positions stay.
 _NARROW: Final = {0xFF01 + n: 0x21 + n for n in range(94)}
 _PROSE: Final = frozenset({SourceKind.PROSE, SourceKind.TRANSCRIPT, SourceKind.LOG, SourceKind.EXPORT})
 _WORDS: Final = compiled(b"(?i)" + WORDS)
 _WORDS_OF_PROSE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS)
 _WORDS_WIDE: Final = compiled(b"(?i)" + WORDS + b"|" + NOUNS + b"|" + WORDS_WIDE)
-#: What some detectors need, found in one search: a call that signs in, a program, an escape, a first half.
-_RARE: Final = compiled(
-    rb"((?:uth|ogin|og_?in|ign_?in|onnect|redential)[A-Za-z0-9_]*\s?(?:=\s?)?\()|"
-    rb"(curl|wget|mysql|maria|sshpass|twine|docker|podman|helm|smbclient|\baz |redis-cli|mongo)|"
-    rb"(\\x[0-9A-Fa-f]{2}\\|\\u00[0-9A-Fa-f]{2}\\|&#x?[0-9A-Fa-f]{2,3};&|"
-    rb"%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2})|"
-    rb"((?:[Ff]irst|1st|[Ee]rste[rn]?|[Pp]remi\xc3\xa8re|[Pp]rimera)[ ](?:half|part|[Hh]\xc3\xa4lfte|"
-    rb"Teil|moiti|mitad|parte))"
+#: What each detector needs, so that one pass tells which of them have something to do.
+_NEEDS: Final = PatternSet(
+    # Characters that are not seen, and letters of double width, which look like letters, in UTF-8.
+    unseen=rb"\xc2\xad|\xcd\x8f|\xd8\x9c|\xe1(?:\x85[\x9f\xa0]|\x9e[\xb4\xb5]|\xa0[\x8b-\x8f])|"
+    rb"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xe3\x85\xa4|"
+    rb"\xef(?:\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0)|\xf3\xa0(?:[\x80-\x86]|\x87[\x80-\xaf])",
+    wide=rb"(?:\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])){4}",
+    token=ANCHOR + b"|PRIVATE KEY",
+    address=ANCHOR_OF_ADDRESS,
+    word=b"(?i)" + WORDS,
+    noun=b"(?i)" + NOUNS + b"|" + WORDS_WIDE,
+    call=CALL,
+    program=PROGRAM,
+    half=HALF,
+    account=ACCOUNT + b"|" + HEAD,
+    encoded=ENCODED,
+    escape=ESCAPED,
+    percent=PERCENT,
+    seam=SEAM,
+    join=JOIN,
 )
-_CALL, _PROGRAM, _ESCAPE, _HALF = 1, 2, 3, 4
 #: Candidates below this are left out.
 _LEAST: Final = 0.5
 _TAIL: Final = 4
@@ -138,14 +167,18 @@ class SecretDetectors:
         """
         text = piece.text
         data = text.encode("utf-8", "surrogatepass")
-        if not text.isascii() and _WIDE.search(data) is not None:
+        seen = _NEEDS.seen(data)
+        if "wide" in seen:
             text = text.translate(_NARROW)
             data = text.encode("utf-8", "surrogatepass")
+            seen = _NEEDS.seen(data)
         effort = _Effort(len(data))
-        found = list(_detected(data, piece, effort))
-        if not text.isascii() and _INVISIBLE.search(text) is not None:
+        found = list(_detected(data, piece, seen, effort))
+        if "unseen" in seen:
             found += _unseen(text, piece, effort)
         self.left_out += effort.left_out
+        if not found:
+            return []
         chosen = [one for one in best(found) if one.confidence >= _LEAST and not _our_name(one, data)]
         if len(data) != len(text):
             chosen = _in_characters(data, chosen)
@@ -207,26 +240,34 @@ def _told_apart(words: str, value: bytes) -> str:
     return "" if secret and (secret in words or (len(words) >= 6 and words in secret)) else words
 
 
-def _detected(data: bytes, piece: Piece, effort: _Effort) -> Iterator[Candidate]:
-    """Yield what all detectors see; some overlap."""
-    anchors = token_anchors(data)
-    yield from provider_tokens(data, anchors)
-    yield from connection_strings(data)
+def _detected(data: bytes, piece: Piece, seen: frozenset[str], effort: _Effort) -> Iterator[Candidate]:
+    """Yield what all detectors see that have what they need; some overlap."""
     prose = piece.kind in _PROSE or bool(piece.speaker)
-    for one in _worded(data, piece.kind, effort, prose=prose):
-        yield _placed(one, data, prose=prose)
-    seen = {match.lastindex for match in _RARE.finditer(data)}
+    anchors = token_anchors(data) if "token" in seen else []
+    if "token" in seen:
+        yield from provider_tokens(data, anchors)
+    if "address" in seen:
+        yield from connection_strings(data)
+    worded = "word" in seen or (prose and "noun" in seen)
     rest = [
-        *(passwords_of_calls(data) if _CALL in seen else ()),
-        *(arguments_of_programs(data) if _PROGRAM in seen else ()),
+        *(_worded(data, piece.kind, effort, prose=prose) if worded else ()),
+        *(passwords_of_calls(data) if "call" in seen else ()),
+        *(arguments_of_programs(data) if "program" in seen else ()),
         *(passwords_of_lines(data) if piece.kind is SourceKind.CONFIG else ()),
-        *(secrets_in_halves(data) if prose and _HALF in seen else ()),
-        *(secrets_of_lists(data) if prose else ()),
+        *(secrets_in_halves(data) if prose and "half" in seen else ()),
+        *(secrets_of_lists(data) if prose and "account" in seen else ()),
     ]
     for one in rest:
         yield _placed(one, data, prose=prose)
-    yield from encoded_secrets(data, partial(_of_known_form, effort=effort), escaped=_ESCAPE in seen)
-    yield from split_secrets(data, provider_tokens, wrapped=bool(anchors))
+    escaped, percent = "escape" in seen, "percent" in seen
+    if "encoded" in seen or escaped or percent:
+        inner = partial(_of_known_form, effort=effort)
+        yield from encoded_secrets(data, inner, escaped=escaped, percent=percent)
+    adjacent, joined = "seam" in seen, "join" in seen
+    if anchors or adjacent or joined:
+        yield from split_secrets(
+            data, provider_tokens, adjacent=adjacent, joined=joined, wrapped=bool(anchors)
+        )
     if piece.names:
         named = named_secret(piece.names[-1], piece.text)
         if named is not None:
@@ -235,15 +276,17 @@ def _detected(data: bytes, piece: Piece, effort: _Effort) -> Iterator[Candidate]
 
 def _worded(data: bytes, kind: SourceKind, effort: _Effort, *, prose: bool) -> Iterator[Candidate]:
     """Yield the secrets beside a word for one: behind its name, or in its sentence."""
+    sentences = Sentences(data, log=kind is SourceKind.LOG) if prose else None
     for match in _words(data, prose=prose).finditer(data):
         start, end = match.span()
         if data[start : end + 2] == b"PASS: " or not effort.allows(data, end):
             continue  # `PASS` and a colon begin a line of a test's log.
-        noun = prose and match.group().lower() in NOUNS_ALONE
-        found = [] if noun else list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
-        yield from found
-        if prose and not found:
-            told = secret_in_sentence(data, start, end, log=kind is SourceKind.LOG)
+        found: list[Candidate] = []
+        if may_be_assigned(data, start, end) and not (prose and data[start:end].lower() in NOUNS_ALONE):
+            found = list(assigned_secrets(data, start, end, code=kind is SourceKind.CODE))
+            yield from found
+        if sentences is not None and not found:
+            told = sentences.secret(start, end)
             if told is not None:
                 yield told
 
@@ -294,9 +337,10 @@ def _group(match: re.Match[bytes]) -> bytes:
 def _unseen(text: str, piece: Piece, effort: _Effort) -> Iterator[Candidate]:
     """Yield the secrets that are there only without characters that are not seen."""
     parts = [part.encode("utf-8", "surrogatepass") for part in _INVISIBLE.split(text)]
+    data = b"".join(parts)
     seams = list(accumulate(map(len, parts)))[:-1]
     removed = [0, *accumulate(len(m.group().encode()) for m in _INVISIBLE.finditer(text))]
-    for one in _detected(b"".join(parts), piece, effort):
+    for one in _detected(data, piece, _NEEDS.seen(data), effort):
         start = one.start + removed[bisect_right(seams, one.start)]
         end = one.end + removed[bisect_left(seams, one.end)]
         if end - start > one.end - one.start:

@@ -16,21 +16,28 @@ Inner = Callable[[bytes], Iterator[Candidate]]
 
 #: Base64 of text has few letters at each place of four, and hexadecimal digits of text begin with 2 to 7,
 #: so that RE2 leaves digests, images and keys out.
-_TEXT: Final = compiled(
+ENCODED: Final = (
     rb"((?:[CI-Za-f][A-HQS-Xgi-nwy-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){6,}[A-Za-z0-9+/_-]{0,3}={0,2})|"
     rb"((?:[2-7][0-9a-fA-F]){20,})"
 )
-_ESCAPED: Final = compiled(
+_TEXT: Final = compiled(ENCODED)
+ESCAPED: Final = (
     rb"(?:\\{1,2}x[0-9A-Fa-f]{2}){12,}|(?:\\{1,2}u00[0-9A-Fa-f]{2}){12,}|(?:&#x?[0-9A-Fa-f]{2,3};){12,}"
 )
+_ESCAPED: Final = compiled(ESCAPED)
 _UNIT: Final = re.compile(rb"x([0-9A-Fa-f]{2})|u00([0-9A-Fa-f]{2})|&#(\d{2,3});")
+#: What every value with two bytes of an address in it has.
+PERCENT: Final = rb"%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2}"
 _PERCENT: Final = compiled(rb"[\w.~%-]*%[0-9A-Fa-f]{2}[\w.~-]*%[0-9A-Fa-f]{2}[\w.~%-]*")
 #: Longer runs are images, fonts and programs.
 _ENCODED_BYTES: Final = 6_000
 _DEPTH: Final = 2
-_JOINED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*(?:\+|\.\.?|&|\\)?\s*f?[\"'`][\w/+=.:@-]")
+#: Two literals side by side, or the elements of a list that is joined.
+SEAM: Final = rb"[\w/+=.:@-][\"'`]\s*(?:\+|\.\.?|&|\\)?\s*f?[\"'`][\w/+=.:@-]"
+JOIN: Final = rb"join\("
+_JOINED: Final = compiled(SEAM)
 _LISTED: Final = compiled(rb"[\w/+=.:@-][\"'`]\s*,\s*[\"'`][\w/+=.:@-]")
-_CALLED_JOIN: Final = compiled(rb"join\(")
+_CALLED_JOIN: Final = compiled(JOIN)
 _COMMA_SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\|,)?\s{0,24}f?[\"'`]")
 _SEAM: Final = re.compile(rb"[\"'`]\s{0,24}(?:\+|\.\.?|&|\\)?\s{0,24}f?[\"'`]")
 _WRAPPED: Final = compiled(
@@ -44,9 +51,9 @@ _WINDOW_BYTES: Final = 300
 
 
 def encoded_secrets(
-    data: bytes, inner: Inner, depth: int = _DEPTH, *, escaped: bool = True
+    data: bytes, inner: Inner, depth: int = _DEPTH, *, escaped: bool = True, percent: bool = True
 ) -> Iterator[Candidate]:
-    """Yield what base64, hexadecimal digits and, if `escaped`, numeric escapes hide, where they stand."""
+    """Yield what base64, hexadecimal digits and, if there are any, escapes hide, where they stand."""
     for match in _TEXT.finditer(data):
         start, end = match.span()
         if end - start > _ENCODED_BYTES:
@@ -55,8 +62,8 @@ def encoded_secrets(
         digits = match.group(2) is not None or not run.translate(None, b"0123456789abcdefABCDEF")
         decoded = bytes.fromhex(run[: len(run) // 2 * 2].decode()) if digits else decoded_base64(run)
         yield from _within(decoded, start, end, inner, depth)
-    for pattern, plain in ((_ESCAPED, _unescaped), (_PERCENT, unquote_to_bytes)) if escaped else ():
-        for match in pattern.finditer(data):
+    for wanted, pattern, plain in ((escaped, _ESCAPED, _unescaped), (percent, _PERCENT, unquote_to_bytes)):
+        for match in pattern.finditer(data) if wanted else ():
             start, end = match.span()
             if end - start <= _ENCODED_BYTES:
                 yield from _within(plain(match.group()), start, end, inner, depth)
@@ -85,15 +92,17 @@ def _textual(decoded: bytes) -> bool:
     return all(32 <= b < 127 or b in b"\t\r\n" for b in decoded[:64]) and decoded[:4096].isascii()
 
 
-def split_secrets(data: bytes, inner: Inner, *, wrapped: bool) -> Iterator[Candidate]:
-    """Yield secrets whose text is divided among adjacent literals and, if `wrapped`, over lines."""
+def split_secrets(
+    data: bytes, inner: Inner, *, adjacent: bool, joined: bool, wrapped: bool
+) -> Iterator[Candidate]:
+    """Yield secrets that are divided among adjacent literals, joined ones, or lines, where there are such."""
     after = 0
-    for match in _JOINED.finditer(data):
+    for match in _JOINED.finditer(data) if adjacent else ():
         if match.end() >= after:
             after = match.end() + _WINDOW_BYTES // 2
             yield from _mended(data, match.start(), match.end(), _SEAM, inner)
     after = 0
-    for match in _CALLED_JOIN.finditer(data):
+    for match in _CALLED_JOIN.finditer(data) if joined else ():
         near = data[max(0, match.start() - _WINDOW_BYTES) : match.end() + _WINDOW_BYTES]
         if match.start() >= after and _LISTED.search(near) is not None:
             after = match.end() + _WINDOW_BYTES // 2
@@ -110,7 +119,8 @@ def _mended(data: bytes, start: int, end: int, seam: re.Pattern[bytes], inner: I
     before, after = max(0, start - _WINDOW_BYTES), min(len(data), end + _WINDOW_BYTES)
     text = data[before:after]
     cuts = list(seam.finditer(text))
-    whole = seam.sub(b"", text)
+    ends = [cut.start() for cut in cuts]
+    whole = b"".join(map(text.__getitem__, map(slice, [0, *(cut.end() for cut in cuts)], [*ends, len(text)])))
     for found in inner(whole):
         # Positions move by the seams before them.
         first = _original(found.start + 1, cuts, before) - 1

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+import re2
+
 from remit.core.discovery.secrets.assignments import kind_of
 from remit.core.discovery.secrets.candidates import Candidate
 from remit.core.discovery.secrets.placeholders import (
@@ -81,6 +83,8 @@ _VERB: Final = re.compile(
     + rb"{0,2})([^\s\"`]{4,300})",
     re.IGNORECASE,
 )
+#: What each verb has around it: RE2 says sooner that there is none.
+_ANY_VERB: Final = compiled(rb"(?i)" + _IS + rb":?[ \t\n]")
 _COLON: Final = re.compile(
     _BETWEEN
     + rb"[ ]{0,2}(?::|=|=>|-(?=[ ])|\xe2\x80\x93|\xef\xbc\x9a|\xe3\x81\xaf|\xe6\x98\xaf)\*{0,2}[ \t\n]{0,8}("
@@ -113,10 +117,11 @@ _HALVES: Final = compiled(
     rb"\b(?:second|2nd|other|rest|zweite[rn]?|seconde?|deuxi(?:\xc3\xa8|e)me|segunda)\b[^\n\"'`:]{0,60}?"
     rb"(?:[ ](?:is|ist|est|es)|:)[ ]?[\"'`]?([^\s\"'`,;]{4,200})"
 )
-_HEADED: Final = compiled(
+HEAD: Final = (
     rb"(?i)\|[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|"
     rb"api key|key)[ *]*(?:\||\r?\n)"
 )
+_HEADED: Final = compiled(HEAD)
 _CELL: Final = re.compile(
     rb"(?i)^[ *]*(?:password|pw|pass|passwort|kennwort|mot de passe|contrase\xc3\xb1a|token|secret|"
     rb"api key|key)[ *]*$"
@@ -125,11 +130,19 @@ _PASSPHRASE: Final = re.compile(rb"[a-z]{3,12}(?:-[a-z]{3,12}){3,7}\Z")
 #: Nouns of many things: what they name is a secret only if it is long.
 _WEAK: Final = frozenset((b"key", b"keys", b"code"))
 _WEAK_LENGTH: Final = 16
+#: Letters alone are no secret if they are fewer; such a word behind a noun, and no sign between.
+_WORD_BYTES: Final = 12
+_WORD_NEXT: Final = re.compile(rb"[ ,]{1,2}[A-Za-z]{1,11}[,.;]?[ \n]")
 _FIELD: Final = re.compile(rb"[A-Za-z][\w.-]{1,30}=")
-_ACCOUNT: Final = compiled(
+ACCOUNT: Final = (
     rb"(?:([\w.+-]+@[\w-]+\.[\w.-]+)(?:[ ][|/;][ ]|[ ]?:[ ]|[:|;])|"
     rb"\b(admin|root|administrator|user|guest|demo|sa|postgres|deploy)[ ]/[ ]|"
     rb"\b(?:using|with|as|mit|avec|con)[ ]([\w.@+-]+):)([^\s\"'`]{6,})"
+)
+_ACCOUNT: Final = compiled(ACCOUNT)
+HALF: Final = (
+    rb"(?:[Ff]irst|1st|[Ee]rste[rn]?|[Pp]remi\xc3\xa8re|[Pp]rimera)[ ](?:half|part|[Hh]\xc3\xa4lfte|"
+    rb"Teil|moiti|mitad|parte)"
 )
 _SIGN_OF_CHOICE: Final = re.compile(rb"[!#$%*^?~]")
 _ENDS_IN_DIGITS: Final = re.compile(rb"[A-Za-z]+\d{2,}\Z")
@@ -141,28 +154,74 @@ _AFTER: Final = re.compile(
 _REACH_BYTES: Final = 420
 _NEAR_BYTES: Final = 200
 _ROWS: Final = 200
+_AHEAD_BYTES: Final = 1_000
 
 
-def secret_in_sentence(data: bytes, start: int, end: int, *, log: bool = False) -> Candidate | None:
-    """Return the secret that the noun at a position gives away, or nothing."""
-    inside = start and data[start - 1] in _INSIDE and data[start - 2 : start] not in _BREAKS
-    if inside or (end < len(data) and data[end] in _ONWARD):
+class _Ahead:
+    """Whether a pattern matches soon behind a position; positions ascend, so one match serves many."""
+
+    def __init__(self, pattern: re2._Regexp, data: bytes) -> None:
+        self._pattern, self._data = pattern, data
+        self._start = self._end = 0
+
+    def within(self, at: int, reach: int) -> bool:
+        """Return whether a match that ends behind a position begins before the end of so many bytes."""
+        if at >= self._end:
+            match = self._pattern.search(self._data, at, at + reach + _AHEAD_BYTES)
+            nothing = at + reach + _AHEAD_BYTES, at + _AHEAD_BYTES
+            self._start, self._end = match.span() if match is not None else nothing
+        return self._start < at + reach
+
+
+class Sentences:
+    """The sentences of a text, asked in its order. Only near a word with digits or signs is a secret."""
+
+    def __init__(self, data: bytes, *, log: bool = False) -> None:
+        self._data, self._log = data, log
+        self._signed, self._verbs = _Ahead(_SIGNED, data), _Ahead(_ANY_VERB, data)
+
+    def secret(self, start: int, end: int) -> Candidate | None:
+        """Return the secret that the noun at a position gives away, or nothing."""
+        data = self._data
+        inside = start and data[start - 1] in _INSIDE and data[start - 2 : start] not in _BREAKS
+        if inside or (end < len(data) and data[end] in _ONWARD):
+            return None
+        noun = data[start:end]
+        if data[max(0, start - 7) : start].lower() == b"public ":
+            return None
+        if self._signed.within(end, _NEAR_BYTES):
+            found = _paired(data, noun, end) or self._told(noun, end)
+            if found is not None:
+                return found
+        if _AS_WORD.search(data, max(0, start - 40), start) and _SIGNED.search(
+            data, max(0, start - _REACH_BYTES), start
+        ):
+            match = _AS.search(data, max(0, start - 360), start)
+            if match is not None:
+                return next(_value(match.group(2), match.start(2), noun, bool(match.group(1)), 0.8), None)
         return None
-    noun = data[start:end]
-    if data[max(0, start - 7) : start].lower() == b"public ":
+
+    def _told(self, noun: bytes, at: int) -> Candidate | None:
+        """Return the secret that follows a noun, directly or behind a verb."""
+        data, end = self._data, at + _REACH_BYTES
+        word = _WORD_NEXT.match(data, at) is not None
+        verb = self._verbs.within(at, _REACH_BYTES)
+        for pattern, confidence, wanted in (
+            (_COLON, 0.86, not word),
+            (_VERB, 0.84, verb),
+            (_DIRECT, 0.78, not word),
+        ):
+            match = pattern.match(data, at, end) if wanted else None
+            direct = pattern is _DIRECT
+            if match is None or (direct and self._log):
+                continue
+            quoted = bool(match.group(1)) and match.group(1).strip() not in (b"**", b"*")
+            found = next(
+                _value(match.group(2), match.start(2), noun, quoted, confidence, direct=direct), None
+            )
+            if found is not None:
+                return found
         return None
-    # Only near a word with digits or signs does a sentence hold a secret.
-    if _SIGNED.search(data, end, end + _NEAR_BYTES) is not None:
-        found = _paired(data, noun, end) or _told(data, noun, end, log=log)
-        if found is not None:
-            return found
-    if _AS_WORD.search(data, max(0, start - 40), start) and _SIGNED.search(
-        data, max(0, start - _REACH_BYTES), start
-    ):
-        match = _AS.search(data, max(0, start - 360), start)
-        if match is not None:
-            return next(_value(match.group(2), match.start(2), noun, bool(match.group(1)), 0.8), None)
-    return None
 
 
 def _paired(data: bytes, noun: bytes, end: int) -> Candidate | None:
@@ -226,24 +285,12 @@ def _half(value: bytes) -> bool:
     return not placeholder(value) and (password_like(value) or commonness(value) < 4.8) and not term(value)
 
 
-def _told(data: bytes, noun: bytes, at: int, *, log: bool) -> Candidate | None:
-    """Return the secret that follows a noun, directly or behind a verb."""
-    end = at + _REACH_BYTES
-    for pattern, confidence, needs in ((_COLON, 0.86, False), (_VERB, 0.84, False), (_DIRECT, 0.78, True)):
-        match = pattern.match(data, at, end)
-        if match is None or (needs and log):
-            continue
-        quoted = bool(match.group(1)) and match.group(1).strip() not in (b"**", b"*")
-        found = next(_value(match.group(2), match.start(2), noun, quoted, confidence, direct=needs), None)
-        if found is not None:
-            return found
-    return None
-
-
 def _value(
     value: bytes, start: int, noun: bytes, quoted: bool, confidence: float, *, direct: bool = False
 ) -> Iterator[Candidate]:
     value, start = _trimmed(value, start)
+    if len(value) < _WORD_BYTES and value.isalpha():
+        return  # A word, and by far the most of what follows a noun.
     if _plausible(value, noun, quoted=quoted) and not (direct and not quoted and not _striking(value)):
         rule = "password-in-prose" if _PASSWORD.search(noun) else "token-in-prose"
         kind = "password" if rule == "password-in-prose" else kind_of(noun)

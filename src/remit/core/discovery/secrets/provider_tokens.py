@@ -177,7 +177,7 @@ _ALL: Final = re2.compile(
     _OPTIONS,
 )
 #: What each shape has near its beginning, so that one fast search finds the places to look at.
-_ANCHOR: Final = re2.compile(
+ANCHOR: Final = (
     rb"gh[oursp]_|github_pat_|AKIA|ASIA|xox[abeoprs]-|xapp-|hooks\.slack|[rs]k_live_|[rs]k_test_|"
     rb"sk-(?:proj|svca|admi|ant|or)|"
     rb"T3BlbkFJ|gsk_|xai-|r8_|AIza|GOCSPX-|ya29\.|\dQ~|[0-9A-Za-z+/]==|[?&;\"'\s]sig=|npm_|pypi-Ag|"
@@ -185,9 +185,9 @@ _ANCHOR: Final = re2.compile(
     rb"key-[0-9a-f]{4}|:AA|"
     rb"[MNO][0-9A-Za-z]{23,27}\.|do[oprt]_v1_|hv[sbr]\.|AGE-SECRET|lin_api_|ntn_|"
     rb"secret_[0-9A-Za-z]{8}|ATATT3|shp[acps][ast]_|"
-    rb"dckr_pat_|glsa_|NRAK-|pscale_|sbp_|sb_secret_|tskey-|eyJ|sgp_|EAA[MC]|s-s4t2",
-    _OPTIONS,
+    rb"dckr_pat_|glsa_|NRAK-|pscale_|sbp_|sb_secret_|tskey-|eyJ|sgp_|EAA[MC]|s-s4t2"
 )
+_ANCHOR: Final = re2.compile(ANCHOR, _OPTIONS)
 #: A token has at least so many different characters.
 _CHARACTERS: Final = 10
 #: What stands before a digest of the same length as a key.
@@ -214,6 +214,22 @@ _ACCOUNT: Final = re.compile(rb"client_email[\\\"']{1,4}\s?:\s?[\\\"']{1,4}([\w.
 def compiled(pattern: bytes) -> re2._Regexp:
     """Return a pattern of RE2 over bytes."""
     return re2.compile(pattern, _OPTIONS)
+
+
+class PatternSet:
+    """Patterns that one pass over a text looks for together."""
+
+    def __init__(self, **patterns: bytes) -> None:
+        """Take the patterns by their names."""
+        self._names = tuple(patterns)
+        self._set = re2.Set.SearchSet(_OPTIONS)
+        for pattern in patterns.values():
+            self._set.Add(pattern)
+        self._set.Compile()
+
+    def seen(self, data: bytes) -> frozenset[str]:
+        """Return the names of the patterns that match somewhere."""
+        return frozenset([self._names[number] for number in self._set.Match(data) or ()])
 
 
 def token_anchors(data: bytes) -> list[tuple[int, int]]:
