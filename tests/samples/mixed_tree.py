@@ -33,6 +33,7 @@ _WORDS = [
     "region",
     "bucket",
     "session",
+    "token",
 ]
 
 

@@ -19,7 +19,7 @@ from remit.core.discovery.sources.json_lines import agents_of, client_of
 from remit.core.discovery.sources.messages import MessageWalk
 from remit.core.discovery.sources.notebooks import cell_places, is_notebook, notebook_reads
 from remit.core.discovery.sources.permissions import PERMISSIONS, permission_exports
-from remit.core.discovery.sources.taken_values import escaped_values, taken_values
+from remit.core.discovery.sources.taken_values import VALUE_FIELDS, escaped_values, taken_values
 from remit.core.discovery.sources.text import (
     LineBatch,
     extension_of,
@@ -41,18 +41,26 @@ _CONVERSATION: Final = re2.compile(
 )
 _TELLING: Final = rb"(?:pass|pwd|secret|token|key|auth|cred|dsn|conn|url|uri)"
 _LABELS: Final = rb"(?:name|key|variable|id|parameterkey|environment_variable)"
-#: Marks of values that the plain text hides, beside escapes: a telling name elsewhere, a login.
-_HIDING: Final = re2.compile(
-    rb'(?i)"' + _LABELS + rb'"\s*:\s*"[^"\n]*' + _TELLING
-    + rb'|' + _TELLING + rb'[\w.-]*"\s*:\s*[{]|"auths"|"kind"\s*:\s*"secret'
-    + rb'|prompt|instructions|backstory|persona'
-)  # fmt: skip
+_VALUE_FIELDS: Final = b"(?:" + "|".join(sorted(VALUE_FIELDS)).encode() + b")"
+#: Marks of values that the plain text hides, beside escapes: a login, a prompt, a block.
+_HIDING: Final = re2.compile(rb'(?i)"auths"|"kind"\s*:\s*"secret|prompt|instructions|backstory|persona')
 _YAML_HIDING: Final = re2.compile(
-    rb"(?i)\b" + _LABELS + rb":[ \t]*['\"]?[^\n]*" + _TELLING
-    + rb"|" + _TELLING + rb"[\w.-]*['\"]?:[ \t]*(?:[|>][^\n]*)?\r?\n[ \t]"
+    rb"(?i)" + _TELLING + rb"[\w.-]*['\"]?:[ \t]*[|>][^\n]*\r?\n[ \t]"
     + rb"|kind:[ \t]*['\"]?Secret|auths:|\\[nu\"/]"
     + rb"|prompt|instructions|backstory|persona|role:[ \t]*['\"]?system"
 )  # fmt: skip
+#: A telling name elsewhere, which counts where there is a value without one.
+_NAMING: Final = re2.compile(
+    rb'(?i)"' + _LABELS + rb'"\s*:\s*"[^"\n]*' + _TELLING + rb"|" + _TELLING + rb'[\w.-]*"\s*:\s*[{]'
+)
+_VALUING: Final = re2.compile(rb'(?i)"' + _VALUE_FIELDS + rb'"\s*:\s*"')
+_YAML_NAMING: Final = re2.compile(
+    rb"(?i)\b" + _LABELS + rb":[ \t]*['\"]?[^\n]*" + _TELLING
+    + rb"|" + _TELLING + rb"[\w.-]*['\"]?:[ \t]*\r?\n[ \t]"
+)  # fmt: skip
+_YAML_VALUING: Final = re2.compile(
+    rb"(?i)\b" + _VALUE_FIELDS + rb"['\"]?:[ \t]*[^\s#]|\bvalue['\"]?:[ \t]*\r?\n"
+)
 #: Largest JSON text that is read as a tree only for what it hides.
 _MAX_TREE: Final = 1_000_000
 #: Files of package managers: large, in every repository, and the same for all who install.
@@ -79,7 +87,7 @@ class JsonReader:
         elif b'"nbformat"' in content and is_notebook(tree := json_tree(text)):
             yield from notebook_reads(tree, chunk)
             yield from pieces_apart(text, cell_places(tree), chunk, SourceKind.CONFIG)
-        elif len(text) <= _MAX_TREE and not _LOCK.search(chunk.file) and _HIDING.search(content):
+        elif len(text) <= _MAX_TREE and not _LOCK.search(chunk.file) and _hides(content):
             yield from pieces_apart(
                 text, taken_values(json_tree(text), escapes=True), chunk, SourceKind.CONFIG
             )
@@ -120,7 +128,9 @@ class YamlReader:
         text = text_of_bytes(chunk.content)
         if text is None:
             return
-        hiding = _YAML_HIDING.search(chunk.content)
+        hiding = _YAML_HIDING.search(chunk.content) or (
+            _YAML_NAMING.search(chunk.content) and _YAML_VALUING.search(chunk.content)
+        )
         permitting = chunk.whole and PERMISSIONS.search(chunk.content)
         trees = list(yaml_trees(text)) if len(text) <= MAX_YAML and (hiding or permitting) else []
         taken = [one for tree in trees for one in taken_values(tree, escapes=False)]
@@ -130,6 +140,13 @@ class YamlReader:
             if INFRASTRUCTURE.search(chunk.content):
                 for tree in trees:
                     yield from infrastructure_exports(plain(tree), chunk)
+
+
+def _hides(content: bytes) -> bool:
+    """Return whether the values of a JSON document have to be told by the tree that they are in."""
+    if _HIDING.search(content) is not None:
+        return True
+    return _NAMING.search(content) is not None and _VALUING.search(content) is not None
 
 
 def _decoded(text: str) -> Json:

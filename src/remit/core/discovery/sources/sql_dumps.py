@@ -121,6 +121,7 @@ class _Dump:
         table = _bare(copy[1])
         reads = RowReads(self._chunk, table, _names(copy[2]) or self._columns.get(table, []))
         while self._at < len(self._text):
+            yield from self._plain(reads)
             end = self._text.find("\n", self._at)
             end = len(self._text) if end < 0 else end
             row, line = self._text[self._at : end], self._line
@@ -145,13 +146,18 @@ class _Dump:
             self._rows = table, insert[2], RowReads(self._chunk, table, columns)
         reads = self._rows[2]
         at = insert.end()
+        begun = self._at
+        yield from self._plain(reads, self._text[begun:at], (");", "),", ");\r", "),\r"))
+        if self._at > begun:
+            self._since, self._since_line = self._at, self._line
+            return
         # Only MySQL reads a backslash in a plain text as an escape; it also quotes names its own way.
         backslashes = "`" in insert[1]
         self._line += self._text.count("\n", self._at, at)
         while opened := _OPEN.match(self._text, at):
             line = self._line + self._text.count("\n", at, opened.end())
             if (row := _ROW.match(self._text, opened.end())) is not None:
-                plain = reads.plain_row(row[0][:-1], line)
+                plain = reads.plain_row(row[0], line)
                 if plain is not None:
                     yield from plain
                     self._line, at = line, row.end()
@@ -162,6 +168,14 @@ class _Dump:
             at = end
         self._at = self._since = max(at, self._at + 1)
         self._since_line = self._line
+
+    def _plain(self, reads: RowReads, begin: str = "", ends: tuple[str, ...] = ("",)) -> Iterator[Read]:
+        """Read the rows up to one that is not plain, as they stand."""
+        end = reads.plain_rows(self._text, self._at, begin, ends)
+        if end > self._at:
+            yield from reads.lines(self._text[self._at : end], self._line)
+            self._line += self._text.count("\n", self._at, end)
+            self._at = end
 
     def _row(self, at: int, *, backslashes: bool) -> tuple[list[str], int]:
         """Return the values of a row, and where it ends."""

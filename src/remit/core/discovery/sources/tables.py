@@ -36,7 +36,8 @@ class RowReads:
 
     def __init__(self, chunk: FileChunk, table: str = "", columns: Sequence[str] = ()) -> None:
         self._walk = MessageWalk(chunk)
-        self._batch = LineBatch(chunk, SourceKind.EXPORT, (table,) if table else ())
+        self._names = (table,) if table else ()
+        self._batch = LineBatch(chunk, SourceKind.EXPORT, self._names)
         self._chunk = chunk
         self._table = table
         self._columns = tuple(columns)
@@ -81,6 +82,22 @@ class RowReads:
             return None
         return self._batch.add(line, text)
 
+    def plain_rows(self, text: str, at: int, begin: str = "", ends: tuple[str, ...] = ("",)) -> int:
+        """Return where the rows from here end that are one line each, begin and end so, and are plain."""
+        plain = not self._telling and self._role < 0
+        while plain and text.startswith(begin, at):
+            end = text.find("\n", at)
+            row = text[at:end]
+            if end < 0 or len(row) >= 2 * _LONG or "{" in row or "\\" in row or not row.endswith(ends):
+                break
+            at = end + 1
+        return at
+
+    def lines(self, text: str, line: int) -> Iterator[Read]:
+        """Yield whole lines as they stand."""
+        yield from self._batch.flush()
+        yield from pieces(text, place_of(self._chunk, line=line), SourceKind.EXPORT, names=self._names)
+
     def end(self) -> Iterator[Read]:
         """Yield what is left."""
         yield from self._batch.flush()
@@ -115,8 +132,12 @@ class DelimitedReader:
         try:
             for number, cells in enumerate(rows):
                 line, at = at, rows.line_num
-                if number == 0 and chunk.first and len(cells) <= _MOST_COLUMNS:
-                    reads = RowReads(chunk, "", [cell.strip("\ufeff ") for cell in cells])
+                if number == 0:
+                    if chunk.first and len(cells) <= _MOST_COLUMNS:
+                        reads = RowReads(chunk, "", [cell.strip("\ufeff ") for cell in cells])
+                    if '"' not in text and reads.plain_rows(f"{text}\n", 0) > len(text):
+                        yield from reads.lines(text, chunk.line)
+                        return
                 if cells:
                     escaped = sign == "\t" and "\\" in lines[line]
                     plain = [unescaped_cell(cell) for cell in cells] if escaped else cells

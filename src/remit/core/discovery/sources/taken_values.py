@@ -21,7 +21,7 @@ from remit.core.discovery.sources.text import TELLING, Taken
 from remit.core.json_value import Json
 
 #: Fields whose name says nothing about their value.
-_VALUE_FIELDS: Final = frozenset(
+VALUE_FIELDS: Final = frozenset(
     (
         "value",
         "default",
@@ -73,7 +73,7 @@ def _leaf(value: LocatedText, names: tuple[str, ...], label: str, escapes: bool)
         yield Taken(*whole, login, names)
     elif is_prompt(key, value):
         yield Taken(*whole, str(value), names, kind=SourceKind.PROSE)
-    elif key in _VALUE_FIELDS and (label or len(names) > 1):
+    elif key in VALUE_FIELDS and (label or len(names) > 1):
         telling = (
             label if TELLING.search(label) else next((n for n in names[-2:-5:-1] if TELLING.search(n)), "")
         )
