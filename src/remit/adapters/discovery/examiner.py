@@ -46,10 +46,13 @@ class _Reader:
     def __init__(self, told: bytes, examination: Examination) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, told, examination), daemon=True)
+        self._begun = context.RawValue("Q", 0)
+        given = (theirs, told, examination, self._begun)
+        self.process = context.Process(target=serve, args=given, daemon=True)
         self.process.start()
         theirs.close()
         self.open: deque[Work] = deque()
+        self._answered = 0
         self.heard = time.monotonic()
         self.started = False
         self._told: SimpleQueue[list[Work] | None] = SimpleQueue()
@@ -63,6 +66,20 @@ class _Reader:
             self.heard = time.monotonic()
         self.open.extend(batch)
         self._told.put(batch)
+
+    def answered(self) -> Work:
+        """Return the oldest job, which has its answer now."""
+        self._answered += 1
+        return self.open.popleft()
+
+    def at_hand(self) -> Work | None:
+        """Take out the job that the process was at; those before it are read, and not answered yet."""
+        at = self._begun.value - self._answered - 1
+        if not 0 <= at < len(self.open):
+            return None
+        one = self.open[at]
+        del self.open[at]
+        return one
 
     def _send(self) -> None:
         with contextlib.suppress(OSError):
@@ -143,11 +160,11 @@ class ProcessExaminer:
         """Take what a process has answered so far."""
         try:
             while reader.open and reader.connection.poll():
-                answer = ANSWERS.decode(reader.connection.recv_bytes())
+                answers = ANSWERS.decode(reader.connection.recv_bytes())
                 reader.heard, reader.started = time.monotonic(), True
-                if isinstance(answer, ReadResult):
+                for answer in answers:
                     self._lost_at_start = 0
-                    yield _outcome(reader.open.popleft(), answer)
+                    yield _outcome(reader.answered(), answer)
         except (EOFError, OSError, msgspec.DecodeError):
             yield from self._lost(reader, readers, again, SkipReason.BROKEN)
 
@@ -165,17 +182,16 @@ class ProcessExaminer:
         """Count the file at hand as lost, and have the others read by another process."""
         readers.remove(reader)
         reader.end()
-        if not reader.started:
+        one = reader.at_hand()
+        if one is not None:
+            yield SkippedFile(file=one.file if isinstance(one, FileChunk) else one[0].file, why=why)
+        else:
             self._lost_at_start += 1
             if self._lost_at_start > _MOST_LOST:
                 raise SourceUnavailable(
                     "the processes that read files do not start",
                     remediation="free some memory, or look for a limit on processes (`ulimit -u`)",
                 )
-        elif reader.open:
-            one = reader.open.popleft()
-            file = one.file if isinstance(one, FileChunk) else one[0].file
-            yield SkippedFile(file=file, why=why)
         again.extend(reader.open)
 
 

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -56,11 +56,7 @@ class ReadBounds(msgspec.Struct, frozen=True, array_like=True):
     whole_bytes: int
 
 
-class Alive(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """One more chunk of a file was read."""
-
-
-class ReadResult(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class ReadResult(msgspec.Struct, frozen=True, array_like=True):
     """The outcome of one job. `why` says why nothing, or not all, was read."""
 
     contents: FileContents | None = None
@@ -73,9 +69,18 @@ class ReadResult(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 JOBS: Final = msgspec.msgpack.Decoder(list[FileJob | ChunkJob])
-ANSWERS: Final = msgspec.msgpack.Decoder(Alive | ReadResult)
+ANSWERS: Final = msgspec.msgpack.Decoder(list[ReadResult])
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_ALIVE: Final = _ENCODER.encode(Alive())
+#: Says that a process is at work: it started, or read one more chunk.
+_ALIVE: Final = _ENCODER.encode(())
+#: Outcomes are sent together, but wait no longer than this for one more.
+_SENT_AFTER_S: Final = 0.1
+
+
+class Count(Protocol):
+    """A number in memory that processes share."""
+
+    value: int
 
 
 class Examination(msgspec.Struct, frozen=True):
@@ -85,23 +90,37 @@ class Examination(msgspec.Struct, frozen=True):
     detectors: Callable[[bytes], FindsSecrets]
 
 
-def serve(connection: Connection, told: bytes, examination: Examination) -> None:
-    """Answer jobs until the other side closes. The detectors are made here, with the key."""
+def serve(connection: Connection, told: bytes, examination: Examination, begun: Count) -> None:
+    """Answer jobs until the other side closes, and count in `begun`, which both sides see, those begun.
+
+    The detectors are made here, with the key.
+    """
     _confine()
     reading = _Reading(connection, msgspec.msgpack.decode(told, type=ReadBounds), examination)
     with contextlib.suppress(EOFError, OSError):
         connection.send_bytes(_ALIVE)
         while True:
+            results: list[ReadResult] = []
+            sent = time.monotonic()
             for job in JOBS.decode(connection.recv_bytes()):
-                connection.send_bytes(_encoded(reading.outcome(job)))
+                begun.value += 1
+                results.append(reading.outcome(job))
+                if time.monotonic() - sent > _SENT_AFTER_S:
+                    connection.send_bytes(_encoded(results))
+                    results, sent = [], time.monotonic()
+            connection.send_bytes(_encoded(results))
 
 
-def _encoded(result: ReadResult) -> bytes:
+def _encoded(results: list[ReadResult]) -> bytes:
     try:
-        return _ENCODER.encode(result)
+        return _ENCODER.encode(results)
     except UnicodeEncodeError:
-        assert result.contents is not None
-        return _ENCODER.encode(msgspec.structs.replace(result, contents=encodable(result.contents)))
+        return _ENCODER.encode(
+            [
+                msgspec.structs.replace(one, contents=encodable(one.contents)) if one.contents else one
+                for one in results
+            ]
+        )
 
 
 def _confine() -> None:
@@ -170,7 +189,8 @@ class _Reading:
         while size > 0 and (data := os.read(descriptor, min(size, self._bounds.chunk_bytes))):
             hashed.update(data)
             size -= len(data)
-            self._connection.send_bytes(_ALIVE)
+            if size > 0:
+                self._connection.send_bytes(_ALIVE)
         return hashed.digest()
 
     def _alive(self, parts: Iterator[FileChunk]) -> Iterator[FileChunk]:
