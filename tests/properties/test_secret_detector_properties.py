@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.discovery.discovered import ExposedSecret, FilePlace, Piece, SourceKind
-from remit.core.discovery.secrets.detectors import SecretDetectors
+from remit.core.discovery.secrets.detectors import _INVISIBLE, SecretDetectors
 from remit.core.discovery.secrets.findings import secret_findings
+from remit.core.discovery.secrets.provider_tokens import PatternSet
 from tests.secrets_corpus.corpus import filled
 from tests.secrets_corpus.values import SECRETS
 
@@ -157,3 +158,23 @@ def test_twice_the_text_takes_twice_the_work(unit: str) -> None:
     find(unit)
     once, twice = calls(unit * 400), calls(unit * 800)
     assert twice <= 2.3 * once + 200
+
+
+@given(TEXTS, KINDS)
+def test_one_pass_leaves_out_no_detector_that_finds(text: str, kind: SourceKind) -> None:
+    """What one pass over a text leaves out would find nothing: if all detectors run, they find the same."""
+    found, seen = find(text, kind), PatternSet.seen
+
+    def everything(patterns: PatternSet, data: bytes) -> frozenset[str]:
+        return frozenset(patterns._names) - ({"wide"} - seen(patterns, data))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PatternSet, "seen", everything)
+        assert find(text, kind) == found
+
+
+def test_one_pass_sees_each_character_that_is_not_seen() -> None:
+    """A token with such a character in it is found, for every character that is removed."""
+    for code in range(sys.maxunicode + 1):
+        if _INVISIBLE.match(chr(code)):
+            assert find(f"gsk_{chr(code)}" + "Zq7mR2xV9k" * 5 + "Tb"), f"{code:x}"
