@@ -58,26 +58,37 @@ def chunks(descriptor: int, file: str, size: int, chunk_bytes: int, whole_bytes:
     A file of one document comes whole if it is not larger than `whole_bytes`, any other one by lines.
     """
     by_lines = file.rpartition(".")[2].lower() in _LINES or "_history" in file
-    step = chunk_bytes if by_lines or size > whole_bytes else whole_bytes
-    return _split(lambda count: _read(descriptor, count), file, size, step)
+    step = chunk_bytes if by_lines or size > whole_bytes else whole_bytes + 1
+    left = size
+
+    def read(count: int) -> bytes:
+        nonlocal left
+        data = _read(descriptor, min(count, left)) if left else b""
+        left -= len(data)
+        return data
+
+    yield from split(read, file, step)
 
 
-def _split(read: Callable[[int], bytes], file: str, size: int, step: int) -> Iterator[FileChunk]:
-    line, first, rest, left = 1, True, b"", size
+def split(
+    read: Callable[[int], bytes], file: str, step: int, *, longest: int = 0, commit: str = ""
+) -> Iterator[FileChunk]:
+    """Yield what is read in chunks of about `step` bytes; less than that from `read` is the end.
+
+    A chunk ends behind a line, and inside a line of at least `longest` bytes (a step) behind a word.
+    """
+    line, first, rest = 1, True, b""
     while True:
-        data = read(min(step, left)) if left else b""
-        left = max(left - len(data), 0) if data else 0
+        data = read(step)
         whole = rest + data if rest else data
-        if not left:
-            yield FileChunk(file=file, content=whole, line=line, first=first, last=True)
+        if len(data) < step:
+            yield FileChunk(file=file, content=whole, line=line, first=first, last=True, commit=commit)
             return
-        end = _end(whole, full=len(whole) >= step)
-        if end:
-            part, rest = whole[:end], whole[end:]
-            yield FileChunk(file=file, content=part, line=line, first=first, last=False)
+        end = _end(whole, full=len(whole) >= (longest or step))
+        part, rest = whole[:end], whole[end:]
+        if part:
+            yield FileChunk(file=file, content=part, line=line, first=first, last=False, commit=commit)
             line, first = line + part.count(b"\n"), False
-        else:
-            rest = whole
 
 
 def _end(data: bytes, *, full: bool) -> int:

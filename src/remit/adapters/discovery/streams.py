@@ -8,35 +8,28 @@ from typing import Final
 
 import msgspec
 
+from remit.adapters.discovery.file_chunks import HEAD_BYTES, split
 from remit.core.discovery.chunk import FileChunk
 from remit.core.discovery.sources.text import text_of_bytes
 
 #: Bytes of a chunk. A stream that is not longer is one chunk.
 CHUNK_BYTES: Final = 1 << 20
-#: Longest part of a line that waits for its end.
+#: A line of so many bytes is cut behind a word.
 _LONGEST_LINE: Final = 4 << 20
 
 
 def stream_chunks(read: Callable[[int], bytes], file: str, *, commit: str = "") -> Iterator[FileChunk]:
-    """Yield a stream's chunks, which end at the end of a line where that comes; nothing if binary."""
-    line, first, rest = 1, True, b""
-    while True:
-        data = read(CHUNK_BYTES)
-        if first and not rest and text_of_bytes(data[:8192]) is None:
-            return
-        whole = rest + data if rest else data
-        if not data:
-            yield FileChunk(file=file, content=whole, line=line, first=first, last=True, commit=commit)
-            return
-        end = whole.rfind(b"\n") + 1
-        if not end and len(whole) > _LONGEST_LINE:
-            end = len(whole)
-        if not end or (first and len(data) < CHUNK_BYTES and len(whole) < CHUNK_BYTES):
-            rest = whole
-            continue
-        part, rest = whole[:end], whole[end:]
-        yield FileChunk(file=file, content=part, line=line, first=first, last=False, commit=commit)
-        line, first = line + part.count(b"\n"), False
+    """Yield a stream's chunks; nothing if it is binary. Less from `read` than asked for is its end."""
+    head = read(HEAD_BYTES)
+    if text_of_bytes(head) is None:
+        return
+
+    def whole(count: int) -> bytes:
+        nonlocal head
+        begin, head = head, b""
+        return begin + read(count - len(begin)) if len(begin) in (0, HEAD_BYTES) else begin
+
+    yield from split(whole, file, CHUNK_BYTES, longest=_LONGEST_LINE, commit=commit)
 
 
 def row_chunks(rows: Iterable[tuple[int, dict[str, object]]], file: str) -> Iterator[FileChunk]:
