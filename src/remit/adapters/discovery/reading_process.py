@@ -77,7 +77,7 @@ _ALIVE: Final = _ENCODER.encode(())
 _SENT_AFTER_S: Final = 0.1
 
 
-class Count(Protocol):
+class FilesBegun(Protocol):
     """A number in memory that processes share."""
 
     value: int
@@ -90,7 +90,7 @@ class Examination(msgspec.Struct, frozen=True):
     detectors: Callable[[bytes], FindsSecrets]
 
 
-def serve(connection: Connection, told: bytes, examination: Examination, begun: Count) -> None:
+def serve(connection: Connection, told: bytes, examination: Examination, begun: FilesBegun) -> None:
     """Answer jobs until the other side closes, and count in `begun`, which both sides see, those begun.
 
     The detectors are made here, with the key.
