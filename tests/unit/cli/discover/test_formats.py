@@ -51,7 +51,7 @@ def test_sarif_carries_steps_controls_history_and_acceptance() -> None:
         "It may call ",
         "The function",
     ]
-    assert path["properties"]["controls"] == ["NHI5", "ASI03"]
+    assert path["properties"]["controls"] == ["NHI5", "NHI6", "ASI03"]
     assert path["partialFingerprints"]["remitFinding/v1"].startswith("fnd_")
     assert (path["baselineState"], exposed["baselineState"]) == ("new", "unchanged")
     assert accepted["suppressions"][0]["justification"] == "a test account"
