@@ -11,6 +11,7 @@ from remit.api.oauth.rooms import OAuthRooms
 from remit.api.rest.approvals import ApprovalRooms
 from remit.api.rest.decisions.absences import AbsenceRooms
 from remit.api.rest.decisions.freezes import FreezeRooms
+from remit.api.rest.decisions.function_calls import FunctionRooms
 from remit.api.rest.decisions.telemetry import TelemetryRooms
 from remit.api.rest.endings import EndRooms
 from remit.api.rest.evidence import EvidenceRooms
@@ -63,6 +64,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         AbsenceRooms(decisions=services.decisions),
         FreezeRooms(decisions=services.decisions),
         TelemetryRooms(tasks=services.tasks),
+        FunctionRooms(mediation=services.mediation),
         EvidenceRooms(evidence=services.evidence),
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity, discovery=services.discovery),

@@ -143,6 +143,7 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
         calls=CallSettings(
             call_timeout_s=config.limits.call_timeout_s,
             max_calls_per_task=config.limits.max_calls_per_task,
+            functions={name: float(one.report_within_s) for name, one in config.functions.items()},
         ),
         tokens=_token_settings(config),
         evidence=evidence_settings(config),

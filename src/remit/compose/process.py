@@ -168,6 +168,7 @@ async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, g
 async def _end(services: Services) -> None:
     """Write what is left to be written, and sign the log once more."""
     await services.guard.close()
+    await services.mediation.functions.close()
     await services.mediation.parked.stop()
     await services.mediation.deferrals.stop()
     await services.credentials.leases.stop()

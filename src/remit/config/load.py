@@ -93,7 +93,8 @@ def _in_order(found: list[ConfigInvalid]) -> list[ConfigInvalid]:
 
 def _check_guards(config: Config, node: Node, problems: Problems) -> None:
     written = node.value.get("upstreams") if isinstance(node.value, dict) else None
-    if not config.upstreams and not config.guards and not (written is not None and written.value):
+    owners = config.upstreams or config.guards or config.functions
+    if not owners and not (written is not None and written.value):
         problems.add(
             "is missing" if written is None else "is empty",
             line=node.line_of("upstreams"),
@@ -115,15 +116,27 @@ def _check_guards(config: Config, node: Node, problems: Problems) -> None:
             )
 
 
+def _check_functions(config: Config, node: Node, problems: Problems) -> None:
+    """Each name owns tools in one way: what remit carries out itself is never left to an agent."""
+    points = {name for point in config.enforcement_points.values() for name in point.resources}
+    for name in config.functions:
+        if name in config.upstreams or name in config.guards or name in points:
+            key, way = f"functions.{name}", "choose another name"
+            what = f"`{name}` owns tools in another section, too"
+            problems.add(what, line=node.line_of(key), key=key, remediation=way)
+
+
 def _check(config: Config, node: Node, problems: Problems) -> None:
     """Check rules across several values."""
     for name, upstream in config.upstreams.items():
         _check_upstream(f"upstreams.{name}", upstream, node, problems)
     _check_guards(config, node, problems)
+    _check_functions(config, node, problems)
     _check_callbacks(config, node, problems)
     if (own := PLAN_TOOL.upstream) in config.governed:
         # An approval of a call there could be used to extend a plan.
-        key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"
+        sections = {"upstreams": config.upstreams, "functions": config.functions}
+        key = next((f"{name}.{own}" for name, one in sections.items() if own in one), "enforcement_points")
         way = "choose another name"
         problems.add(f"`{own}` is reserved for remit", line=node.line_of(key), key=key, remediation=way)
     _check_classes(config, node, problems)

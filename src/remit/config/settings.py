@@ -384,6 +384,17 @@ class AuthzenSection(Section, frozen=True, kw_only=True):
     ] = 300
 
 
+class FunctionsSection(Section, frozen=True, kw_only=True):
+    """Functions that an agent's own program carries out, under remit's decisions (`remit_sdk`)."""
+
+    report_within_s: Annotated[
+        Seconds,
+        Meta(
+            ge=1, le=86400, description="After this long, a call whose result was not reported is `unknown`."
+        ),
+    ] = 3600
+
+
 class InitiativeSection(Section, frozen=True, kw_only=True):
     """A unit of an AI programme."""
 
@@ -464,13 +475,20 @@ class Config(Section, frozen=True, kw_only=True):
     models: ModelsSection | None = None
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection],
-        Meta(description="The governed servers, by name; at least one, unless there are `guards`."),
+        Meta(
+            description="The governed servers, by name; at least one, unless there are `guards` or "
+            "`functions`."
+        ),
     ] = {}
     enforcement_points: Annotated[
         dict[Name, EnforcementPointSection],
         Meta(description="Registered agents that may ask for decisions (AuthZEN), by name."),
     ] = {}
     authzen: AuthzenSection = AuthzenSection()
+    functions: Annotated[
+        dict[UpstreamName, FunctionsSection],
+        Meta(description="Functions of agents' own programs, by the name that owns their tools (`billing`)."),
+    ] = {}
     guards: Annotated[
         dict[UpstreamName, GuardSection],
         Meta(description="Coding assistants under guard, by name (`claude-code`)."),
@@ -494,9 +512,11 @@ class Config(Section, frozen=True, kw_only=True):
 
     @property
     def governed(self) -> tuple[str, ...]:
-        """The possible owners of tools: upstreams, guarded clients, what other enforcement points guard."""
+        """The possible owners of tools: upstreams, guarded clients, functions of agents, and what other
+        enforcement points guard.
+        """
         guarded = (name for point in self.enforcement_points.values() for name in point.resources)
-        return tuple(dict.fromkeys((*self.upstreams, *self.guards, *guarded)))
+        return tuple(dict.fromkeys((*self.upstreams, *self.guards, *self.functions, *guarded)))
 
     def waiting(self, running: Config) -> tuple[str, ...]:
         """Return the sections that differ from those of a running remit, and are read only at its start.

@@ -22,7 +22,7 @@ from remit.api.rest import (
     tools,
     upstreams,
 )
-from remit.api.rest.decisions import absences, freezes, telemetry
+from remit.api.rest.decisions import absences, freezes, function_calls, telemetry
 from remit.api.rest.identity import agents, delegations, keys, people, reviews, sign_in
 from remit.api.rest.policies import explanation, shadow
 from remit.api.rest.route import Endpoint, group
@@ -35,6 +35,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Delegations", delegations.DelegationRooms, delegations.ENDPOINTS),
     *group("Findings", findings.FindingRooms, findings.ENDPOINTS),
     *group("Tasks", tasks.TaskRooms, tasks.ENDPOINTS),
+    *group("Tasks", function_calls.FunctionRooms, function_calls.ENDPOINTS),
     *group("Tasks", telemetry.TelemetryRooms, telemetry.ENDPOINTS),
     *group("Ending", endings.EndRooms, endings.ENDPOINTS),
     *group("Approvals", approvals.ApprovalRooms, approvals.ENDPOINTS),

@@ -22,6 +22,8 @@ TOKEN: Final = "/oauth/token"
 ASKING: Final = ("/access/v1/evaluation", "/access/v1/evaluations")
 _TASK: Final = re.compile(r"/api/v1/tasks/([^/]+)/(?:turn|plan|renew|complete|declassify)")
 
+_FUNCTION: Final = re.compile(r"/api/v1/tasks/[^/]+/calls(?:/[^/]+/result)?")
+
 
 class _Properties(msgspec.Struct, frozen=True):
     access_token: str = ""
@@ -80,7 +82,7 @@ def upstream_of(scope: Scope) -> str | None:
     An empty text means any upstream, `None` means no upstream data.
     """
     path: str = scope["path"]
-    if path in ASKING:
+    if path in ASKING or _FUNCTION.fullmatch(path) is not None:
         return ""
     endpoint = next((one for one in (f"{MCP}/", HTTP, MCP) if path.startswith(one)), None)
     return None if endpoint is None else path.removeprefix(endpoint).partition("/")[0]

@@ -20,16 +20,13 @@ from remit.core.errors import RemitError, UpstreamUnreachable
 from remit.core.label import Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.store.units import Unit
-from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.mediation.call import RequestedCall
-from remit.services.mediation.call_exchange import ExternalCall, ExternalSteps
+from remit.services.mediation.call_exchange import ExternalCall, ProgramSteps
 from remit.services.mediation.dependencies import Dependencies, Sink
 from remit.services.mediation.steps.bind import BoundTask
 from remit.services.mediation.steps.decide import RuledCall, decide_call
 from remit.services.mediation.steps.describe import DescribedCall
 from remit.services.mediation.steps.forward import ForwardedCall
-from remit.services.mediation.steps.lease import LeasedCall
-from remit.services.mediation.steps.record import RecordedCall
 from remit.services.tasks.live_tasks import LiveTask
 
 #: The longest that a client may take for one call: subagents work for hours.
@@ -101,7 +98,7 @@ def inheriting(request: AccessRequest, live: LiveTask) -> AccessRequest:
     return msgspec.structs.replace(request, tool=msgspec.structs.replace(request.tool, label=live.label))
 
 
-class HookedSteps(ExternalSteps):
+class HookedSteps(ProgramSteps):
     """The nine steps of a call that the client carries out. `claims` are those of the session's task."""
 
     def __init__(
@@ -114,13 +111,8 @@ class HookedSteps(ExternalSteps):
         sink: Sink,
     ) -> None:
         """Begin before step 1; `forbidden` refuses the call whatever the rules say."""
-        super().__init__(run, deps, asked, sink)
-        self._claims = claims
+        super().__init__(run, claims, PATIENCE_S, deps, asked, sink)
         self._forbidden = forbidden
-
-    async def identify(self) -> AccessClaims:
-        """Step 1. The client's secret and its process were checked by the endpoint."""
-        return self._claims
 
     async def describe(self, bound: BoundTask) -> DescribedCall:
         """Step 3. Return the access request of a call of the client's own tool."""
@@ -143,17 +135,6 @@ class HookedSteps(ExternalSteps):
         reasons = (self._forbidden, *(before.reasons if before.outcome is not Outcome.PERMIT else ()))
         decision = msgspec.structs.replace(before, outcome=Outcome.DENY, reasons=reasons, observed=False)
         return msgspec.structs.replace(ruled, decision=decision, takes=(), approval=None, asking=Unit())
-
-    async def lease(self, recorded: RecordedCall) -> LeasedCall:
-        """Step 6. A client's own tools take no credential."""
-        self.look(recorded.live, recorded.in_flight)
-        self.exchange = self._run
-        return LeasedCall(recorded, None, NO_SCRUBBER, self._run)
-
-    async def forward(self, leased: LeasedCall) -> ForwardedCall:
-        """Step 7. Let the hook answer that the client may go on, and give the client its time."""
-        forwarded = await super().forward(leased)
-        return msgspec.structs.replace(forwarded, deadline_s=self.deps.clock.boot_s() + PATIENCE_S)
 
     async def observe(self, forwarded: ForwardedCall, chunk: Chunk) -> Delivery | None:
         """Step 8. What a subagent or a command in the background brings has the label of now."""

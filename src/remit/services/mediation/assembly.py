@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from remit.ports.adapters import Adapters
 from remit.services.credentials.assembly import CredentialServices
@@ -13,6 +14,7 @@ from remit.services.flow.assembly import FlowServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.mediation.dependencies import Dependencies
+from remit.services.mediation.function_calls import FunctionCalls
 from remit.services.mediation.lists import Lists
 from remit.services.mediation.mediator import Mediator
 from remit.services.mediation.parked_calls import ParkedCalls
@@ -23,10 +25,15 @@ from remit.services.tools.assembly import ToolServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSettings:
-    """How long a call may take, and how many of one task may go on at once."""
+    """How long a call may take, and how many of one task may go on at once.
+
+    `functions` are the owners of functions that agents carry out, with the seconds in which each result is
+    reported.
+    """
 
     call_timeout_s: float = 300.0
     max_calls_per_task: int = 64
+    functions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,7 @@ class MediationServices:
     lists: Lists
     deferrals: Deferrals
     parked: ParkedCalls
+    functions: FunctionCalls
     parts: Dependencies
 
 
@@ -82,8 +90,10 @@ def mediation_services(
         call_timeout_s=settings.call_timeout_s,
         max_calls_per_task=settings.max_calls_per_task,
     )
+    mediator = Mediator(parts)
     return MediationServices(
-        mediator=Mediator(parts),
+        mediator=mediator,
+        functions=FunctionCalls(parts, mediator, settings.functions),
         lists=Lists(parts, tools=tools.registry, entropy=adapters.entropy),
         deferrals=deferrals,
         parked=ParkedCalls(

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
 from remit.core.decisions.mediation import Chunk, End
 from remit.core.errors import UpstreamUnreachable
+from remit.core.oauth.access_token import AccessClaims
+from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.mediation.call import RequestedCall
 from remit.services.mediation.call_steps import CallSteps
 from remit.services.mediation.dependencies import Dependencies, Sink
@@ -91,3 +95,39 @@ class ExternalSteps(CallSteps):
         forwarded = await super().forward(leased)
         self._run.settle()
         return forwarded
+
+
+class ProgramSteps(ExternalSteps):
+    """The nine steps of a call that the program itself carries out, for which its endpoint has identified it.
+
+    `claims` are those of the task; the result is awaited for `patience_s` seconds.
+    """
+
+    def __init__(
+        self,
+        run: ExternalCall,
+        claims: AccessClaims,
+        patience_s: float,
+        deps: Dependencies,
+        asked: RequestedCall,
+        sink: Sink,
+    ) -> None:
+        """Begin before step 1."""
+        super().__init__(run, deps, asked, sink)
+        self._claims = claims
+        self._patience_s = patience_s
+
+    async def identify(self) -> AccessClaims:
+        """Step 1. The endpoint has checked who asks."""
+        return self._claims
+
+    async def lease(self, recorded: RecordedCall) -> LeasedCall:
+        """Step 6. A program's own tools take no credential."""
+        self.look(recorded.live, recorded.in_flight)
+        self.exchange = self._run
+        return LeasedCall(recorded, None, NO_SCRUBBER, self._run)
+
+    async def forward(self, leased: LeasedCall) -> ForwardedCall:
+        """Step 7. Tell that the program may go on, and give it its time."""
+        forwarded = await super().forward(leased)
+        return msgspec.structs.replace(forwarded, deadline_s=self.deps.clock.boot_s() + self._patience_s)

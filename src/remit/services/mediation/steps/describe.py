@@ -23,9 +23,15 @@ async def describe_call(call: CallState, bound: BoundTask) -> DescribedCall:
 
     A call without an upstream is decided like one of a tool that is not granted: the evidence has both.
     """
-    asked, deps = call.asked, call.deps
-    if asked.upstream and asked.upstream not in deps.upstreams:
+    asked = call.asked
+    if asked.upstream and asked.upstream not in call.deps.upstreams:
         raise NotFound(f"upstream `{asked.upstream[:80]}` does not exist", code="no-upstream")
+    return await describe_known(call, bound)
+
+
+async def describe_known(call: CallState, bound: BoundTask) -> DescribedCall:
+    """Return the access request of a call to an owner of tools that exists."""
+    asked, deps = call.asked, call.deps
     steps = deps.authorizer.describing(
         bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, call.now
     )
