@@ -204,6 +204,20 @@ class TaskSession(_TokenSource):
     async def _ask(self, resource: str) -> Token:
         return await self.agent.grant(mission_id=self.id, resource=resource)
 
+    async def ask(self, method: str, path: str, *, body: Json = None) -> Json:
+        """Send a request to a management endpoint with the task's own token; a refused token is replaced
+        once.
+        """
+        gateway, prover = self.agent.gateway, self.agent.prover
+        token = await self.token(endpoint="api/v1")
+        try:
+            return await gateway.ask(method, path, bearer=token, body=body, prover=prover, task=self.id)
+        except GatewayRefused as refused:
+            if refused.status != 401 or refused.code in ENDED:
+                raise
+        token = await self.token(endpoint="api/v1", not_this=token)
+        return await gateway.ask(method, path, bearer=token, body=body, prover=prover, task=self.id)
+
     async def renew(self) -> None:
         """Renew the lease; raise `GatewayRefused` with a code of `ENDED` when the task has ended."""
         await self.agent.ask("POST", f"{self._path}/renew", task=self.id)

@@ -135,8 +135,8 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     _check_callbacks(config, node, problems)
     if (own := PLAN_TOOL.upstream) in config.governed:
         # An approval of a call there could be used to extend a plan.
-        sections = {"upstreams": config.upstreams, "functions": config.functions}
-        key = next((f"{name}.{own}" for name, one in sections.items() if own in one), "enforcement_points")
+        key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"
+        key = f"functions.{own}" if own in config.functions else key
         way = "choose another name"
         problems.add(f"`{own}` is reserved for remit", line=node.line_of(key), key=key, remediation=way)
     _check_classes(config, node, problems)

@@ -46,7 +46,7 @@ GRANTS = (
 )
 #: Refunds wait for a person once the task has read untrusted data.
 ASK = (
-    '@id("ask-refund")\n@reason("a person looks at it")\n@waivable("approver")\n'
+    '@id("ask-refund")\n@reason("a person looks at it")\n@otherwise("approval")\n'
     "forbid (principal, action, resource)\n"
     'when { resource == Tool::"billing/refund" && context.label.untrusted };\n'
 )
@@ -198,8 +198,8 @@ async def test_a_call_waits_for_a_person_and_is_decided_again(desk: Billing) -> 
     assert (told.json["outcome"], told.json["call"]) == ("defer", "")
     waiting = asyncio.ensure_future(desk.call("billing/refund", arguments, wait_s=60))
     ada = await desk.world.session("ada")
-    path = f"/api/v1/approvals/{told.json['approval']}/approve"
-    approved = await desk.world.ask("POST", path, {}, by=ada)
+    path = f"/api/v1/approvals/{told.json['approval']}"
+    approved = await desk.world.ask("POST", path, {"approve": True}, by=ada)
     assert approved.status == 200, approved.content
     again = await waiting
     assert again.json["outcome"] == "permit"

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task as a block, and functions under remit's decisions.
+
+import remit_sdk as remit
+
+async with remit.task("settle-complaint", customer="C-1") as task:
+
+    @task.guard(tool="billing/refund")
+    async def refund(customer: str, cents: int) -> str: ...
+
+    await refund("C-1", 500)
+
+The same with `with`, for programs without an event loop (`remit_sdk.task_loop`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from remit_sdk.bound_arguments import BoundArguments
+from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit_sdk.key import AgentKey
+from remit_sdk.refusal import Permit, Refused, answer_of
+from remit_sdk.session import ENDED, AgentSession, TaskSession
+from remit_sdk.wire import segment
+from remit_sdk.workload import TokenFile
+
+Json = Any
+T = TypeVar("T")
+
+#: Below the size of a request that remit takes by default, 1 MiB.
+MAX_RESULT_BYTES: Final = 1_000_000
+LEASE_S: Final = 60
+
+
+class Task:
+    """An open task. Use it in one event loop."""
+
+    def __init__(self, session: TaskSession, person_session: str = "") -> None:
+        """Keep the session of a task that was opened."""
+        self.session = session
+        self.id = session.id
+        self._person_session = person_session
+        self._path = f"/api/v1/tasks/{segment(session.id)}"
+        self._turn = asyncio.Lock()
+
+    async def decide(
+        self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
+    ) -> Permit | Refused:
+        """Return remit's decision about one call of a function; it is recorded before this returns.
+
+        Calls that are made at once are judged in the order in which they were made. Where a person is asked,
+        wait `wait_s` seconds for the answer. No answer of remit is a refusal.
+        """
+        asked = {"tool": tool, "arguments": dict(arguments), "reason": reason}
+        try:
+            answer = await self._decided(asked)
+            if isinstance(answer, Permit) or not answer.approval or wait_s <= 0:
+                return answer
+            heard = await self.session.answer_to(answer.approval, wait_s=wait_s)
+            return answer if heard.get("state") == "pending" else await self._decided(asked)
+        except AgentFault as fault:
+            return Refused.by(fault)
+
+    async def _decided(self, asked: Json) -> Permit | Refused:
+        async with self._turn:
+            return answer_of(await self.session.ask("POST", f"{self._path}/calls", body=asked))
+
+    async def permit(
+        self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
+    ) -> Permit:
+        """Return the permit of a call; raise `Refused`."""
+        answer = await self.decide(tool, arguments, reason=reason, wait_s=wait_s)
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def report(self, permit: Permit, value: Any) -> Json:
+        """Report the result of a permitted call; return what the model may see of it.
+
+        A value that JSON cannot hold is reported as its text. Raise `Refused` if it cannot be released: the
+        call has taken effect all the same.
+        """
+        try:
+            size = len(json.dumps(value, allow_nan=False).encode())
+        except (TypeError, ValueError, RecursionError):
+            value = str(value)
+            size = len(json.dumps(value).encode())
+        if size > MAX_RESULT_BYTES:
+            await self._report(permit, "ok", f"a result of {size} bytes, which was not released")
+            raise Refused(
+                f"the result has {size} bytes, more than {MAX_RESULT_BYTES}",
+                code="result-too-large",
+                remediation="return less; the call has taken effect",
+                decision=permit.decision,
+            )
+        return await self._report(permit, "ok", value)
+
+    async def failed(self, permit: Permit, fault: BaseException) -> None:
+        """Report that a permitted call failed; its error is recorded by its type only."""
+        with contextlib.suppress(Refused):  # the call ends as unknown
+            await self._report(permit, "error", type(fault).__name__)
+
+    async def give_back(self, permit: Permit) -> None:
+        """Report that a permitted call was not carried out."""
+        await self._report(permit, "not-sent", None)
+
+    async def _report(self, permit: Permit, outcome: str, content: Json) -> Json:
+        path = f"{self._path}/calls/{segment(permit.call)}/result"
+        try:
+            told = await self.session.ask("POST", path, body={"outcome": outcome, "content": content})
+            return told["content"]
+        except AgentFault as fault:
+            raise Refused.by(fault) from None
+        except (KeyError, TypeError):
+            raise Refused(
+                "remit's answer cannot be understood", code="server-too-new", remediation="update remit-sdk"
+            ) from None
+
+    def guard(
+        self, function: Callable[..., Any] | None = None, *, tool: str, reason: str = "", wait_s: float = 0
+    ) -> Any:
+        """Return a function under remit's decisions, to be awaited; also a decorator.
+
+        It raises `Refused` and does not run where remit does not permit the call. It gets copies of the
+        arguments that were judged, and returns what may be released of its result. A function that is not
+        `async` runs in a thread.
+        """
+        if function is None:
+            return functools.partial(self.guard, tool=tool, reason=reason, wait_s=wait_s)
+        guarded_function = function
+
+        @functools.wraps(function)
+        async def guarded(*args: Any, **named: Any) -> Any:
+            bound = BoundArguments(guarded_function, args, named)
+            permit = await self.permit(tool, bound.judged, reason=reason, wait_s=wait_s)
+            try:
+                if inspect.iscoroutinefunction(guarded_function):
+                    value = await guarded_function(*bound.args, **bound.kwargs)
+                else:
+                    value = await asyncio.to_thread(guarded_function, *bound.args, **bound.kwargs)
+            except BaseException as fault:
+                await asyncio.shield(self.failed(permit, fault))
+                raise
+            return await self.report(permit, value)
+
+        return guarded
+
+    async def approval(self, refused: Refused, *, wait_s: float = 0) -> Json:
+        """Return what people have answered to the question of a refusal (`TaskSession.answer_to`)."""
+        return await _refusing(self.session.answer_to(refused.approval, wait_s=wait_s))
+
+    async def user(self, text: str) -> None:
+        """Add a person's further words to the task's intent; only in a task that a person's session opened.
+
+        Raise `Refused` in another one: an agent cannot speak for a person.
+        """
+        if not self._person_session:
+            raise Refused(
+                "the task was opened without a person's session",
+                code="no-person",
+                remediation="open it with `person_session`",
+            )
+        gateway, body = self.session.agent.gateway, {"text": text}
+        await _refusing(gateway.ask("POST", f"{self._path}/messages", bearer=self._person_session, body=body))
+
+
+class TaskBlock:
+    """A task that is open for the time of a block: `async with`, or `with` (`remit_sdk.task_loop`)."""
+
+    def __init__(self, connect: Callable[[], AgentSession], opening: dict[str, Any]) -> None:
+        """Keep what opens the task; nothing is sent yet."""
+        self._connect = connect
+        self._opening = opening
+        self._agent: AgentSession | None = None
+        self._task: Task | None = None
+        self._keeping: asyncio.Task[GatewayRefused] | None = None
+
+    async def __aenter__(self) -> Task:
+        """Open the task; raise `Refused`."""
+        try:
+            agent = self._agent = self._connect()
+            try:
+                session = await agent.open(**self._opening)
+            except BaseException:
+                await agent.close()
+                raise
+        except AgentFault as fault:
+            raise Refused.by(fault) from None
+        self._task = Task(session, self._opening["person_session"])
+        self._keeping = asyncio.get_running_loop().create_task(session.keep())
+        return self._task
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the task: as completed, or with the type of the exception as the reason."""
+        assert self._agent is not None
+        assert self._task is not None
+        assert self._keeping is not None
+        self._keeping.cancel()
+        try:
+            reason = "completed" if kind is None else f"the agent's program raised {kind.__name__}"
+            await asyncio.shield(_completed(self._task.session, reason, quiet=kind is not None))
+        finally:
+            await self._agent.close()
+
+
+async def _completed(session: TaskSession, reason: str, *, quiet: bool) -> None:
+    """End a task; one that has ended before, or cannot be reached any more, ends by itself."""
+    try:
+        await session.complete(reason)
+    except GatewayUnreachable:
+        pass  # its lease ends it
+    except AgentFault as fault:
+        if not quiet and not (isinstance(fault, GatewayRefused) and fault.code in ENDED):
+            raise Refused.by(fault) from None
+
+
+async def _refusing(answer: Awaitable[T]) -> T:
+    try:
+        return await answer
+    except AgentFault as fault:
+        raise Refused.by(fault) from None
+
+
+def connected(
+    *,
+    url: str = "",
+    agent: str = "",
+    key_file: str | Path = "",
+    token_file: str | Path = "",
+    ca_file: str | Path = "",
+) -> AgentSession:
+    """Return an agent at its remit: by arguments, else by the environment; raise `Refused`.
+
+    The variables are `REMIT_URL`, `REMIT_AGENT`, `REMIT_KEY_FILE` or `REMIT_TOKEN_FILE` (a platform's token),
+    and `REMIT_CA_FILE`.
+    """
+    key_path = str(key_file or ("" if token_file else os.environ.get("REMIT_KEY_FILE", "")))
+    token_path = str(token_file or ("" if key_path else os.environ.get("REMIT_TOKEN_FILE", "")))
+    who = AgentKey.load(Path(key_path)) if key_path else TokenFile(Path(token_path)) if token_path else None
+    address, name = url or os.environ.get("REMIT_URL", ""), agent or os.environ.get("REMIT_AGENT", "")
+    wanted = {"REMIT_URL": address, "REMIT_AGENT": name, "REMIT_KEY_FILE": who}
+    missing = [variable for variable, value in wanted.items() if not value]
+    if missing or who is None:
+        raise Refused(
+            f"{', '.join(f'`{one}`' for one in missing)} is not set",
+            code="no-identity",
+            remediation="set it, or give `url`, `agent`, and `key_file` or `token_file`",
+        )
+    authorities = str(ca_file or os.environ.get("REMIT_CA_FILE", ""))
+    return AgentSession(address, name, who, ca_file=authorities)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a question to remit brings: a permit, or a refusal that is a value and an exception alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A permitted call: carry it out, and report its result once."""
+
+    call: str
+    decision: str
+    obligations: tuple[str, ...] = ()
+
+    permitted: Final = True
+
+
+class Refused(AgentFault):
+    """A call, or a task, that may not go on: `raise` it, or show it to the model as it is.
+
+    `code` is stable, `reason` says why, `remediation` what to do. `approval` names the question where a
+    person is asked. `decision` is the recorded decision; empty where remit gave none.
+    """
+
+    permitted: Final = False
+
+    def __init__(
+        self, reason: str, *, code: str, remediation: str = "", approval: str = "", decision: str = ""
+    ) -> None:
+        """Keep each part for the calling program."""
+        super().__init__(reason, remediation=remediation)
+        self.reason = reason
+        self.code = code
+        self.approval = approval
+        self.decision = decision
+
+    @classmethod
+    def by(cls, fault: AgentFault) -> Refused:
+        """Return the refusal that a fault between agent and remit means: no answer is no permit."""
+        if isinstance(fault, Refused):
+            return fault
+        if isinstance(fault, GatewayRefused):
+            if fault.code == "no-route":
+                return cls(
+                    "this remit cannot decide calls of functions",
+                    code="server-too-old",
+                    remediation="update remit at that address",
+                )
+            return cls(fault.message, code=fault.code or "refused", remediation=fault.remediation)
+        code = "unreachable" if isinstance(fault, GatewayUnreachable) else "fault"
+        return cls(fault.message, code=code, remediation=fault.remediation or "call again")
+
+
+def answer_of(told: Json) -> Permit | Refused:
+    """Return what a decision means. INVARIANT: only a permit with the name of its call is one."""
+    try:
+        outcome, call, decision = told["outcome"], told["call"], told["decision"]
+        if outcome == "permit" and isinstance(call, str) and call and isinstance(decision, str):
+            return Permit(call, decision, tuple(map(str, told["obligations"])))
+        if outcome in ("deny", "defer"):
+            first = (*told["reasons"], {})[0]
+            return Refused(
+                str(first.get("text") or "no rule permits this call"),
+                code=str(first.get("code") or outcome),
+                remediation=str(first.get("remediation") or ""),
+                approval=str(told["approval"]),
+                decision=str(decision),
+            )
+    except (KeyError, TypeError, AttributeError):
+        pass
+    return Refused(
+        "remit's answer cannot be understood",
+        code="server-too-new",
+        remediation="update remit-sdk, or check the address",
+    )

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same task for programs without an event loop: its own loop runs in a thread beside them.
+
+import remit_sdk as remit
+
+with remit.task("settle-complaint", customer="C-1") as task:
+
+    @task.guard(tool="billing/refund")
+    def refund(customer: str, cents: int) -> str: ...
+
+    refund("C-1", 500)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from remit_sdk.bound_arguments import BoundArguments
+from remit_sdk.open_task import LEASE_S, Task, TaskBlock, connected
+from remit_sdk.refusal import Permit, Refused
+
+Json = Any
+T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop in a thread."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="remit", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what a coroutine returns in the loop; an interrupt of the caller cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """End the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class BlockingTask:
+    """An open task whose methods wait; any thread may call them. See `remit_sdk.open_task.Task`."""
+
+    def __init__(self, task: Task, thread: LoopThread) -> None:
+        """Keep the task, and the loop in which it lives."""
+        self.id = task.id
+        self._task = task
+        self._run = thread.run
+
+    def decide(
+        self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
+    ) -> Permit | Refused:
+        """Return remit's decision about one call of a function."""
+        return self._run(self._task.decide(tool, arguments, reason=reason, wait_s=wait_s))
+
+    def report(self, permit: Permit, value: Any) -> Json:
+        """Report the result of a permitted call; return what the model may see of it."""
+        return self._run(self._task.report(permit, value))
+
+    def give_back(self, permit: Permit) -> None:
+        """Report that a permitted call was not carried out."""
+        self._run(self._task.give_back(permit))
+
+    def approval(self, refused: Refused, *, wait_s: float = 0) -> Json:
+        """Return what people have answered to the question of a refusal."""
+        return self._run(self._task.approval(refused, wait_s=wait_s))
+
+    def user(self, text: str) -> None:
+        """Add a person's further words to the task's intent."""
+        self._run(self._task.user(text))
+
+    def guard(
+        self, function: Callable[..., Any] | None = None, *, tool: str, reason: str = "", wait_s: float = 0
+    ) -> Any:
+        """Return a function under remit's decisions, which runs in the caller's thread; also a decorator."""
+        if function is None:
+            return functools.partial(self.guard, tool=tool, reason=reason, wait_s=wait_s)
+        if inspect.iscoroutinefunction(function):
+            raise TypeError("an `async` function needs `async with remit.task(...)`")
+        guarded_function = function
+
+        @functools.wraps(function)
+        def guarded(*args: Any, **named: Any) -> Any:
+            bound = BoundArguments(guarded_function, args, named)
+            permit = self._run(self._task.permit(tool, bound.judged, reason=reason, wait_s=wait_s))
+            try:
+                value = guarded_function(*bound.args, **bound.kwargs)
+            except BaseException as fault:
+                self._run(self._task.failed(permit, fault))
+                raise
+            return self.report(permit, value)
+
+        return guarded
+
+
+class Block(TaskBlock):
+    """A task for a block, with an event loop or without one."""
+
+    _thread: LoopThread | None = None
+
+    def __enter__(self) -> BlockingTask:
+        """Open the task; raise `Refused`."""
+        thread = self._thread = LoopThread()
+        try:
+            return BlockingTask(thread.run(self.__aenter__()), thread)
+        except BaseException:
+            thread.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the task."""
+        assert self._thread is not None
+        try:
+            self._thread.run(self.__aexit__(kind, fault, trace))
+        finally:
+            self._thread.stop()
+
+
+def task(
+    task_type: str,
+    /,
+    *,
+    goal: str = "",
+    params: Mapping[str, Json] | None = None,
+    on_behalf_of: str = "",
+    plan: Sequence[str | Mapping[str, Json]] | None = None,
+    lease_s: int = LEASE_S,
+    person_session: str = "",
+    url: str = "",
+    agent: str = "",
+    key_file: str | Path = "",
+    token_file: str | Path = "",
+    ca_file: str | Path = "",
+    **more_params: Json,
+) -> Block:
+    """Return a task that is open for the time of a block: `async with`, or `with`.
+
+    Other names are the task's parameters; `params` holds those that have the name of an argument here. Who
+    the agent is, and where its remit is, come from arguments or the environment (`open_task.connected`).
+    While the block runs, the lease is renewed; without renewal the task ends after `lease_s` seconds.
+    """
+    opening = {
+        "task_type": task_type,
+        "goal": goal,
+        "params": {**(params or {}), **more_params},
+        "on_behalf_of": on_behalf_of,
+        "plan": plan,
+        "lease_s": lease_s,
+        "person_session": person_session,
+    }
+    who = functools.partial(
+        connected, url=url, agent=agent, key_file=key_file, token_file=token_file, ca_file=ca_file
+    )
+    return Block(who, opening)
