@@ -11,19 +11,20 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from remit_sdk.open_task import Task
-    from remit_sdk.refusal import Permit, Refused
+    from remit_sdk.live_task import GuardedTask
+    from remit_sdk.refusal import CallPermit
+    from remit_sdk.refusal import CallRefused as Refused
     from remit_sdk.task_loop import BlockingTask, task
 
 __version__ = "0.1.0"
-__all__ = ["BlockingTask", "Permit", "Refused", "Task", "task"]
+__all__ = ["BlockingTask", "CallPermit", "GuardedTask", "Refused", "task"]
 
 _HOMES: Final = {
-    "BlockingTask": "task_loop",
-    "Permit": "refusal",
-    "Refused": "refusal",
-    "Task": "open_task",
-    "task": "task_loop",
+    "BlockingTask": "task_loop.BlockingTask",
+    "CallPermit": "refusal.CallPermit",
+    "GuardedTask": "live_task.GuardedTask",
+    "Refused": "refusal.CallRefused",
+    "task": "task_loop.task",
 }
 
 
@@ -31,4 +32,5 @@ def __getattr__(name: str) -> Any:
     """Return one of the names of `__all__`."""
     if name not in _HOMES:
         raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    module, _, member = _HOMES[name].partition(".")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), member)

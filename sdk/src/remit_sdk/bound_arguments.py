@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from remit_sdk.refusal import Refused
+from remit_sdk.refusal import CallRefused
 
 Json = Any
 
@@ -17,7 +17,7 @@ class BoundArguments:
     """The arguments of one call of a function: copies, which no one else can change any more."""
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Bind the arguments with their defaults; raise `TypeError` as the call would, or `Refused`."""
+        """Bind the arguments with their defaults; raise `TypeError` as the call would, or `CallRefused`."""
         signature = inspect.signature(function)
         bound = signature.bind(*args, **named)
         bound.apply_defaults()
@@ -46,8 +46,8 @@ def _copied(name: str, value: Any) -> Json:
     return copy
 
 
-def _unfit(name: str, why: str) -> Refused:
-    return Refused(
+def _unfit(name: str, why: str) -> CallRefused:
+    return CallRefused(
         f"the argument `{name}` {why}",
         code="arguments-form",
         remediation="pass texts, numbers, true, false, none, lists, and dictionaries with texts as keys",

@@ -12,7 +12,7 @@ Json = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
+class CallPermit:
     """A permitted call: carry it out, and report its result once."""
 
     call: str
@@ -22,7 +22,7 @@ class Permit:
     permitted: Final = True
 
 
-class Refused(AgentFault):
+class CallRefused(AgentFault):
     """A call, or a task, that may not go on: `raise` it, or show it to the model as it is.
 
     `code` is stable, `reason` says why, `remediation` what to do. `approval` names the question where a
@@ -42,9 +42,9 @@ class Refused(AgentFault):
         self.decision = decision
 
     @classmethod
-    def by(cls, fault: AgentFault) -> Refused:
+    def by(cls, fault: AgentFault) -> CallRefused:
         """Return the refusal that a fault between agent and remit means: no answer is no permit."""
-        if isinstance(fault, Refused):
+        if isinstance(fault, CallRefused):
             return fault
         if isinstance(fault, GatewayRefused):
             if fault.code == "no-route":
@@ -58,15 +58,15 @@ class Refused(AgentFault):
         return cls(fault.message, code=code, remediation=fault.remediation or "call again")
 
 
-def answer_of(told: Json) -> Permit | Refused:
+def answer_of(told: Json) -> CallPermit | CallRefused:
     """Return what a decision means. INVARIANT: only a permit with the name of its call is one."""
     try:
         outcome, call, decision = told["outcome"], told["call"], told["decision"]
         if outcome == "permit" and isinstance(call, str) and call and isinstance(decision, str):
-            return Permit(call, decision, tuple(map(str, told["obligations"])))
+            return CallPermit(call, decision, tuple(map(str, told["obligations"])))
         if outcome in ("deny", "defer"):
             first = (*told["reasons"], {})[0]
-            return Refused(
+            return CallRefused(
                 str(first.get("text") or "no rule permits this call"),
                 code=str(first.get("code") or outcome),
                 remediation=str(first.get("remediation") or ""),
@@ -75,7 +75,7 @@ def answer_of(told: Json) -> Permit | Refused:
             )
     except (KeyError, TypeError, AttributeError):
         pass
-    return Refused(
+    return CallRefused(
         "remit's answer cannot be understood",
         code="server-too-new",
         remediation="update remit-sdk, or check the address",

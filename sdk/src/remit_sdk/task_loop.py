@@ -23,8 +23,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from remit_sdk.bound_arguments import BoundArguments
-from remit_sdk.open_task import LEASE_S, Task, TaskBlock, connected
-from remit_sdk.refusal import Permit, Refused
+from remit_sdk.live_task import LEASE_S, GuardedTask, TaskBlock, connected
+from remit_sdk.refusal import CallPermit, CallRefused
 
 Json = Any
 T = TypeVar("T")
@@ -56,9 +56,9 @@ class LoopThread:
 
 
 class BlockingTask:
-    """An open task whose methods wait; any thread may call them. See `remit_sdk.open_task.Task`."""
+    """An open task whose methods wait; any thread may call them. See `remit_sdk.live_task.GuardedTask`."""
 
-    def __init__(self, task: Task, thread: LoopThread) -> None:
+    def __init__(self, task: GuardedTask, thread: LoopThread) -> None:
         """Keep the task, and the loop in which it lives."""
         self.id = task.id
         self._task = task
@@ -66,19 +66,19 @@ class BlockingTask:
 
     def decide(
         self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
-    ) -> Permit | Refused:
+    ) -> CallPermit | CallRefused:
         """Return remit's decision about one call of a function."""
         return self._run(self._task.decide(tool, arguments, reason=reason, wait_s=wait_s))
 
-    def report(self, permit: Permit, value: Any) -> Json:
+    def report(self, permit: CallPermit, value: Any) -> Json:
         """Report the result of a permitted call; return what the model may see of it."""
         return self._run(self._task.report(permit, value))
 
-    def give_back(self, permit: Permit) -> None:
+    def give_back(self, permit: CallPermit) -> None:
         """Report that a permitted call was not carried out."""
         self._run(self._task.give_back(permit))
 
-    def approval(self, refused: Refused, *, wait_s: float = 0) -> Json:
+    def approval(self, refused: CallRefused, *, wait_s: float = 0) -> Json:
         """Return what people have answered to the question of a refusal."""
         return self._run(self._task.approval(refused, wait_s=wait_s))
 
@@ -116,7 +116,7 @@ class Block(TaskBlock):
     _thread: LoopThread | None = None
 
     def __enter__(self) -> BlockingTask:
-        """Open the task; raise `Refused`."""
+        """Open the task; raise `CallRefused`."""
         thread = self._thread = LoopThread()
         try:
             return BlockingTask(thread.run(self.__aenter__()), thread)
@@ -155,7 +155,7 @@ def task(
     """Return a task that is open for the time of a block: `async with`, or `with`.
 
     Other names are the task's parameters; `params` holds those that have the name of an argument here. Who
-    the agent is, and where its remit is, come from arguments or the environment (`open_task.connected`).
+    the agent is, and where its remit is, come from arguments or the environment (`live_task.connected`).
     While the block runs, the lease is renewed; without renewal the task ends after `lease_s` seconds.
     """
     opening = {

@@ -41,7 +41,7 @@ MAX_AWAITED: Final = 20_000
 MAX_ENDED: Final = 10_000
 
 
-class FunctionCall(ExternalCall):
+class ProgramCall(ExternalCall):
     """A call in a program's hands, and the `Sink` of what may be released of its result."""
 
     def __init__(self, task: str) -> None:
@@ -80,7 +80,7 @@ class FunctionSteps(ProgramSteps):
 
     def __init__(
         self,
-        run: FunctionCall,
+        run: ProgramCall,
         claims: AccessClaims,
         functions: Mapping[str, float],
         deps: Dependencies,
@@ -116,10 +116,10 @@ class FunctionCalls:
         self._parts = parts
         self._mediator = mediator
         self._functions = functions
-        self._runs: dict[str, FunctionCall] = {}
+        self._runs: dict[str, ProgramCall] = {}
         self._ended: OrderedDict[str, tuple[str, RemitError]] = OrderedDict()
 
-    async def decide(self, claims: AccessClaims, asked: RequestedCall, *, wait_s: float = 0) -> FunctionCall:
+    async def decide(self, claims: AccessClaims, asked: RequestedCall, *, wait_s: float = 0) -> ProgramCall:
         """Take a call up to step 7; where it waits for a person, wait that long, and decide it again.
 
         Raises what steps 1 to 7 raise; each of these is a refusal.
@@ -132,12 +132,12 @@ class FunctionCalls:
             return run
         return await self._decided(claims, asked)
 
-    async def _decided(self, claims: AccessClaims, asked: RequestedCall) -> FunctionCall:
+    async def _decided(self, claims: AccessClaims, asked: RequestedCall) -> ProgramCall:
         if len(self._runs) >= MAX_AWAITED:
             raise Busy(
                 "too many calls await their results", remediation="report the results of earlier calls"
             )
-        run = FunctionCall(claims.task)
+        run = ProgramCall(claims.task)
         steps = partial(FunctionSteps, run, claims, self._functions)
         run.driven = asyncio.get_running_loop().create_task(self._mediator.run(asked, run.sink, steps))
         run.driven.add_done_callback(partial(self._over, run))
@@ -154,7 +154,7 @@ class FunctionCalls:
             run.expires = min(self._parts.clock.now() + patience, run.request.task.deadline)
         return run
 
-    def _over(self, run: FunctionCall, driven: asyncio.Task[Any]) -> None:
+    def _over(self, run: ProgramCall, driven: asyncio.Task[Any]) -> None:
         run.settle()
         fault = None if driven.cancelled() else driven.exception()
         if run.decision is None or self._runs.pop(run.decision.id, None) is None:

@@ -29,7 +29,7 @@ from typing import Any, Final, TypeVar
 from remit_sdk.bound_arguments import BoundArguments
 from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
 from remit_sdk.key import AgentKey
-from remit_sdk.refusal import Permit, Refused, answer_of
+from remit_sdk.refusal import CallPermit, CallRefused, answer_of
 from remit_sdk.session import ENDED, AgentSession, TaskSession
 from remit_sdk.wire import segment
 from remit_sdk.workload import TokenFile
@@ -42,7 +42,7 @@ MAX_RESULT_BYTES: Final = 1_000_000
 LEASE_S: Final = 60
 
 
-class Task:
+class GuardedTask:
     """An open task. Use it in one event loop."""
 
     def __init__(self, session: TaskSession, person_session: str = "") -> None:
@@ -55,7 +55,7 @@ class Task:
 
     async def decide(
         self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
-    ) -> Permit | Refused:
+    ) -> CallPermit | CallRefused:
         """Return remit's decision about one call of a function; it is recorded before this returns.
 
         Calls that are made at once are judged in the order in which they were made. Where a person is asked,
@@ -64,30 +64,30 @@ class Task:
         asked = {"tool": tool, "arguments": dict(arguments), "reason": reason}
         try:
             answer = await self._decided(asked)
-            if isinstance(answer, Permit) or not answer.approval or wait_s <= 0:
+            if isinstance(answer, CallPermit) or not answer.approval or wait_s <= 0:
                 return answer
             heard = await self.session.answer_to(answer.approval, wait_s=wait_s)
             return answer if heard.get("state") == "pending" else await self._decided(asked)
         except AgentFault as fault:
-            return Refused.by(fault)
+            return CallRefused.by(fault)
 
-    async def _decided(self, asked: Json) -> Permit | Refused:
+    async def _decided(self, asked: Json) -> CallPermit | CallRefused:
         async with self._turn:
             return answer_of(await self.session.ask("POST", f"{self._path}/calls", body=asked))
 
     async def permit(
         self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
-    ) -> Permit:
-        """Return the permit of a call; raise `Refused`."""
+    ) -> CallPermit:
+        """Return the permit of a call; raise `CallRefused`."""
         answer = await self.decide(tool, arguments, reason=reason, wait_s=wait_s)
-        if isinstance(answer, Refused):
+        if isinstance(answer, CallRefused):
             raise answer
         return answer
 
-    async def report(self, permit: Permit, value: Any) -> Json:
+    async def report(self, permit: CallPermit, value: Any) -> Json:
         """Report the result of a permitted call; return what the model may see of it.
 
-        A value that JSON cannot hold is reported as its text. Raise `Refused` if it cannot be released: the
+        A value that JSON cannot hold is reported as its text. Raise `CallRefused` if it is not released: the
         call has taken effect all the same.
         """
         try:
@@ -97,7 +97,7 @@ class Task:
             size = len(json.dumps(value).encode())
         if size > MAX_RESULT_BYTES:
             await self._report(permit, "ok", f"a result of {size} bytes, which was not released")
-            raise Refused(
+            raise CallRefused(
                 f"the result has {size} bytes, more than {MAX_RESULT_BYTES}",
                 code="result-too-large",
                 remediation="return less; the call has taken effect",
@@ -105,24 +105,24 @@ class Task:
             )
         return await self._report(permit, "ok", value)
 
-    async def failed(self, permit: Permit, fault: BaseException) -> None:
+    async def failed(self, permit: CallPermit, fault: BaseException) -> None:
         """Report that a permitted call failed; its error is recorded by its type only."""
-        with contextlib.suppress(Refused):  # the call ends as unknown
+        with contextlib.suppress(CallRefused):  # the call ends as unknown
             await self._report(permit, "error", type(fault).__name__)
 
-    async def give_back(self, permit: Permit) -> None:
+    async def give_back(self, permit: CallPermit) -> None:
         """Report that a permitted call was not carried out."""
         await self._report(permit, "not-sent", None)
 
-    async def _report(self, permit: Permit, outcome: str, content: Json) -> Json:
+    async def _report(self, permit: CallPermit, outcome: str, content: Json) -> Json:
         path = f"{self._path}/calls/{segment(permit.call)}/result"
         try:
             told = await self.session.ask("POST", path, body={"outcome": outcome, "content": content})
             return told["content"]
         except AgentFault as fault:
-            raise Refused.by(fault) from None
+            raise CallRefused.by(fault) from None
         except (KeyError, TypeError):
-            raise Refused(
+            raise CallRefused(
                 "remit's answer cannot be understood", code="server-too-new", remediation="update remit-sdk"
             ) from None
 
@@ -131,7 +131,7 @@ class Task:
     ) -> Any:
         """Return a function under remit's decisions, to be awaited; also a decorator.
 
-        It raises `Refused` and does not run where remit does not permit the call. It gets copies of the
+        It raises `CallRefused` and does not run where remit does not permit the call. It gets copies of the
         arguments that were judged, and returns what may be released of its result. A function that is not
         `async` runs in a thread.
         """
@@ -155,17 +155,17 @@ class Task:
 
         return guarded
 
-    async def approval(self, refused: Refused, *, wait_s: float = 0) -> Json:
+    async def approval(self, refused: CallRefused, *, wait_s: float = 0) -> Json:
         """Return what people have answered to the question of a refusal (`TaskSession.answer_to`)."""
         return await _refusing(self.session.answer_to(refused.approval, wait_s=wait_s))
 
     async def user(self, text: str) -> None:
         """Add a person's further words to the task's intent; only in a task that a person's session opened.
 
-        Raise `Refused` in another one: an agent cannot speak for a person.
+        Raise `CallRefused` in another one: an agent cannot speak for a person.
         """
         if not self._person_session:
-            raise Refused(
+            raise CallRefused(
                 "the task was opened without a person's session",
                 code="no-person",
                 remediation="open it with `person_session`",
@@ -182,11 +182,11 @@ class TaskBlock:
         self._connect = connect
         self._opening = opening
         self._agent: AgentSession | None = None
-        self._task: Task | None = None
+        self._task: GuardedTask | None = None
         self._keeping: asyncio.Task[GatewayRefused] | None = None
 
-    async def __aenter__(self) -> Task:
-        """Open the task; raise `Refused`."""
+    async def __aenter__(self) -> GuardedTask:
+        """Open the task; raise `CallRefused`."""
         try:
             agent = self._agent = self._connect()
             try:
@@ -195,8 +195,8 @@ class TaskBlock:
                 await agent.close()
                 raise
         except AgentFault as fault:
-            raise Refused.by(fault) from None
-        self._task = Task(session, self._opening["person_session"])
+            raise CallRefused.by(fault) from None
+        self._task = GuardedTask(session, self._opening["person_session"])
         self._keeping = asyncio.get_running_loop().create_task(session.keep())
         return self._task
 
@@ -223,14 +223,14 @@ async def _completed(session: TaskSession, reason: str, *, quiet: bool) -> None:
         pass  # its lease ends it
     except AgentFault as fault:
         if not quiet and not (isinstance(fault, GatewayRefused) and fault.code in ENDED):
-            raise Refused.by(fault) from None
+            raise CallRefused.by(fault) from None
 
 
 async def _refusing(answer: Awaitable[T]) -> T:
     try:
         return await answer
     except AgentFault as fault:
-        raise Refused.by(fault) from None
+        raise CallRefused.by(fault) from None
 
 
 def connected(
@@ -241,7 +241,7 @@ def connected(
     token_file: str | Path = "",
     ca_file: str | Path = "",
 ) -> AgentSession:
-    """Return an agent at its remit: by arguments, else by the environment; raise `Refused`.
+    """Return an agent at its remit: by arguments, else by the environment; raise `CallRefused`.
 
     The variables are `REMIT_URL`, `REMIT_AGENT`, `REMIT_KEY_FILE` or `REMIT_TOKEN_FILE` (a platform's token),
     and `REMIT_CA_FILE`.
@@ -253,7 +253,7 @@ def connected(
     wanted = {"REMIT_URL": address, "REMIT_AGENT": name, "REMIT_KEY_FILE": who}
     missing = [variable for variable, value in wanted.items() if not value]
     if missing or who is None:
-        raise Refused(
+        raise CallRefused(
             f"{', '.join(f'`{one}`' for one in missing)} is not set",
             code="no-identity",
             remediation="set it, or give `url`, `agent`, and `key_file` or `token_file`",

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SDK's front before a real remit: functions of a program, decided before and observed after."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remit_sdk as remit
+from tests.gateways.remit_up import Remit
+from tests.servers.ports import free_port
+
+Json = Any
+
+TOOLS = """\
+upstream: billing
+tools:
+  customer:
+    effect: none
+    audience: self
+    labels: {class: internal, trust: trusted}
+    arguments: {customer: {role: selector}}
+    fields:
+      iban: {class: restricted, withhold: true}
+  refund:
+    effect: reversible
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {customer: {role: selector}, cents: {role: content}}
+"""
+TASK = """\
+task: settle-complaint
+purpose: Settle one complaint
+run_by: [note-bot]
+requested_by: ["agent:note-bot"]
+requires_person: false
+parameters:
+  customer: {constraint: {pattern: "C-[0-9]{1,6}"}}
+grants:
+  - tool: billing/customer
+    arguments: {customer: {exact: "{customer}"}}
+  - tool: billing/refund
+    arguments:
+      customer: {exact: "{customer}"}
+      cents: {range: {max: 1000}}
+"""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+    """A running remit with functions for billing."""
+    made = Remit(tmp_path_factory.mktemp("functions") / "house")
+    made.folder.mkdir()
+    assert made("init", ".").code == 0
+    with (made.folder / "remit.yaml").open("a") as config:
+        config.write("\nfunctions:\n  billing: {}\n")
+    (made.folder / "tools" / "billing.yaml").write_text(TOOLS)
+    (made.folder / "tasks" / "settle-complaint.yaml").write_text(TASK)
+    try:
+        made.start()
+        made.enter()
+        registered = made(
+            "agent", "register", "note-bot", "--owner", "admin", "--purpose", "settle complaints"
+        )
+        assert registered.code == 0, registered.err
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.stop()
+
+
+@pytest.fixture(autouse=True)
+def identity(house: Remit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who the agent is stands in its environment."""
+    monkeypatch.setenv("REMIT_URL", house.url)
+    monkeypatch.setenv("REMIT_AGENT", "note-bot")
+    monkeypatch.setenv("REMIT_KEY_FILE", str(house.folder / ".remit" / "agents" / "note-bot.key.json"))
+
+
+def ended(house: Remit, task: str) -> tuple[str, str]:
+    """Return the state of a task, and the reason of its end."""
+    shown = house.ask("task", "show", task)
+    return shown["state"], shown.get("end_reason") or shown.get("reason") or ""
+
+
+async def test_a_permitted_function_runs_once_with_what_was_judged(house: Remit) -> None:
+    """It returns what the model may see, and the task is completed at the end of the block."""
+    ran: list[tuple[str, int]] = []
+    async with remit.task("settle-complaint", customer="C-1") as task:
+
+        @task.guard(tool="billing/refund")
+        async def refund(customer: str, cents: int = 100) -> str:
+            ran.append((customer, cents))
+            return f"refunded {cents}"
+
+        @task.guard(tool="billing/customer")
+        def customer(customer: str) -> dict[str, str]:
+            return {"name": "Ada", "iban": "DE89370400440532013000"}
+
+        assert await refund("C-1") == "refunded 100"
+        seen = await customer("C-1")
+        assert seen["name"] == "Ada"
+        assert "DE89" not in str(seen)
+    assert ran == [("C-1", 100)]
+    assert ended(house, task.id)[0] == "completed"
+
+
+async def test_a_refused_function_does_not_run(house: Remit) -> None:
+    """The refusal is an exception, and a value where the program asks for one."""
+    async with remit.task("settle-complaint", customer="C-1") as task:
+
+        @task.guard(tool="billing/refund")
+        async def refund(customer: str, cents: int) -> None:
+            pytest.fail("it ran")
+
+        with pytest.raises(remit.Refused) as refused:
+            await refund("C-1", 5000)
+        assert refused.value.code
+        assert refused.value.reason
+        answer = await task.decide("billing/refund", {"customer": "C-2", "cents": 1})
+        assert isinstance(answer, remit.Refused)
+        assert answer.decision.startswith("dec_")
+        with pytest.raises(remit.Refused, match="plain value"):
+            await refund("C-1", object())  # type: ignore[arg-type]
+        upstreams = await task.decide("notes/read_note", {"name": "shopping"})
+        assert isinstance(upstreams, remit.Refused)
+        assert upstreams.code == "no-functions"
+
+
+async def test_calls_of_one_turn_are_judged_in_order(house: Remit) -> None:
+    """They run side by side, and the evidence has them in the order in which they were made."""
+    async with remit.task("settle-complaint", customer="C-1") as task:
+        calls = [{"customer": "C-1", "cents": cents} for cents in range(1, 13)]
+        permits = await asyncio.gather(*(task.permit("billing/refund", one) for one in calls))
+        for permit in permits:
+            await task.give_back(permit)
+    told = house.ask("audit", "log", "--task", task.id, "--kind", "decision.made")
+    events = told["items"] if isinstance(told, dict) else told
+    assert [one["call"] for one in sorted(events, key=lambda one: one["index"])] == [
+        permit.decision for permit in permits
+    ]
+
+
+async def test_a_block_that_fails_ends_its_task(house: Remit) -> None:
+    """The function's own error reaches the program unchanged."""
+    tasks: list[str] = []
+
+    async def work() -> None:
+        async with remit.task("settle-complaint", customer="C-1") as task:
+            tasks.append(task.id)
+
+            @task.guard(tool="billing/refund")
+            async def refund(customer: str, cents: int) -> float:
+                return cents / 0
+
+            await refund("C-1", 5)
+
+    with pytest.raises(ZeroDivisionError):
+        await work()
+    assert ended(house, tasks[0])[0] == "completed"
+
+
+def test_a_program_without_an_event_loop_does_the_same(house: Remit) -> None:
+    """The function runs in the caller's thread."""
+    threads: list[threading.Thread] = []
+    with remit.task("settle-complaint", customer="C-1") as task:
+
+        @task.guard(tool="billing/refund")
+        def refund(customer: str, cents: int) -> int:
+            threads.append(threading.current_thread())
+            return cents
+
+        assert refund("C-1", cents=7) == 7
+        with pytest.raises(remit.Refused):
+            refund("C-2", 7)
+        answer = task.decide("billing/refund", {"customer": "C-1", "cents": 3})
+        assert isinstance(answer, remit.CallPermit)
+        task.give_back(answer)
+        with pytest.raises(remit.Refused, match="person"):
+            task.user("go on")
+        with pytest.raises(TypeError, match="async with"):
+            task.guard(asyncio.sleep, tool="billing/refund")
+    assert threads == [threading.current_thread()]
+    assert ended(house, task.id)[0] == "completed"
+
+
+async def test_an_ended_task_permits_nothing_more(house: Remit) -> None:
+    """A result that comes after the end is not released."""
+    async with remit.task("settle-complaint", customer="C-1") as task:
+        permit = await task.permit("billing/refund", {"customer": "C-1", "cents": 1})
+        assert house("end", f"task:{task.id}", "--reason", "a test").code == 0
+        with pytest.raises(remit.Refused):
+            await task.report(permit, "done")
+        answer = await task.decide("billing/refund", {"customer": "C-1", "cents": 1})
+        assert isinstance(answer, remit.Refused)
+
+
+class Odd(BaseHTTPRequestHandler):
+    """A server that is not the remit that the SDK knows."""
+
+    def do_POST(self) -> None:
+        """Answer anything."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"outcome": "permit"}')
+
+    def do_GET(self) -> None:
+        """Answer the same."""
+        self.do_POST()
+
+    def log_message(self, format: str, *args: Json) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture
+def odd() -> Iterator[str]:
+    """The address of such a server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def test_without_a_remit_there_is_no_task(odd: str) -> None:
+    """Whatever is at the address, the block is not entered, and the refusal says what to do."""
+    for url in (f"http://127.0.0.1:{free_port()}", odd, "http://remit.example", ""):
+        with pytest.raises(remit.Refused) as refused:
+            async with remit.task("settle-complaint", customer="C-1", url=url or "x"):
+                pytest.fail("it was entered")
+        assert refused.value.remediation, url
+
+
+def test_who_the_agent_is_must_be_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each missing variable is named."""
+    for name in ("REMIT_URL", "REMIT_AGENT", "REMIT_KEY_FILE"):
+        monkeypatch.delenv(name)
+    with pytest.raises(remit.Refused, match="REMIT_KEY_FILE"), remit.task("settle-complaint"):
+        pytest.fail("it was entered")
