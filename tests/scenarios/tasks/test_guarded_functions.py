@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,38 +21,10 @@ from tests.servers.ports import free_port
 
 Json = Any
 
-TOOLS = """\
-upstream: billing
-tools:
-  customer:
-    effect: none
-    audience: self
-    labels: {class: internal, trust: trusted}
-    arguments: {customer: {role: selector}}
-    fields:
-      iban: {class: restricted, withhold: true}
-  refund:
-    effect: reversible
-    audience: internal
-    labels: {class: internal, trust: trusted}
-    arguments: {customer: {role: selector}, cents: {role: content}}
-"""
-TASK = """\
-task: settle-complaint
-purpose: Settle one complaint
-run_by: [note-bot]
-requested_by: ["agent:note-bot"]
-requires_person: false
-parameters:
-  customer: {constraint: {pattern: "C-[0-9]{1,6}"}}
-grants:
-  - tool: billing/customer
-    arguments: {customer: {exact: "{customer}"}}
-  - tool: billing/refund
-    arguments:
-      customer: {exact: "{customer}"}
-      cents: {range: {max: 1000}}
-"""
+#: The guide: its files are those of the remit here, and its examples run.
+PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "use-the-sdk.md").read_text(encoding="utf-8")
+CONFIG, TOOLS, TASK = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+EXAMPLES = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +34,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     made.folder.mkdir()
     assert made("init", ".").code == 0
     with (made.folder / "remit.yaml").open("a") as config:
-        config.write("\nfunctions:\n  billing: {}\n")
+        config.write(f"\n{CONFIG}")
     (made.folder / "tools" / "billing.yaml").write_text(TOOLS)
     (made.folder / "tasks" / "settle-complaint.yaml").write_text(TASK)
     try:
@@ -164,6 +139,14 @@ async def test_a_block_that_fails_ends_its_task(house: Remit) -> None:
     with pytest.raises(ZeroDivisionError):
         await work()
     assert ended(house, tasks[0])[0] == "completed"
+
+
+def test_the_guide_runs_as_it_is_written(house: Remit) -> None:
+    """All examples of the page, as one program."""
+    program = subprocess.run(
+        [sys.executable, "-c", EXAMPLES], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert program.returncode == 0, program.stderr
 
 
 def test_a_program_without_an_event_loop_does_the_same(house: Remit) -> None:
