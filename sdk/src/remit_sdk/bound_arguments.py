@@ -24,7 +24,10 @@ class BoundArguments:
         kinds = {name: one.kind for name, one in signature.parameters.items()}
         rest = next((name for name, kind in kinds.items() if kind is inspect.Parameter.VAR_KEYWORD), "")
         for name, value in bound.arguments.items():
-            bound.arguments[name] = _copied(name, value)
+            if name == rest:
+                bound.arguments[name] = {one: _copied(one, given) for one, given in value.items()}
+            else:
+                bound.arguments[name] = _copied(name, value)
         more = bound.arguments.get(rest, {}) if rest else {}
         named_ones = {name: value for name, value in bound.arguments.items() if name != rest}
         if clash := named_ones.keys() & more.keys():

@@ -24,7 +24,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from remit_sdk.bound_arguments import BoundArguments
 from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
@@ -36,6 +36,7 @@ from remit_sdk.workload import TokenFile
 
 Json = Any
 T = TypeVar("T")
+P = ParamSpec("P")
 
 #: Below the size of a request that remit takes by default, 1 MiB.
 MAX_RESULT_BYTES: Final = 1_000_000
@@ -126,8 +127,18 @@ class GuardedTask:
                 "remit's answer cannot be understood", code="server-too-new", remediation="update remit-sdk"
             ) from None
 
+    @overload
     def guard(
-        self, function: Callable[..., Any] | None = None, *, tool: str, reason: str = "", wait_s: float = 0
+        self, function: None = None, *, tool: str, reason: str = "", wait_s: float = 0
+    ) -> Callable[[Callable[P, Any]], Callable[P, Awaitable[Json]]]: ...
+
+    @overload
+    def guard(
+        self, function: Callable[P, Any], *, tool: str, reason: str = "", wait_s: float = 0
+    ) -> Callable[P, Awaitable[Json]]: ...
+
+    def guard(
+        self, function: Callable[P, Any] | None = None, *, tool: str, reason: str = "", wait_s: float = 0
     ) -> Any:
         """Return a function under remit's decisions, to be awaited; also a decorator.
 
@@ -140,7 +151,7 @@ class GuardedTask:
         guarded_function = function
 
         @functools.wraps(function)
-        async def guarded(*args: Any, **named: Any) -> Any:
+        async def guarded(*args: P.args, **named: P.kwargs) -> Json:
             bound = BoundArguments(guarded_function, args, named)
             permit = await self.permit(tool, bound.judged, reason=reason, wait_s=wait_s)
             try:

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from remit_sdk.bound_arguments import BoundArguments
 from remit_sdk.live_task import LEASE_S, GuardedTask, TaskBlock, connected
@@ -28,6 +28,7 @@ from remit_sdk.refusal import CallPermit, CallRefused
 
 Json = Any
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class LoopThread:
@@ -86,8 +87,18 @@ class BlockingTask:
         """Add a person's further words to the task's intent."""
         self._run(self._task.user(text))
 
+    @overload
     def guard(
-        self, function: Callable[..., Any] | None = None, *, tool: str, reason: str = "", wait_s: float = 0
+        self, function: None = None, *, tool: str, reason: str = "", wait_s: float = 0
+    ) -> Callable[[Callable[P, Any]], Callable[P, Json]]: ...
+
+    @overload
+    def guard(
+        self, function: Callable[P, Any], *, tool: str, reason: str = "", wait_s: float = 0
+    ) -> Callable[P, Json]: ...
+
+    def guard(
+        self, function: Callable[P, Any] | None = None, *, tool: str, reason: str = "", wait_s: float = 0
     ) -> Any:
         """Return a function under remit's decisions, which runs in the caller's thread; also a decorator."""
         if function is None:
@@ -97,7 +108,7 @@ class BlockingTask:
         guarded_function = function
 
         @functools.wraps(function)
-        def guarded(*args: Any, **named: Any) -> Any:
+        def guarded(*args: P.args, **named: P.kwargs) -> Json:
             bound = BoundArguments(guarded_function, args, named)
             permit = self._run(self._task.permit(tool, bound.judged, reason=reason, wait_s=wait_s))
             try:
