@@ -54,15 +54,26 @@ tools:
     arguments: {id: {role: selector}}
     schema: {type: object, properties: {id: {type: string}}, additionalProperties: false}
 """
+COUNTER = """
+upstream: counter
+tools:
+  count:
+    effect: none
+    audience: self
+    labels: {class: public, trust: trusted}
+    arguments: {id: {role: selector}}
+"""
 MORE_GRANTS = """  - tool: shop/getThing
     arguments: {id: {pattern: "t-[0-9]+"}}
   - tool: record/read
     arguments: {id: {pattern: "r-[0-9]+"}}
+  - tool: counter/count
+    arguments: {id: {pattern: "c-[0-9]+"}}
 """
 
 
 def prepare(folder: Path, shop: Json, upstreams: Mapping[str, Json], extra: Mapping[str, str]) -> None:
-    """Add the API, the enforcement point `other-bot`, and what tasks may do with them.
+    """Add the API, the enforcement point `other-bot`, functions, and what tasks may do with them.
 
     `extra` are tools that tasks may use besides, with the description of each.
     """
@@ -70,6 +81,7 @@ def prepare(folder: Path, shop: Json, upstreams: Mapping[str, Json], extra: Mapp
     (folder / "apis" / "shop.json").write_text(json.dumps(DOCUMENT))
     (folder / "tools" / "shop.yaml").write_text(SHOP)
     (folder / "tools" / "record.yaml").write_text(RECORD)
+    (folder / "tools" / "counter.yaml").write_text(COUNTER)
     granted = MORE_GRANTS
     for tool, text in extra.items():
         (folder / "tools" / f"{tool.partition('/')[0]}.yaml").write_text(text)
@@ -84,6 +96,7 @@ def prepare(folder: Path, shop: Json, upstreams: Mapping[str, Json], extra: Mapp
     }
     point = {"resources": ["record"], "agents": ["mail-bot"], "vouches": "key-bound"}
     config["enforcement_points"] = {"other-bot": point}
+    config["functions"] = {"counter": {}}
     file.write_text(json.dumps(config))
 
 

@@ -44,6 +44,22 @@ async def owned(one: Replica, token: str, subject: str = "first") -> None:
 
 
 @pytest.mark.slow
+async def test_functions(world: PassingWorld) -> None:
+    """A program may ask any replica, and report to another: the task's owner decides and takes the result."""
+    first, second = world.world.all
+    task, token = await first.open_task()
+    await owned(second, token)
+    bearer, path = {"authorization": f"Bearer {token}"}, f"/api/v1/tasks/{task}/calls"
+    for asked, told in ((first, second), (second, first), (first, first)):
+        call = {"tool": "counter/count", "arguments": {"id": "c-1"}}
+        decided = await world.ask(asked, "POST", path, bearer, call)
+        assert (decided.status, decided.json["outcome"]) == (200, "permit"), decided
+        result = {"outcome": "ok", "content": {"count": 3}}
+        given = await world.ask(told, "POST", f"{path}/{decided.json['call']}/result", bearer, result)
+        assert (given.status, given.json["content"]) == (200, {"count": 3}), given
+
+
+@pytest.mark.slow
 async def test_http_apis(world: PassingWorld) -> None:
     """As `/http/shop`, also where the target names remit itself: the owner decides, whichever was asked."""
     first, second = world.world.all

@@ -32,6 +32,21 @@ def test_an_upstream_is_all_that_must_be_given(tmp_path: Path) -> None:
     assert got.at(got.store.path) == tmp_path / ".remit" / "remit.db"
 
 
+def test_functions_alone_are_enough_to_govern(tmp_path: Path) -> None:
+    """An agent whose tools are all its own needs no upstream; they own tools like one."""
+    got = config(tmp_path, "functions: {billing: {report_within_s: 5m}}\n")
+    assert got.governed == ("billing",)
+    assert got.functions["billing"].report_within_s == 300
+
+
+def test_what_remit_carries_out_is_never_a_function(tmp_path: Path) -> None:
+    """A name owns tools in one way only, and remit's own name in none."""
+    (told,) = refusals(tmp_path, UPSTREAM + "functions: {notes: {}}\n")
+    assert "functions.notes" in told
+    (told,) = refusals(tmp_path, UPSTREAM + "functions: {remit: {}}\n")
+    assert "reserved for remit" in told
+
+
 def test_the_file_may_be_named_or_its_folder(tmp_path: Path) -> None:
     """`remit.yaml` of a folder and the file itself give the same configuration."""
     assert config(tmp_path, UPSTREAM) == load_config(tmp_path / "remit.yaml")
