@@ -21,7 +21,7 @@ import functools
 import inspect
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, overload
@@ -170,6 +170,47 @@ class GuardedTask:
         """Return what people have answered to the question of a refusal (`TaskSession.answer_to`)."""
         return await _refusing(self.session.answer_to(refused.approval, wait_s=wait_s))
 
+    def hand_down(
+        self,
+        agent: str,
+        *,
+        key_file: str | Path = "",
+        token_file: str | Path = "",
+        allow: Sequence[Mapping[str, Json]] | None = None,
+        task_type: str = "",
+    ) -> TaskBlock:
+        """Return a block with a child task of another agent, which this program runs, too.
+
+        The arguments are as of `TaskSession.hand_down`; the key or the token is the other agent's.
+        """
+        return TaskBlock(*self.child(agent, key_file, token_file, allow, task_type))
+
+    def child(
+        self,
+        agent: str,
+        key_file: str | Path,
+        token_file: str | Path,
+        allow: Sequence[Mapping[str, Json]] | None,
+        task_type: str,
+    ) -> tuple[Callable[[], AgentSession], Callable[[AgentSession], Awaitable[TaskSession]]]:
+        """Return what connects another agent at the same remit, and what opens its child task."""
+        gateway, ca_file = self.session.agent.gateway, self.session.agent.ca_file
+
+        async def opening(to: AgentSession) -> TaskSession:
+            return await self.session.hand_down(to, allow=allow, task_type=task_type)
+
+        return (
+            functools.partial(
+                connected,
+                url=gateway.base_url,
+                agent=agent,
+                key_file=key_file,
+                token_file=token_file,
+                ca_file=ca_file,
+            ),
+            opening,
+        )
+
     async def user(self, text: str) -> None:
         """Add a person's further words to the task's intent; only in a task that a person's session opened.
 
@@ -188,10 +229,16 @@ class GuardedTask:
 class TaskBlock:
     """A task that is open for the time of a block: `async with`, or `with` (`remit_sdk.task_loop`)."""
 
-    def __init__(self, connect: Callable[[], AgentSession], opening: dict[str, Any]) -> None:
-        """Keep what opens the task; nothing is sent yet."""
+    def __init__(
+        self,
+        connect: Callable[[], AgentSession],
+        opening: Callable[[AgentSession], Awaitable[TaskSession]],
+        person_session: str = "",
+    ) -> None:
+        """Keep what connects the agent and opens the task; nothing is sent yet."""
         self._connect = connect
         self._opening = opening
+        self._person_session = person_session
         self._agent: AgentSession | None = None
         self._task: GuardedTask | None = None
         self._keeping: asyncio.Task[GatewayRefused] | None = None
@@ -201,13 +248,13 @@ class TaskBlock:
         try:
             agent = self._agent = self._connect()
             try:
-                session = await agent.open(**self._opening)
+                session = await self._opening(agent)
             except BaseException:
                 await agent.close()
                 raise
         except AgentFault as fault:
             raise CallRefused.by(fault) from None
-        self._task = GuardedTask(session, self._opening["person_session"])
+        self._task = GuardedTask(session, self._person_session)
         self._keeping = asyncio.get_running_loop().create_task(session.keep())
         return self._task
 

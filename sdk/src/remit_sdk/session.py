@@ -11,6 +11,7 @@ async with AgentSession("http://127.0.0.1:8700", "note-bot", AgentKey.load(path)
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,12 +22,15 @@ from remit_sdk.errors import GatewayRefused, GatewayUnreachable
 from remit_sdk.key import AgentKey
 from remit_sdk.oauth.discovery import IssuerMetadata, find_server
 from remit_sdk.oauth.endpoint import OAuthIdentity, Token, TokenEndpoint
-from remit_sdk.oauth.grants import JWT_BEARER
+from remit_sdk.oauth.grants import JWT_BEARER, TOKEN_EXCHANGE
 from remit_sdk.oauth.web import OAuthHttp
 from remit_sdk.wire import Gateway, segment
 from remit_sdk.workload import TokenFile
 
 Json = Any
+
+#: RFC 8693 section 3.
+ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 
 #: Codes by which the gateway reports that a task has ended.
 ENDED: Final = frozenset({"task-ended", "task-expired", "task-lease", "fenced", "no-task"})
@@ -76,6 +80,7 @@ class AgentSession(_TokenSource):
         super().__init__()
         self.gateway = Gateway(base_url, ca_file=ca_file, public_url=issuer, look=look)
         self.agent = agent
+        self.ca_file = ca_file
         self.prover = DpopProver()
         self._platform = key if isinstance(key, TokenFile) else None
         own = key if isinstance(key, AgentKey) else None
@@ -217,6 +222,28 @@ class TaskSession(_TokenSource):
                 raise
         token = await self.token(endpoint="api/v1", not_this=token)
         return await gateway.ask(method, path, bearer=token, body=body, prover=prover, task=self.id)
+
+    async def hand_down(
+        self, to: AgentSession, *, allow: Sequence[Mapping[str, Json]] | None = None, task_type: str = ""
+    ) -> TaskSession:
+        """Return a child task of another agent, which narrows this one (RFC 8693).
+
+        `allow` are entries of `authorization_details`; without them the child may do what this task may. The
+        child ends with this task at the latest.
+        """
+        form = {
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token": await self.token(endpoint="api/v1"),
+            "subject_token_type": ACCESS_TOKEN,
+            "actor_token": await to.token(),
+            "actor_token_type": ACCESS_TOKEN,
+        }
+        if allow is not None:
+            form["authorization_details"] = json.dumps([dict(one) for one in allow])
+        if task_type:
+            form["task_type"] = task_type
+        child = (await self.agent.grant(**form)).task
+        return to.task(await to.ask("GET", f"/api/v1/tasks/{segment(child)}", task=child))
 
     async def renew(self) -> None:
         """Renew the lease; raise `GatewayRefused` with a code of `ENDED` when the task has ended."""

@@ -20,11 +20,12 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from remit_sdk.bound_arguments import BoundArguments
 from remit_sdk.live_task import LEASE_S, GuardedTask, TaskBlock, connected
 from remit_sdk.refusal import CallPermit, CallRefused
+from remit_sdk.session import AgentSession, TaskSession
 
 Json = Any
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class BlockingTask:
         """Keep the task, and the loop in which it lives."""
         self.id = task.id
         self._task = task
+        self._thread = thread
         self._run = thread.run
 
     def decide(
@@ -82,6 +84,19 @@ class BlockingTask:
     def approval(self, refused: CallRefused, *, wait_s: float = 0) -> Json:
         """Return what people have answered to the question of a refusal."""
         return self._run(self._task.approval(refused, wait_s=wait_s))
+
+    def hand_down(
+        self,
+        agent: str,
+        *,
+        key_file: str | Path = "",
+        token_file: str | Path = "",
+        allow: Sequence[Mapping[str, Json]] | None = None,
+        task_type: str = "",
+    ) -> Block:
+        """Return a block with a child task of another agent."""
+        child = self._task.child(agent, key_file, token_file, allow, task_type)
+        return Block(*child).under(self._thread)
 
     def user(self, text: str) -> None:
         """Add a person's further words to the task's intent."""
@@ -125,15 +140,26 @@ class Block(TaskBlock):
     """A task for a block, with an event loop or without one."""
 
     _thread: LoopThread | None = None
+    #: The loop of the task above, in which this one must live, too.
+    _above: LoopThread | None = None
+
+    def under(self, thread: LoopThread) -> Self:
+        """Return this block, for a loop that runs already."""
+        self._above = thread
+        return self
 
     def __enter__(self) -> BlockingTask:
         """Open the task; raise `CallRefused`."""
-        thread = self._thread = LoopThread()
+        thread = self._thread = self._above or LoopThread()
         try:
             return BlockingTask(thread.run(self.__aenter__()), thread)
         except BaseException:
-            thread.stop()
+            self._stop(thread)
             raise
+
+    def _stop(self, thread: LoopThread) -> None:
+        if thread is not self._above:
+            thread.stop()
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
@@ -143,7 +169,7 @@ class Block(TaskBlock):
         try:
             self._thread.run(self.__aexit__(kind, fault, trace))
         finally:
-            self._thread.stop()
+            self._stop(self._thread)
 
 
 def task(
@@ -169,16 +195,19 @@ def task(
     the agent is, and where its remit is, come from arguments or the environment (`live_task.connected`).
     While the block runs, the lease is renewed; without renewal the task ends after `lease_s` seconds.
     """
-    opening = {
-        "task_type": task_type,
-        "goal": goal,
-        "params": {**(params or {}), **more_params},
-        "on_behalf_of": on_behalf_of,
-        "plan": plan,
-        "lease_s": lease_s,
-        "person_session": person_session,
-    }
     who = functools.partial(
         connected, url=url, agent=agent, key_file=key_file, token_file=token_file, ca_file=ca_file
     )
-    return Block(who, opening)
+
+    async def opened(session: AgentSession) -> TaskSession:
+        return await session.open(
+            task_type,
+            goal=goal,
+            params={**(params or {}), **more_params},
+            on_behalf_of=on_behalf_of,
+            plan=plan,
+            lease_s=lease_s,
+            person_session=person_session,
+        )
+
+    return Block(who, opened, person_session)

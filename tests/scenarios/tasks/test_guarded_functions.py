@@ -40,10 +40,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     try:
         made.start()
         made.enter()
-        registered = made(
-            "agent", "register", "note-bot", "--owner", "admin", "--purpose", "settle complaints"
-        )
-        assert registered.code == 0, registered.err
+        for bot in ("note-bot", "reader-bot"):
+            registered = made("agent", "register", bot, "--owner", "admin", "--purpose", "settle complaints")
+            assert registered.code == 0, registered.err
         yield made
     finally:
         if made.process is not None and made.process.poll() is None:
@@ -182,6 +181,31 @@ async def test_an_ended_task_permits_nothing_more(house: Remit) -> None:
             await task.report(permit, "done")
         answer = await task.decide("billing/refund", {"customer": "C-1", "cents": 1})
         assert isinstance(answer, remit.Refused)
+
+
+def key_of(house: Remit, agent: str) -> Path:
+    """Return the file of an agent's key."""
+    return house.folder / ".remit" / "agents" / f"{agent}.key.json"
+
+
+async def test_a_task_is_handed_down_to_another_agent(house: Remit) -> None:
+    """The child task is the other agent's own, and may do no more."""
+    async with remit.task("settle-complaint", customer="C-1") as task:
+        async with task.hand_down("reader-bot", key_file=key_of(house, "reader-bot")) as child:
+            permit = await child.permit("billing/customer", {"customer": "C-1"})
+            await child.report(permit, {"name": "Ada"})
+            assert isinstance(await child.decide("billing/customer", {"customer": "C-2"}), remit.Refused)
+        assert child.id != task.id
+    assert house.ask("task", "show", child.id)["agent"] == "reader-bot"
+    assert ended(house, child.id)[0] == "completed"
+
+
+def test_a_task_is_handed_down_without_an_event_loop(house: Remit) -> None:
+    """Both tasks live in one loop, which ends with the outer block."""
+    with remit.task("settle-complaint", customer="C-1") as task:
+        with task.hand_down("reader-bot", key_file=key_of(house, "reader-bot")) as child:
+            assert child.decide("billing/customer", {"customer": "C-1"}).permitted
+        assert task.decide("billing/customer", {"customer": "C-1"}).permitted
 
 
 class Odd(BaseHTTPRequestHandler):

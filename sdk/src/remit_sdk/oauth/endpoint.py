@@ -40,7 +40,10 @@ class OAuthIdentity(NamedTuple):
 
 
 class Token(NamedTuple):
-    """An access token with the values issued with it; `ends_at` is in monotonic clock time."""
+    """An access token with the values issued with it; `ends_at` is in monotonic clock time.
+
+    `task` is the task to which remit has bound it, if any.
+    """
 
     text: str
     kind: str
@@ -48,6 +51,7 @@ class Token(NamedTuple):
     refresh: str
     ends_at: float
     issuer: str
+    task: str = ""
 
     def __repr__(self) -> str:
         """Return a text with the kind of token, without the token."""
@@ -142,4 +146,5 @@ class TokenEndpoint:
             # lifetime.
             ends_at=asked_at + life_s - min(EARLY_S, life_s / 4),
             issuer=self._server.issuer,
+            task=str(told.get("mission_id") or ""),
         )

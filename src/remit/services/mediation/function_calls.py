@@ -37,6 +37,8 @@ from remit.services.mediation.steps.record import RecordedCall
 
 #: Calls that may await their results at once, of all tasks; one task has the bound of every call.
 MAX_AWAITED: Final = 20_000
+#: Seconds before the end of a token in which a wait for a person ends.
+TOKEN_LEFT_S: Final = 2.0
 #: Calls that ended without a report, of which a late report still hears why.
 MAX_ENDED: Final = 10_000
 
@@ -127,7 +129,9 @@ class FunctionCalls:
         run = await self._decided(claims, asked)
         if run.sent or wait_s <= 0 or run.decided.outcome is not Outcome.DEFER:
             return run
-        found = await self._parts.approvals.settled(run.decided.approval, wait_s)
+        # The second call must not be decided by a token that has expired meanwhile.
+        left_s = claims.expires - self._parts.clock.now().timestamp() - TOKEN_LEFT_S
+        found = await self._parts.approvals.settled(run.decided.approval, max(0.0, min(wait_s, left_s)))
         if found is None or found.state is ApprovalState.PENDING:
             return run
         return await self._decided(claims, asked)
@@ -235,7 +239,7 @@ def _released(delivery: Delivery, reported: Json) -> Json:
     told = msgspec.json.decode(delivery.body)
     if "structuredContent" in told:
         return told["structuredContent"]
-    text = "\n".join(block["text"] for block in told["content"] if "text" in block)
+    text = "\n".join(block["text"] for block in told.get("content", ()) if "text" in block)
     if isinstance(reported, str):
         return text
     try:
