@@ -108,9 +108,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Billing]:
 
 
 @asynccontextmanager
-async def opened(folder: Path, **outfit: Json) -> AsyncIterator[Billing]:
+async def opened(folder: Path, patience_s: float = PATIENCE_S, **outfit: Json) -> AsyncIterator[Billing]:
     """Open a world with functions for billing, and a task in it."""
-    async with service_world(folder, functions={"billing": PATIENCE_S}, **outfit) as world:
+    async with service_world(folder, functions={"billing": patience_s}, **outfit) as world:
         await world.services.policies.apply(billing(), by="remit")
         await world.services.tools.registry.described()
         task = await world.open(await world.session("lena"))
@@ -233,7 +233,21 @@ async def test_a_result_is_reported_once_and_by_its_own_task(desk: Billing) -> N
     assert await desk.outcomes() == ["ok"]
 
 
-async def test_a_call_that_is_never_reported_is_unknown(desk: Billing) -> None:
+async def test_a_result_is_waited_for_so_long_and_no_longer(tmp_path: Path) -> None:
+    """After that, the call is `unknown`, and makes room for another."""
+    async with opened(tmp_path, 0.01, unconstrained=frozenset({"billing"})) as desk:
+        call = await desk.permitted()
+        while not (outcomes := await desk.outcomes()):
+            pass  # each look waits for the store, so that the call goes on
+        assert outcomes == ["unknown"]
+        told = await desk.report(call)
+        assert (told.status, told.json["code"]) == (409, "call-ended")
+        live = desk.world.services.tasks.live.get(desk.task)
+        assert live is not None
+        assert (live.open_calls, live.in_hand) == (0, set())
+
+
+async def test_a_remit_that_stops_records_open_calls_as_unknown(desk: Billing) -> None:
     """A late report hears so."""
     call = await desk.permitted()
     await desk.world.services.mediation.functions.close()
