@@ -399,3 +399,11 @@ async def test_events_are_read_backwards_under_a_filter(world: ServiceWorld) -> 
         assert len(page["items"]) <= 2
     assert backwards == forwards
     assert len(forwards) == 7
+
+
+async def test_a_search_that_begins_after_the_log_finds_nothing(world: ServiceWorld) -> None:
+    """There are no events there yet, with or without a filter."""
+    audra = await world.session("audra")
+    for more in ("", "&agent=contract-bot", "&data_class=internal"):
+        told = await world.ask("GET", f"/api/v1/events?start=100000{more}", by=audra)
+        assert (told.status, told.json["items"]) == (200, []), told.content

@@ -263,7 +263,7 @@ def _spans(
     marks += [f"category:{wanted.category}"] if wanted.category else []
     marked = _marked_from(connection, tenant, (high - 1) // BLOCK) * BLOCK if marks else high
     # Events from before there were marks are read as they stand.
-    if marked >= high if back else low < marked:
+    if not marks or (marked >= high if back else low < marked):
         end = max(low, high - most) if back else min(high, marked, low + most)
         return [(end, high) if back else (low, end)], end
     floor, limit = max(low, marked), most // BLOCK + 2
