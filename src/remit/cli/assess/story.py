@@ -93,9 +93,8 @@ def _files(report: BoundaryReport, *, everything: bool) -> None:
 
 def _agent(one: WouldCross, *, everything: bool) -> None:
     terminal.say("")
-    terminal.say(
-        terminal.text(one.agent, "bold"), terminal.text(f"  {one.framework}  {one.place.file}", "dim")
-    )
+    made_with = "" if one.framework == one.agent else f"  {one.framework}"
+    terminal.say(terminal.text(one.agent, "bold"), terminal.text(f"{made_with}  {one.place.file}", "dim"))
     rows: list[tuple[str, object]] = [
         ("initiative", terminal.text(membership(one), "yellow" if one.unannounced else ""))
     ]
