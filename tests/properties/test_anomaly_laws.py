@@ -78,6 +78,21 @@ def test_a_refused_call_teaches_nothing(made: list[WatchedCall]) -> None:
     assert (habits.calls, habits.tools, habits.places, habits.busiest) == (0, {}, {}, {})
 
 
+def test_an_agent_that_rested_is_not_free_to_flood() -> None:
+    """After four weeks without work its usual hours are forgotten, and any number of calls is unusual."""
+    habits = Habits(since=0, last=0)
+    times = [day * 86_400 + 3_600.0 * hour for day in range(9) for hour in range(20)]
+    times += [60 * 86_400 + float(second) for second in range(40)]
+    found = [
+        one.kind
+        for number, at in enumerate(times)
+        for one in anomalies_of(
+            habits, WatchedCall(index=number, at=at, agent="clerk", tool="desk/1", permitted=True), RULES
+        )
+    ]
+    assert found == [FindingKind.UNUSUAL_VOLUME]
+
+
 def test_habits_are_bounded_and_what_is_dropped_is_new_again() -> None:
     """A flood of tools, places and refusals does not grow the habits, and unknown means found."""
     habits = Habits(since=0, last=0)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from remit.cli.evidence.questions import ask, given_values, opened, questions, write_tables
 from remit.cli.exit_codes import UsageFault
@@ -167,3 +169,41 @@ def test_each_column_has_one_name() -> None:
     for kind in EventKind:
         names = [one.name for one in columns_of(kind)]
         assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", ["question.jsonl", "task.jsonl"])
+def test_a_part_of_a_log_is_not_counted(name: str) -> None:
+    """A proof holds the events that were chosen; what is missing would improve figures."""
+    with pytest.raises(VerificationFailed) as refused, opened(FOLDER / name, KEY):
+        pass
+    assert "audit export" in refused.value.remediation
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [("size", 12_000_000), ("origin", "bank.example/production"), ("note", "x")]
+)
+def test_a_folder_of_tables_names_the_log_that_was_signed(tmp_path: Path, member: str, value: Json) -> None:
+    """Under the given key; its events count as not verified again."""
+    place = tmp_path / "tables"
+    write_tables(WHOLE, place, key=KEY)
+    with opened(place, KEY) as (_, log):
+        assert not log.verified
+    said = json.loads((place / "log.json").read_text(encoding="utf-8"))
+    (place / "log.json").write_text(json.dumps(said | {member: value, "verified": True}), encoding="utf-8")
+    with pytest.raises((VerificationFailed, Malformed)), opened(place, KEY):
+        pass
+
+
+def test_a_folder_of_tables_is_not_taken_under_another_key(tmp_path: Path) -> None:
+    """Whoever gives a key wants it to be checked."""
+    place, other = tmp_path / "tables", Ed25519PrivateKey.generate().public_key()
+    write_tables(WHOLE, place, key=KEY)
+    wrong = VerifierKey(VerifierKey.parse(KEY).name, other.public_bytes(Encoding.Raw, PublicFormat.Raw))
+    with pytest.raises(VerificationFailed), opened(place, str(wrong)):
+        pass
+
+
+def test_an_answer_of_indexes_alone_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are hidden beside other columns only."""
+    ask("SELECT index FROM events LIMIT 2", [], place=WHOLE, key=KEY, limit=5, proof=None)
+    assert "INDEX" in capsys.readouterr().out

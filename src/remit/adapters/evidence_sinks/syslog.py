@@ -13,6 +13,7 @@ import contextlib
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -70,8 +71,10 @@ class SyslogSink:
                 plain.sendall(data)
                 plain.shutdown(socket.SHUT_WR)
                 # What a receiver might say means nothing in syslog.
+                ends = time.monotonic() + self._timeout_s
                 while plain.recv(4096):
-                    pass
+                    if time.monotonic() > ends:
+                        raise TimeoutError("it does not close the connection")
                 return
             with self._tls().wrap_socket(plain, server_hostname=self._host) as sealed:
                 sealed.sendall(data)

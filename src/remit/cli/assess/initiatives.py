@@ -81,6 +81,7 @@ def assess_all(
         since=since,
         until=until,
         days=window_s / 86_400,
+        verified=log.verified,
         answers=tuple(answers),
     )
 

@@ -29,6 +29,7 @@ def wire(report: ProgrammeReport | BoundaryReport) -> Json:
     return {
         "origin": report.origin,
         "size": report.size,
+        "verified": report.verified,
         "since": report.since,
         "until": report.until,
         "outside": OUTSIDE,
@@ -127,7 +128,8 @@ def period(report: ProgrammeReport) -> str:
     if not report.until:
         return f"an empty log of {report.origin}"
     days = f"{report.days:g} {'day' if report.days == 1 else 'days'}"
-    return f"{days} up to {report.until[:16]} UTC, {report.size:,} events of {report.origin}"
+    said = f"{days} up to {report.until[:16]} UTC, {report.size:,} events of {report.origin}"
+    return said if report.verified else f"{said}, from tables that were not verified again"
 
 
 def crossed(one: InitiativeAnswer) -> str:

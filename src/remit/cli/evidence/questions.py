@@ -22,12 +22,13 @@ import msgspec
 
 from remit.cli.evidence.export import fetch
 from remit.cli.evidence.time_bounds import time_of
-from remit.cli.evidence.verification import checked_export
+from remit.cli.evidence.verification import checked_export, trusted_for
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.rest_client import connect
 from remit.compose.store import evidence_tables
 from remit.core.errors import NotFound, StoreUnavailable, VerificationFailed
+from remit.core.evidence.checkpoint import VerifierKey, open_checkpoint
 from remit.core.evidence.event import EventKind, meaning_of
 from remit.core.evidence.event_tables import ROW, columns_of, table_of
 from remit.core.evidence.events.kinds import BODIES
@@ -103,7 +104,7 @@ def opened(place: Path | None, key: str) -> Iterator[tuple[EvidenceTables, Signe
         if place is None:
             place = Path(folder) / "evidence.jsonl"
             fetch(connect(), place)
-        log = _log_of(place) if place.is_dir() else _verified(place, key)
+        log = _log_of(place, key) if place.is_dir() else _verified(place, key)
         tables = evidence_tables(place, views)
         try:
             yield tables, log
@@ -111,13 +112,21 @@ def opened(place: Path | None, key: str) -> Iterator[tuple[EvidenceTables, Signe
             tables.close()
 
 
-def _log_of(folder: Path) -> SignedLog:
+def _log_of(folder: Path, key: str) -> SignedLog:
+    """Return the log of a folder of tables. Its note must be signed; its events are not verified again."""
     try:
-        return msgspec.json.decode((folder / _LOG).read_bytes(), type=SignedLog)
+        log = msgspec.json.decode((folder / _LOG).read_bytes(), type=SignedLog)
     except (OSError, ValueError):
         raise NotFound(
             f"`{folder}` holds no tables of evidence", remediation="make them with `remit audit tables`"
         ) from None
+    trusted = trusted_for(None, key) if key else VerifierKey.parse(log.verifier)
+    signed = open_checkpoint(log.note.encode(), trusted).checkpoint
+    if (signed.origin, signed.size) != (log.origin, log.size):
+        raise VerificationFailed(
+            f"`{folder}` names another log than was signed", remediation="make the tables of the export again"
+        )
+    return msgspec.structs.replace(log, verified=False)
 
 
 def _verified(export: Path, key: str) -> SignedLog:
@@ -125,6 +134,12 @@ def _verified(export: Path, key: str) -> SignedLog:
     if not report.holds:
         raise VerificationFailed(
             f"`{export}` does not verify", remediation=f"see `remit audit verify {export}`"
+        )
+    if not report.complete:
+        raise VerificationFailed(
+            f"`{export}` holds a part of the log, and no count says what is missing",
+            code="part-of-a-log",
+            remediation="take the whole log (`remit audit export`)",
         )
     with export.open("rb") as read:
         read.seek(max(0, export.stat().st_size - _LAST_LINE_BYTES))
@@ -169,7 +184,7 @@ def ask(
         proof_of = {"proof": str(proof), "proven": proven} if proof else {}
         terminal.answer({**answered, "rows": rows, "more": more, **proof_of})
         return
-    shown = [name for name in answer.columns if not name.endswith("index")]
+    shown = [name for name in answer.columns if not name.endswith("index")] or list(answer.columns)
     terminal.say(terminal.text(question.asks, "bold"))
     terminal.table(
         tuple(name.upper().replace("_", " ") for name in shown),

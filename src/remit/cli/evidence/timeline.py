@@ -175,6 +175,13 @@ def task_records(task: str, place: Path | None, key: str) -> list[dict[str, Any]
             place = Path(folder) / "evidence.jsonl"
             fetch(connect(), place, task=task)
         report, _ = checked_export(place, key, each)
+    if report.holds and report.question:
+        raise VerificationFailed(
+            f"`{place}` holds the events of an answer, and what is missing cannot be seen",
+            remediation="take the export of the task or the whole log (`remit audit export`)",
+        )
+    if report.holds and not report.complete:
+        terminal.remark("an export of one task: events cut off at its end cannot be seen", style="yellow")
     if not report.holds:
         raise VerificationFailed(
             f"`{place}` does not verify", remediation=f"see `remit audit verify {place}`"

@@ -131,14 +131,17 @@ def checked_export(
 ) -> tuple[ExportReport, str]:
     """Verify an export without showing anything; return the report, and the key that it was verified with.
 
-    `each` takes the lines that are verified: a file that is read again may be another one.
+    A log that is not the one seen here before does not hold. An older state of it does. `each` takes the
+    lines that are verified: a file that is read again may be another one.
     """
     with place.open("rb") as opened:
         named = _named(opened.readline())
         opened.seek(0)
         trusted = trusted_for(named, key)
+        seen = last_head(str(trusted))
+        known = SeenRoot(seen.size, bytes.fromhex(seen.root)) if seen and seen.size <= named.size else None
         with progress("verifying", named.size) as advance:
-            return verify_export(_watched(opened, advance, each), trusted), str(trusted)
+            return verify_export(_watched(opened, advance, each), trusted, seen=known), str(trusted)
 
 
 def _of_policy(named: _Named, policy: TrustPolicy | None) -> VerifierKey | None:

@@ -64,6 +64,7 @@ def measure_all(
         since=since,
         until=until,
         days=window_s / 86_400,
+        verified=log.verified,
         answers=tuple(
             ControlAnswer(control=one, checks=tuple(answer(check) for check in one.checks))
             for one in about.controls

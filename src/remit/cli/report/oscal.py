@@ -81,7 +81,10 @@ def _resources(report: ControlReport, plan: str, log: str) -> list[Json]:
         {
             "uuid": log,
             "title": "The log",
-            "description": plain(f"{report.size:,} verified events of {report.origin}"),
+            "description": plain(
+                f"{report.size:,} events of {report.origin}, "
+                f"{'verified' if report.verified else 'from tables that were not verified again'}"
+            ),
         },
     ]
 

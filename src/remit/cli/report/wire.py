@@ -15,6 +15,7 @@ def wire(report: ControlReport) -> Json:
         "title": report.framework.title,
         "origin": report.origin,
         "size": report.size,
+        "verified": report.verified,
         "since": report.since,
         "until": report.until,
         "counts": {status.value: count for status, count in report.counts.items()},
@@ -58,7 +59,8 @@ def window(report: ControlReport) -> str:
     if not report.until:
         return f"an empty log of {report.origin}"
     days = f"{report.days:g} {'day' if report.days == 1 else 'days'}"
-    return f"{days} up to {report.until[:16]} UTC, {report.size:,} events of {report.origin}"
+    said = f"{days} up to {report.until[:16]} UTC, {report.size:,} events of {report.origin}"
+    return said if report.verified else f"{said}, from tables that were not verified again"
 
 
 def counted(report: ControlReport) -> str:

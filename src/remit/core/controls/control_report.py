@@ -71,7 +71,10 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers for a framework. `since` and `until` are ISO 8601 in UTC, empty for an empty log."""
+    """The answers for a framework. `since` and `until` are ISO 8601 in UTC, empty for an empty log.
+
+    `verified` is whether the events were verified for this report.
+    """
 
     framework: Framework
     origin: str
@@ -80,6 +83,7 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     until: str
     days: float
     answers: tuple[ControlAnswer, ...]
+    verified: bool = True
 
     @property
     def counts(self) -> dict[ControlStatus, int]:

@@ -191,7 +191,10 @@ class RunningFigures(InitiativeFigures, frozen=True, kw_only=True):
 
 
 class ProgrammeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The initiatives, crossed ones first. `since` and `until` are ISO 8601, empty for an empty log."""
+    """The initiatives, crossed ones first. `since` and `until` are ISO 8601, empty for an empty log.
+
+    `verified` is whether the events were verified for this report.
+    """
 
     origin: str
     size: int
@@ -199,6 +202,7 @@ class ProgrammeReport(msgspec.Struct, frozen=True, kw_only=True):
     until: str
     days: float
     answers: tuple[InitiativeAnswer, ...]
+    verified: bool = True
 
     @property
     def unannounced(self) -> list[InitiativeAnswer]:

@@ -45,7 +45,7 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_status(check: MeasuredCheck, count: Count) -> ControlStatus:
     """Return the status of a check; an unknown subject counts as one that does not hold."""
-    if count.total == count.unknown:
+    if not count.total:
         return ControlStatus.NOT_MEASURED
     if count.holding * 100 >= check.met * count.total:
         return ControlStatus.MET

@@ -25,12 +25,16 @@ _AT_ONCE = 1 << 16
 
 
 class SignedLog(msgspec.Struct, frozen=True, kw_only=True):
-    """The log that an export holds: its name, its public key, and the signed note that ends the export."""
+    """The log that an export holds: its name, its public key, and the signed note that ends the export.
+
+    `verified` is whether the events were verified just now; those of tables were when the tables were made.
+    """
 
     origin: str
     verifier: str
     size: int
     note: str
+    verified: bool = True
 
 
 def selection_lines(

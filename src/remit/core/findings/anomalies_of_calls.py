@@ -155,9 +155,9 @@ def _volume(habits: Habits, call: WatchedCall, rules: AnomalyRules, now: float) 
         habits.hour, habits.in_hour = hour, 0
     habits.in_hour += 1
     before = [most for day, most in habits.busiest.items() if day != hour // 24]
-    if not habits.known or not before:
+    if not habits.known:
         return
-    usual = sorted(before)[(len(before) - 1) // 2]
+    usual = sorted(before)[(len(before) - 1) // 2] if before else 0
     if habits.in_hour == max(rules.volume_calls, rules.volume_factor * usual) + 1:
         says = (
             f"made {counted(habits.in_hour, 'call')} in an hour; its usual busiest hour of "
