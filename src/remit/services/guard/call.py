@@ -17,9 +17,11 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision, Outcome, Reason
 from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
 from remit.core.errors import RemitError, UpstreamUnreachable
-from remit.core.label import Trust
+from remit.core.label import Classes, Label, Trust
 from remit.core.oauth.access_token import AccessClaims
+from remit.core.tools.tool import Tool
 from remit.ports.store.units import Unit
+from remit.services.decisions.authorizer import carries
 from remit.services.mediation.call import RequestedCall
 from remit.services.mediation.call_exchange import ExternalCall, ProgramSteps
 from remit.services.mediation.dependencies import Dependencies, Sink
@@ -113,6 +115,10 @@ class HookedSteps(ProgramSteps):
         """Begin before step 1; `forbidden` refuses the call whatever the rules say."""
         super().__init__(run, claims, PATIENCE_S, deps, asked, sink)
         self._forbidden = forbidden
+
+    def carried(self, tool: Tool, classes: Classes) -> Label:
+        """Return the worst that the client can read, which gets the withheld fields, too."""
+        return carries(tool, classes, withheld=True)
 
     async def describe(self, bound: BoundTask) -> DescribedCall:
         """Step 3. Return the access request of a call of the client's own tool."""

@@ -15,8 +15,11 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
 from remit.core.decisions.mediation import Chunk, End
 from remit.core.errors import UpstreamUnreachable
+from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
+from remit.core.tools.tool import Tool
 from remit.services.credentials.scrubbing import NO_SCRUBBER
+from remit.services.decisions.authorizer import carries
 from remit.services.mediation.call import RequestedCall
 from remit.services.mediation.call_steps import CallSteps
 from remit.services.mediation.dependencies import Dependencies, Sink
@@ -120,6 +123,10 @@ class ProgramSteps(ExternalSteps):
     async def identify(self) -> AccessClaims:
         """Step 1. The endpoint has checked who asks."""
         return self._claims
+
+    def carried(self, tool: Tool, classes: Classes) -> Label:
+        """Return the worst that may be released: the program has read it, whatever it reports afterwards."""
+        return carries(tool, classes)
 
     async def lease(self, recorded: RecordedCall) -> LeasedCall:
         """Step 6. A program's own tools take no credential."""

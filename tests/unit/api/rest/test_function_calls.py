@@ -294,3 +294,35 @@ async def test_the_number_of_open_calls_is_bounded(desk: Billing) -> None:
     told = [await desk.call("billing/refund", {"customer": "C-1", "cents": n}) for n in range(65)]
     assert [one.status for one in told[:64]] == [200] * 64
     assert told[64].status in (409, 429, 503)
+
+
+async def reopened(desk: Billing, bundle: Bundle, **changes: Json) -> None:
+    """Put a bundle into force with a changed task type, and open another task of it."""
+    work = msgspec.structs.replace(bundle.task_types[SUMMARISE.name], **changes)
+    types = {**bundle.task_types, work.name: work}
+    bundle = msgspec.structs.replace(bundle, task_types=types, digest="sha256:changed")
+    await desk.world.services.policies.apply(bundle, by="remit")
+    await desk.world.services.tools.registry.described()
+    desk.task = await desk.world.open(await desk.world.session("lena"))
+    desk.token = (await desk.world.task_token(desk.task)).json["access_token"]
+
+
+NOTES = FieldLabel("notes", Label("restricted", trust=Trust.UNTRUSTED))
+
+
+@pytest.mark.parametrize("outcome", ["", "not-sent", "error", "ok"])
+@pytest.mark.parametrize("effect", [Effect.NONE, Effect.REVERSIBLE])
+async def test_a_program_may_have_read_what_it_does_not_report(
+    desk: Billing, outcome: str, effect: Effect
+) -> None:
+    """The task carries the labels of the fields from the permit on, and the call itself goes on."""
+    made, profile = billing(), msgspec.structs.replace(REFUND, name="profile", effect=effect, fields=(NOTES,))
+    grants = (*GRANTS, GrantTemplate(profile.id, other_arguments=True))
+    await reopened(
+        desk, msgspec.structs.replace(made, tools={**made.tools, profile.id: profile}), grants=grants
+    )
+    call = await desk.permitted(profile.id, customer="C-1")
+    if outcome:
+        assert (await desk.report(call, outcome, "ValueError")).status == 200
+    live = await desk.world.services.tasks.live.load(desk.task)
+    assert (live.label.data_class, live.label.trust) == ("restricted", Trust.UNTRUSTED)

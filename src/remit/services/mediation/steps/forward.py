@@ -32,7 +32,7 @@ async def forward_call(call: CallState, leased: LeasedCall) -> ForwardedCall:
     live, request, in_flight = recorded.live, recorded.request, recorded.in_flight
     call.look(live, in_flight)
     tool, classes = request.tool, deps.policies.applied.bundle.classes
-    if tool.effect is not _NONE and live.rose_beside(request.label, tool.label, classes):
+    if tool.effect is not _NONE and live.rose_beside(request.label, call.carried(tool, classes), classes):
         # Data that another call read in the meantime may be in the upstream, where this call could carry it
         # on.
         raise Conflict(
