@@ -33,6 +33,8 @@ from remit.services.mediation.dependencies import Dependencies, Sink
 from remit.services.mediation.mediator import Mediator
 from remit.services.mediation.steps.bind import BoundTask
 from remit.services.mediation.steps.describe import DescribedCall, describe_known
+from remit.services.mediation.steps.forward import ForwardedCall
+from remit.services.mediation.steps.lease import LeasedCall
 from remit.services.mediation.steps.record import RecordedCall
 
 #: Calls that may await their results at once, of all tasks; one task has the bound of every call.
@@ -104,6 +106,12 @@ class FunctionSteps(ProgramSteps):
                 step=3,
             )
         return await describe_known(self, bound)
+
+    async def forward(self, leased: LeasedCall) -> ForwardedCall:
+        """Step 7. From here on, only the program says what became of the call."""
+        forwarded = await super().forward(leased)
+        self.claimed = True
+        return forwarded
 
     async def close(self, recorded: RecordedCall, outcome: CallOutcome) -> None:
         """Step 9. A call that the program gave back was not made."""

@@ -109,12 +109,17 @@ class Histories:
         """Count a call that was permitted, and refused as its decision was committed; return the changes."""
         return self._kept(request, live, _REFUSED)
 
-    def ended(self, request: AccessRequest, live: LiveTask, outcome: CallOutcome) -> tuple[CountHistory, ...]:
-        """Count the outcome of a call; return the changes to commit with it."""
+    def ended(
+        self, request: AccessRequest, live: LiveTask, outcome: CallOutcome, *, claimed: bool = False
+    ) -> tuple[CountHistory, ...]:
+        """Count the outcome of a call; return the changes to commit with it.
+
+        A failure that only the agent's own program claims counts as a success, too.
+        """
         if outcome in _OPEN:
             return ()
-        word = CountedOutcome.SUCCEEDED if outcome is CallOutcome.OK else CountedOutcome.FAILED
-        return self._kept(request, live, {word})
+        words = {CountedOutcome.SUCCEEDED if outcome is CallOutcome.OK else CountedOutcome.FAILED}
+        return self._kept(request, live, words | {CountedOutcome.SUCCEEDED} if claimed else words)
 
     def _kept(
         self, request: AccessRequest, live: LiveTask, outcomes: Collection[CountedOutcome]

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from remit.core.label import Audience, Label, Trust
-from remit.core.policy.bundle import Bundle
+from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
+from remit.core.tasks.history import CountedOutcome, CountOf, HistoryCounter
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, WithheldBy
 from tests.worlds.services import PERMIT, SUMMARISE, ServiceWorld, Told, a_bundle, service_world
 
@@ -300,7 +301,7 @@ async def reopened(desk: Billing, bundle: Bundle, **changes: Json) -> None:
     """Put a bundle into force with a changed task type, and open another task of it."""
     work = msgspec.structs.replace(bundle.task_types[SUMMARISE.name], **changes)
     types = {**bundle.task_types, work.name: work}
-    bundle = msgspec.structs.replace(bundle, task_types=types, digest="sha256:changed")
+    bundle = msgspec.structs.replace(bundle, task_types=types, digest=f"sha256:{desk.task}")
     await desk.world.services.policies.apply(bundle, by="remit")
     await desk.world.services.tools.registry.described()
     desk.task = await desk.world.open(await desk.world.session("lena"))
@@ -326,3 +327,27 @@ async def test_a_program_may_have_read_what_it_does_not_report(
         assert (await desk.report(call, outcome, "ValueError")).status == 200
     live = await desk.world.services.tasks.live.load(desk.task)
     assert (live.label.data_class, live.label.trust) == ("restricted", Trust.UNTRUSTED)
+
+
+COUNTER = HistoryCounter(
+    name="refunds", of=CountOf.CALLS, tools=(REFUND.id,), outcome=CountedOutcome.SUCCEEDED
+)
+ONE_REFUND = (
+    '@id("one-refund")\n@reason("one is enough")\nforbid (principal, action, resource)\n'
+    'when { resource == Tool::"billing/refund" && context.history.refunds >= 1 };\n'
+)
+
+
+@pytest.mark.parametrize("outcome", ["ok", "not-sent", "error"])
+async def test_a_call_counts_as_made_whatever_its_program_says(desk: Billing, outcome: str) -> None:
+    """It counts among the calls that succeeded, and it completes the task."""
+    made = billing()
+    policies = (*made.policies, PolicySource("once.cedar", ONE_REFUND))
+    await reopened(desk, msgspec.structs.replace(made, history=(COUNTER,), policies=policies))
+    assert (await desk.report(await desk.permitted(), outcome, "x")).status == 200
+    again = await desk.call(REFUND.id, {"customer": "C-1", "cents": 1})
+    assert again.json["reasons"][0]["text"] == "one is enough"
+    await reopened(desk, made, ends_after=(REFUND.id,))
+    assert (await desk.report(await desk.permitted(), outcome, "x")).status == 200
+    done = await desk.call(REFUND.id, {"customer": "C-1", "cents": 1})
+    assert done.json["reasons"][0]["code"] == "work-done"

@@ -34,6 +34,9 @@ class CallState:
         self.result_bytes = 0
         #: The fields of the result that the agent does not get.
         self.withheld: dict[str, None] = {}
+        #: Whether only the agent's own program says how the call ended: then it counts as one that may have
+        #: worked, whatever it says.
+        self.claimed = False
         #: What ended the call, where that was not its answer.
         self.ended_by = ""
         #: What was decided and recorded, for the candidate that is shadowed.

@@ -27,8 +27,8 @@ async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutco
     )
     if held is not None:
         events = ()
-    counted = deps.authorizer.histories.ended(recorded.request, live, outcome)
+    counted = deps.authorizer.histories.ended(recorded.request, live, outcome, claimed=call.claimed)
     changes: tuple[Change, ...] = (take, *counted) if live.bounds_bytes else counted
-    changes += live.worked(recorded.request.tool.id, outcome)
+    changes += live.worked(recorded.request.tool.id, CallOutcome.UNKNOWN if call.claimed else outcome)
     if changes or events:
         deps.late.write(Unit(changes, events))
