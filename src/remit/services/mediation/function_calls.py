@@ -172,7 +172,7 @@ class FunctionCalls:
         if run.decision is None or self._runs.pop(run.decision.id, None) is None:
             return
         if isinstance(fault, RemitError) and not run.withdrawn:
-            self._ended[run.decision.id] = (run.task, fault)
+            self._ended[run.decision.id] = (run.task, _bare(fault))
             if len(self._ended) > MAX_ENDED:
                 self._ended.popitem(last=False)
 
@@ -205,7 +205,7 @@ class FunctionCalls:
     def _not_awaited(self, task: str, call: str) -> RemitError:
         of, fault = self._ended.get(call, ("", None))
         if of == task and fault is not None:
-            return _late(fault) if isinstance(fault, UpstreamUnreachable) else fault
+            return _late(fault) if isinstance(fault, UpstreamUnreachable) else _bare(fault)
         return NotFound(
             f"no result of `{call[:80]}` is expected",
             code="no-call",
@@ -219,6 +219,13 @@ class FunctionCalls:
             run.release()
         if runs:
             await asyncio.wait(runs)
+
+
+def _bare(fault: RemitError) -> RemitError:
+    """Return an error without its traceback, whose frames hold the arguments of the call."""
+    bare = type(fault).__new__(type(fault), *fault.args)
+    vars(bare).update(vars(fault))
+    return bare
 
 
 def _late(fault: UpstreamUnreachable) -> Conflict:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.history import CountedOutcome, CountOf, HistoryCounter
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, WithheldBy
+from remit.services.mediation.call import RequestedCall
 from tests.worlds.services import PERMIT, SUMMARISE, ServiceWorld, Told, a_bundle, service_world
 
 Json = Any
@@ -258,8 +260,8 @@ async def test_a_remit_that_stops_records_open_calls_as_unknown(desk: Billing) -
 
 
 async def test_an_end_before_the_result_says_so(desk: Billing) -> None:
-    """The call is listed as indeterminate, and its result is not taken."""
-    call = await desk.permitted()
+    """The call is listed as indeterminate, its result is not taken, and nothing keeps its arguments."""
+    call = await desk.permitted(customer="C-1", note="kept by nothing")
     told = await desk.world.ask(
         "POST",
         "/api/v1/end",
@@ -270,6 +272,11 @@ async def test_an_end_before_the_result_says_so(desk: Billing) -> None:
     late = await desk.report(call, content="refunded")
     assert late.status == 409
     assert late.json["code"] != "call-ended"
+    again = await desk.report(call, content="refunded")
+    assert again.json["code"] == late.json["code"]
+    gc.collect()
+    kept = [one for one in gc.get_objects() if isinstance(one, RequestedCall)]
+    assert not any(one.arguments.get("note") == "kept by nothing" for one in kept)
     assert await desk.outcomes() == ["unknown"]
 
 
