@@ -97,14 +97,15 @@ class GuardedTask:
             value = str(value)
             size = len(json.dumps(value).encode())
         if size > MAX_RESULT_BYTES:
-            await self._report(permit, "ok", f"a result of {size} bytes, which was not released")
+            await self._carried_out(permit, "ok", f"a result of {size} bytes, which was not released")
             raise CallRefused(
                 f"the result has {size} bytes, more than {MAX_RESULT_BYTES}",
                 code="result-too-large",
-                remediation="return less; the call has taken effect",
+                remediation="do not repeat the call: it was carried out; let it return less",
                 decision=permit.decision,
+                done=True,
             )
-        return await self._report(permit, "ok", value)
+        return await self._carried_out(permit, "ok", value)
 
     async def failed(self, permit: CallPermit, fault: BaseException) -> None:
         """Report that a permitted call failed; its error is recorded by its type only."""
@@ -114,6 +115,12 @@ class GuardedTask:
     async def give_back(self, permit: CallPermit) -> None:
         """Report that a permitted call was not carried out."""
         await self._report(permit, "not-sent", None)
+
+    async def _carried_out(self, permit: CallPermit, outcome: str, content: Json) -> Json:
+        try:
+            return await self._report(permit, outcome, content)
+        except CallRefused as refused:
+            raise CallRefused.after(permit, refused) from None
 
     async def _report(self, permit: CallPermit, outcome: str, content: Json) -> Json:
         path = f"{self._path}/calls/{segment(permit.call)}/result"

@@ -26,13 +26,21 @@ class CallRefused(AgentFault):
     """A call, or a task, that may not go on: `raise` it, or show it to the model as it is.
 
     `code` is stable, `reason` says why, `remediation` what to do. `approval` names the question where a
-    person is asked. `decision` is the recorded decision; empty where remit gave none.
+    person is asked. `decision` is the recorded decision; empty where remit gave none. `done` says that the
+    call was carried out, and only its result is not released: never repeat such a call.
     """
 
     permitted: Final = False
 
     def __init__(
-        self, reason: str, *, code: str, remediation: str = "", approval: str = "", decision: str = ""
+        self,
+        reason: str,
+        *,
+        code: str,
+        remediation: str = "",
+        approval: str = "",
+        decision: str = "",
+        done: bool = False,
     ) -> None:
         """Keep each part for the calling program."""
         super().__init__(reason, remediation=remediation)
@@ -40,6 +48,21 @@ class CallRefused(AgentFault):
         self.code = code
         self.approval = approval
         self.decision = decision
+        self.done = done
+
+    @classmethod
+    def after(cls, permit: CallPermit, fault: AgentFault) -> CallRefused:
+        """Return the refusal of a permitted call's result: the call has been carried out."""
+        refused = cls.by(fault)
+        if refused.done:
+            return refused
+        return cls(
+            refused.reason,
+            code=refused.code,
+            remediation="do not repeat the call: it was carried out, and only its result is not released",
+            decision=permit.decision,
+            done=True,
+        )
 
     @classmethod
     def by(cls, fault: AgentFault) -> CallRefused:

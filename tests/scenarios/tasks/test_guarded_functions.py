@@ -177,10 +177,12 @@ async def test_an_ended_task_permits_nothing_more(house: Remit) -> None:
     async with remit.task("settle-complaint", customer="C-1") as task:
         permit = await task.permit("billing/refund", {"customer": "C-1", "cents": 1})
         assert house("end", f"task:{task.id}", "--reason", "a test").code == 0
-        with pytest.raises(remit.Refused):
+        with pytest.raises(remit.Refused, match="do not repeat") as late:
             await task.report(permit, "done")
+        assert (late.value.done, late.value.decision) == (True, permit.decision)
         answer = await task.decide("billing/refund", {"customer": "C-1", "cents": 1})
         assert isinstance(answer, remit.Refused)
+        assert not answer.done
 
 
 def key_of(house: Remit, agent: str) -> Path:
