@@ -30,6 +30,7 @@ from remit_sdk.bound_arguments import BoundArguments
 from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
 from remit_sdk.key import AgentKey
 from remit_sdk.refusal import CallPermit, CallRefused, answer_of
+from remit_sdk.json_results import UNWRITTEN, sendable
 from remit_sdk.session import ENDED, AgentSession, TaskSession
 from remit_sdk.wire import segment
 from remit_sdk.workload import TokenFile
@@ -40,6 +41,8 @@ P = ParamSpec("P")
 
 #: Below the size of a request that remit takes by default, 1 MiB.
 MAX_RESULT_BYTES: Final = 1_000_000
+#: Statuses of a request whose body remit does not read: the call still awaits its result.
+NOT_READ: Final = (400, 413, 422)
 LEASE_S: Final = 60
 
 
@@ -88,14 +91,11 @@ class GuardedTask:
     async def report(self, permit: CallPermit, value: Any) -> Json:
         """Report the result of a permitted call; return what the model may see of it.
 
-        A value that JSON cannot hold is reported as its text. Raise `CallRefused` if it is not released: the
-        call has taken effect all the same.
+        A value that JSON or remit cannot hold is reported as its text. Raise `CallRefused` if it is not
+        released: the call has taken effect all the same.
         """
-        try:
-            size = len(json.dumps(value, allow_nan=False).encode())
-        except (TypeError, ValueError, RecursionError):
-            value = str(value)
-            size = len(json.dumps(value).encode())
+        value = sendable(value)
+        size = len(json.dumps(value).encode())
         if size > MAX_RESULT_BYTES:
             await self._carried_out(permit, "ok", f"a result of {size} bytes, which was not released")
             raise CallRefused(
@@ -109,26 +109,29 @@ class GuardedTask:
 
     async def failed(self, permit: CallPermit, fault: BaseException) -> None:
         """Report that a permitted call failed; its error is recorded by its type only."""
-        with contextlib.suppress(CallRefused):  # the call ends as unknown
+        with contextlib.suppress(AgentFault):  # the call ends as unknown
             await self._report(permit, "error", type(fault).__name__)
 
     async def give_back(self, permit: CallPermit) -> None:
         """Report that a permitted call was not carried out."""
-        await self._report(permit, "not-sent", None)
+        await _refusing(self._report(permit, "not-sent", None))
 
     async def _carried_out(self, permit: CallPermit, outcome: str, content: Json) -> Json:
+        """Report a call that was made; raise `CallRefused` with `done`."""
         try:
             return await self._report(permit, outcome, content)
-        except CallRefused as refused:
-            raise CallRefused.after(permit, refused) from None
+        except AgentFault as fault:
+            if isinstance(fault, GatewayRefused) and fault.status in NOT_READ:
+                # The call must not stay open for a result that remit does not take.
+                with contextlib.suppress(AgentFault):
+                    await self._report(permit, outcome, UNWRITTEN)
+            raise CallRefused.after(permit, fault) from None
 
     async def _report(self, permit: CallPermit, outcome: str, content: Json) -> Json:
         path = f"{self._path}/calls/{segment(permit.call)}/result"
+        told = await self.session.ask("POST", path, body={"outcome": outcome, "content": content})
         try:
-            told = await self.session.ask("POST", path, body={"outcome": outcome, "content": content})
             return told["content"]
-        except AgentFault as fault:
-            raise CallRefused.by(fault) from None
         except (KeyError, TypeError):
             raise CallRefused(
                 "remit's answer cannot be understood", code="server-too-new", remediation="update remit-sdk"

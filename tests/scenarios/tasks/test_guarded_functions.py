@@ -254,3 +254,22 @@ def test_who_the_agent_is_must_be_said(monkeypatch: pytest.MonkeyPatch, tmp_path
         monkeypatch.delenv(name)
     with pytest.raises(remit.Refused, match="REMIT_KEY_FILE"), remit.task("settle-complaint"):
         pytest.fail("it was entered")
+
+
+async def test_a_result_that_json_cannot_hold_is_reported_as_text(house: Remit) -> None:
+    """The call ends all the same, and is not listed as open; what remit does not read ends it, too."""
+    deep: Json = "x"
+    for _ in range(80):
+        deep = [deep]
+    async with remit.task("settle-complaint", customer="C-1") as task:
+        results: list[Json] = [{"receipt": 2**60}, 1e300, "\udc80", deep, {1: "a", "1": "b"}]
+        for result in results:
+            permit = await task.permit("billing/refund", {"customer": "C-1", "cents": 1})
+            assert await task.report(permit, result), result
+        permit = await task.permit("billing/refund", {"customer": "C-1", "cents": 1})
+        with pytest.raises(remit.Refused) as refused:
+            await task.report(permit, [0] * 330_000)
+        assert refused.value.done
+    told = house.ask("audit", "log", "--task", task.id, "--kind", "tool.called")
+    events = told["items"] if isinstance(told, dict) else told
+    assert [one["facts"]["outcome"] for one in events] == ["ok"] * (len(results) + 1)
