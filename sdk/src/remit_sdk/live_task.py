@@ -28,9 +28,9 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from remit_sdk.bound_arguments import BoundArguments
 from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
+from remit_sdk.json_results import UNWRITTEN, sendable
 from remit_sdk.key import AgentKey
 from remit_sdk.refusal import CallPermit, CallRefused, answer_of
-from remit_sdk.json_results import UNWRITTEN, sendable
 from remit_sdk.session import ENDED, AgentSession, TaskSession
 from remit_sdk.wire import segment
 from remit_sdk.workload import TokenFile
