@@ -11,17 +11,19 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from remit_sdk.errors import CallFailed as Failed
     from remit_sdk.live_task import GuardedTask
     from remit_sdk.refusal import CallPermit
     from remit_sdk.refusal import CallRefused as Refused
     from remit_sdk.task_loop import BlockingTask, task
 
 __version__ = "0.1.0"
-__all__ = ["BlockingTask", "CallPermit", "GuardedTask", "Refused", "task"]
+__all__ = ["BlockingTask", "CallPermit", "Failed", "GuardedTask", "Refused", "task"]
 
 _HOMES: Final = {
     "BlockingTask": "task_loop.BlockingTask",
     "CallPermit": "refusal.CallPermit",
+    "Failed": "errors.CallFailed",
     "GuardedTask": "live_task.GuardedTask",
     "Refused": "refusal.CallRefused",
     "task": "task_loop.task",

@@ -43,3 +43,13 @@ class GatewayRefused(AgentFault):
         super().__init__(message, remediation=remediation)
         self.status = status
         self.code = code
+
+
+class CallFailed(AgentFault):
+    """A guarded function raised an error: `kind` is its type's name, `text` what was released of its text."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        """Keep both for the calling program."""
+        super().__init__(f"{kind}: {text}" if text else kind)
+        self.kind = kind
+        self.text = text

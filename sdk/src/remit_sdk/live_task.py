@@ -27,8 +27,8 @@ from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from remit_sdk.bound_arguments import BoundArguments
-from remit_sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
-from remit_sdk.json_results import UNWRITTEN, sendable
+from remit_sdk.errors import AgentFault, CallFailed, GatewayRefused, GatewayUnreachable
+from remit_sdk.json_results import UNWRITTEN, sendable, text_of
 from remit_sdk.key import AgentKey
 from remit_sdk.refusal import CallPermit, CallRefused, answer_of
 from remit_sdk.session import ENDED, AgentSession, TaskSession
@@ -41,6 +41,8 @@ P = ParamSpec("P")
 
 #: Below the size of a request that remit takes by default, 1 MiB.
 MAX_RESULT_BYTES: Final = 1_000_000
+#: Characters of an error's text that are reported.
+MAX_ERROR: Final = 10_000
 #: Statuses of a request whose body remit does not read: the call still awaits its result.
 NOT_READ: Final = (400, 413, 422)
 LEASE_S: Final = 60
@@ -107,10 +109,20 @@ class GuardedTask:
             )
         return await self._carried_out(permit, "ok", value)
 
-    async def failed(self, permit: CallPermit, fault: BaseException) -> None:
-        """Report that a permitted call failed; its error is recorded by its type only."""
-        with contextlib.suppress(AgentFault):  # the call ends as unknown
-            await self._report(permit, "error", type(fault).__name__)
+    async def failed(self, permit: CallPermit, fault: BaseException) -> BaseException:
+        """Report that a permitted call failed; return the error that the caller may see.
+
+        It is a `CallFailed` with what was released of the error's text, or a `CallRefused` where nothing is.
+        An interrupt and another call's refusal stay as they are.
+        """
+        own = not isinstance(fault, Exception) or isinstance(fault, CallRefused)
+        kind = type(fault).__name__
+        text = kind if own else text_of(fault)[:MAX_ERROR]
+        try:
+            released = await self._carried_out(permit, "error", text)
+        except CallRefused as refused:
+            return fault if own else refused
+        return fault if own else CallFailed(kind, str(released))
 
     async def give_back(self, permit: CallPermit) -> None:
         """Report that a permitted call was not carried out."""
@@ -153,8 +165,8 @@ class GuardedTask:
         """Return a function under remit's decisions, to be awaited; also a decorator.
 
         It raises `CallRefused` and does not run where remit does not permit the call. It gets copies of the
-        arguments that were judged, and returns what may be released of its result. A function that is not
-        `async` runs in a thread.
+        arguments that were judged, and returns what may be released of its result; its own error becomes a
+        `CallFailed`. A function that is not `async` runs in a thread.
         """
         if function is None:
             return functools.partial(self.guard, tool=tool, reason=reason, wait_s=wait_s)
@@ -169,10 +181,12 @@ class GuardedTask:
                     value = await guarded_function(*bound.args, **bound.kwargs)
                 else:
                     value = await asyncio.to_thread(guarded_function, *bound.args, **bound.kwargs)
-            except BaseException as fault:
-                await asyncio.shield(self.failed(permit, fault))
-                raise
-            return await self.report(permit, value)
+            except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
+                fault = raised
+            else:
+                return await self.report(permit, value)
+            # Raised here, so that it does not bring the function's own error along as its context.
+            raise await asyncio.shield(self.failed(permit, fault))
 
         return guarded
 

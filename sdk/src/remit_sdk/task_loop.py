@@ -128,10 +128,12 @@ class BlockingTask:
             permit = self._run(self._task.permit(tool, bound.judged, reason=reason, wait_s=wait_s))
             try:
                 value = guarded_function(*bound.args, **bound.kwargs)
-            except BaseException as fault:
-                self._run(self._task.failed(permit, fault))
-                raise
-            return self.report(permit, value)
+            except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
+                fault = raised
+            else:
+                return self.report(permit, value)
+            # Raised here, so that it does not bring the function's own error along as its context.
+            raise self._run(self._task.failed(permit, fault))
 
         return guarded
 

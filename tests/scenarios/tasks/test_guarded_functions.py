@@ -122,7 +122,7 @@ async def test_calls_of_one_turn_are_judged_in_order(house: Remit) -> None:
 
 
 async def test_a_block_that_fails_ends_its_task(house: Remit) -> None:
-    """The function's own error reaches the program unchanged."""
+    """What was released of the function's own error reaches the program."""
     tasks: list[str] = []
 
     async def work() -> None:
@@ -135,7 +135,7 @@ async def test_a_block_that_fails_ends_its_task(house: Remit) -> None:
 
             await refund("C-1", 5)
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(remit.Failed, match="ZeroDivisionError: division by zero"):
         await work()
     assert ended(house, tasks[0])[0] == "completed"
 
@@ -273,3 +273,25 @@ async def test_a_result_that_json_cannot_hold_is_reported_as_text(house: Remit) 
     told = house.ask("audit", "log", "--task", task.id, "--kind", "tool.called")
     events = told["items"] if isinstance(told, dict) else told
     assert [one["facts"]["outcome"] for one in events] == ["ok"] * (len(results) + 1)
+
+
+async def test_an_error_tells_no_more_than_a_result(house: Remit) -> None:
+    """Neither a withheld field nor anything after an end reaches the caller in the text of an error."""
+    iban, ends = "DE89370400440532013000", list[bool]()
+    async with remit.task("settle-complaint", customer="C-1") as task:
+
+        @task.guard(tool="billing/customer")
+        async def customer(customer: str) -> None:
+            if ends:
+                await asyncio.to_thread(house, "end", f"task:{task.id}", "--reason", "a test")
+            raise LookupError(f"iban: {iban}")
+
+        with pytest.raises(remit.Failed) as failed:
+            await customer("C-1")
+        assert failed.value.kind == "LookupError"
+        ends.append(True)
+        with pytest.raises(remit.Refused) as refused:
+            await customer("C-1")
+        assert refused.value.done
+        for fault in (failed.value, refused.value):
+            assert iban not in f"{fault!r} {fault.__cause__!r} {fault.__context__!r}"
