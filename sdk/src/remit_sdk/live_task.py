@@ -170,6 +170,7 @@ class GuardedTask:
         """
         if function is None:
             return functools.partial(self.guard, tool=tool, reason=reason, wait_s=wait_s)
+        refuse_generator(function)
         guarded_function = function
 
         @functools.wraps(function)
@@ -181,6 +182,8 @@ class GuardedTask:
                     value = await guarded_function(*bound.args, **bound.kwargs)
                 else:
                     value = await asyncio.to_thread(guarded_function, *bound.args, **bound.kwargs)
+                if inspect.isawaitable(value):
+                    value = await value
             except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
                 fault = raised
             else:
@@ -248,6 +251,18 @@ class GuardedTask:
             )
         gateway, body = self.session.agent.gateway, {"text": text}
         await _refusing(gateway.ask("POST", f"{self._path}/messages", bearer=self._person_session, body=body))
+
+
+def refuse_generator(function: Callable[..., Any]) -> None:
+    """Raise `TypeError` for a generator: it would run after its result is reported."""
+    one = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one):
+        raise TypeError("a generator cannot be guarded; return a list")
+
+
+async def awaited(value: Awaitable[T]) -> T:
+    """Return what an awaitable brings."""
+    return await value
 
 
 class TaskBlock:

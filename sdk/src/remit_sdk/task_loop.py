@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from remit_sdk.bound_arguments import BoundArguments
-from remit_sdk.live_task import LEASE_S, GuardedTask, TaskBlock, connected
+from remit_sdk.live_task import LEASE_S, GuardedTask, TaskBlock, awaited, connected, refuse_generator
 from remit_sdk.refusal import CallPermit, CallRefused
 from remit_sdk.session import AgentSession, TaskSession
 
@@ -120,6 +120,7 @@ class BlockingTask:
             return functools.partial(self.guard, tool=tool, reason=reason, wait_s=wait_s)
         if inspect.iscoroutinefunction(function):
             raise TypeError("an `async` function needs `async with remit.task(...)`")
+        refuse_generator(function)
         guarded_function = function
 
         @functools.wraps(function)
@@ -128,6 +129,8 @@ class BlockingTask:
             permit = self._run(self._task.permit(tool, bound.judged, reason=reason, wait_s=wait_s))
             try:
                 value = guarded_function(*bound.args, **bound.kwargs)
+                if inspect.isawaitable(value):
+                    value = self._run(awaited(value))
             except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
                 fault = raised
             else:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -295,3 +296,41 @@ async def test_an_error_tells_no_more_than_a_result(house: Remit) -> None:
         assert refused.value.done
         for fault in (failed.value, refused.value):
             assert iban not in f"{fault!r} {fault.__cause__!r} {fault.__context__!r}"
+
+
+def hidden(function: Callable[..., Json]) -> Callable[..., Json]:
+    """Return a function that calls another one, as decorators do."""
+
+    @functools.wraps(function)
+    def outer(*args: Json, **named: Json) -> Json:
+        return function(*args, **named)
+
+    return outer
+
+
+async def refund_later(customer: str, cents: int) -> str:
+    """Refund."""
+    await asyncio.sleep(0)
+    return "refunded"
+
+
+def refund_by_parts(customer: str, cents: int) -> Iterator[str]:
+    """Refund."""
+    yield "refunded"
+
+
+async def test_a_function_has_run_when_its_result_is_reported(house: Remit) -> None:
+    """A decorated `async` function is awaited; a generator would run later, and cannot be guarded."""
+    async with remit.task("settle-complaint", customer="C-1") as task:
+        refund = task.guard(hidden(refund_later), tool="billing/refund")
+        assert await refund("C-1", 1) == "refunded"
+        with pytest.raises(TypeError, match="generator"):
+            task.guard(hidden(refund_by_parts), tool="billing/refund")
+
+
+def test_without_an_event_loop_it_has_run_too(house: Remit) -> None:
+    """The awaitable is awaited in the task's loop."""
+    with remit.task("settle-complaint", customer="C-1") as task:
+        assert task.guard(hidden(refund_later), tool="billing/refund")("C-1", 1) == "refunded"
+        with pytest.raises(TypeError, match="generator"):
+            task.guard(refund_by_parts, tool="billing/refund")
