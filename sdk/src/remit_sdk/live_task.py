@@ -58,6 +58,8 @@ class GuardedTask:
         self._person_session = person_session
         self._path = f"/api/v1/tasks/{segment(session.id)}"
         self._turn = asyncio.Lock()
+        #: Whether its block has ended.
+        self.over = False
 
     async def decide(
         self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
@@ -79,7 +81,12 @@ class GuardedTask:
 
     async def _decided(self, asked: Json) -> CallPermit | CallRefused:
         async with self._turn:
-            return answer_of(await self.session.ask("POST", f"{self._path}/calls", body=asked))
+            return answer_of(await self._ask(f"{self._path}/calls", asked))
+
+    async def _ask(self, path: str, body: Json) -> Json:
+        if self.over:
+            raise block_over()
+        return await self.session.ask("POST", path, body=body)
 
     async def permit(
         self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
@@ -141,7 +148,7 @@ class GuardedTask:
 
     async def _report(self, permit: CallPermit, outcome: str, content: Json) -> Json:
         path = f"{self._path}/calls/{segment(permit.call)}/result"
-        told = await self.session.ask("POST", path, body={"outcome": outcome, "content": content})
+        told = await self._ask(path, {"outcome": outcome, "content": content})
         try:
             return told["content"]
         except (KeyError, TypeError):
@@ -253,6 +260,13 @@ class GuardedTask:
         await _refusing(gateway.ask("POST", f"{self._path}/messages", bearer=self._person_session, body=body))
 
 
+def block_over() -> CallRefused:
+    """Return the refusal of what comes after the end of its block."""
+    return CallRefused(
+        "the block of this task has ended", code="task-ended", remediation="open a new task with `remit.task`"
+    )
+
+
 def refuse_generator(function: Callable[..., Any]) -> None:
     """Raise `TypeError` for a generator: it would run after its result is reported."""
     one = inspect.unwrap(function)
@@ -278,12 +292,20 @@ class TaskBlock:
         self._connect = connect
         self._opening = opening
         self._person_session = person_session
+        self._entered = False
         self._agent: AgentSession | None = None
         self._task: GuardedTask | None = None
         self._keeping: asyncio.Task[GatewayRefused] | None = None
 
     async def __aenter__(self) -> GuardedTask:
         """Open the task; raise `CallRefused`."""
+        if self._entered:
+            raise CallRefused(
+                "the block was entered before",
+                code="block-used",
+                remediation="make a new one with `remit.task`",
+            )
+        self._entered = True
         try:
             agent = self._agent = self._connect()
             try:
@@ -305,6 +327,7 @@ class TaskBlock:
         assert self._task is not None
         assert self._keeping is not None
         self._keeping.cancel()
+        self._task.over = True
         try:
             reason = "completed" if kind is None else f"the agent's program raised {kind.__name__}"
             await asyncio.shield(_completed(self._task.session, reason, quiet=kind is not None))

@@ -14,6 +14,7 @@ with remit.task("settle-complaint", customer="C-1") as task:
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
 import inspect
 import threading
@@ -23,7 +24,15 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from remit_sdk.bound_arguments import BoundArguments
-from remit_sdk.live_task import LEASE_S, GuardedTask, TaskBlock, awaited, connected, refuse_generator
+from remit_sdk.live_task import (
+    LEASE_S,
+    GuardedTask,
+    TaskBlock,
+    awaited,
+    block_over,
+    connected,
+    refuse_generator,
+)
 from remit_sdk.refusal import CallPermit, CallRefused
 from remit_sdk.session import AgentSession, TaskSession
 
@@ -40,21 +49,45 @@ class LoopThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="remit", daemon=True)
         self._thread.start()
+        self._stopping = threading.Lock()
+        self._stopped = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine returns in the loop; an interrupt of the caller cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Return what a coroutine returns in the loop; an interrupt of the caller cancels it.
+
+        Raise `CallRefused` where the loop has stopped, also meanwhile.
+        """
+        with self._stopping:
+            if self._stopped:
+                work.close()
+                raise block_over()
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except concurrent.futures.CancelledError:
+            if self._stopped:
+                raise block_over() from None
+            raise
         except BaseException:
             future.cancel()
             raise
 
     def stop(self) -> None:
-        """End the loop and its thread."""
+        """Cancel what is left in the loop; end the loop and its thread."""
+        with self._stopping:
+            self._stopped = True
+            left = asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop)
+        left.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class BlockingTask:
@@ -75,7 +108,10 @@ class BlockingTask:
 
     def report(self, permit: CallPermit, value: Any) -> Json:
         """Report the result of a permitted call; return what the model may see of it."""
-        return self._run(self._task.report(permit, value))
+        try:
+            return self._run(self._task.report(permit, value))
+        except CallRefused as refused:
+            raise CallRefused.after(permit, refused) from None
 
     def give_back(self, permit: CallPermit) -> None:
         """Report that a permitted call was not carried out."""
@@ -136,9 +172,15 @@ class BlockingTask:
             else:
                 return self.report(permit, value)
             # Raised here, so that it does not bring the function's own error along as its context.
-            raise self._run(self._task.failed(permit, fault))
+            raise self._failed(permit, fault)
 
         return guarded
+
+    def _failed(self, permit: CallPermit, fault: BaseException) -> BaseException:
+        try:
+            return self._run(self._task.failed(permit, fault))
+        except CallRefused as refused:
+            return CallRefused.after(permit, refused)
 
 
 class Block(TaskBlock):
@@ -155,12 +197,14 @@ class Block(TaskBlock):
 
     def __enter__(self) -> BlockingTask:
         """Open the task; raise `CallRefused`."""
-        thread = self._thread = self._above or LoopThread()
+        thread = self._above or LoopThread()
         try:
-            return BlockingTask(thread.run(self.__aenter__()), thread)
+            opened = BlockingTask(thread.run(self.__aenter__()), thread)
         except BaseException:
             self._stop(thread)
             raise
+        self._thread = thread
+        return opened
 
     def _stop(self, thread: LoopThread) -> None:
         if thread is not self._above:

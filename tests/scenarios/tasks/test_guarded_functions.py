@@ -334,3 +334,49 @@ def test_without_an_event_loop_it_has_run_too(house: Remit) -> None:
         assert task.guard(hidden(refund_later), tool="billing/refund")("C-1", 1) == "refunded"
         with pytest.raises(TypeError, match="generator"):
             task.guard(refund_by_parts, tool="billing/refund")
+
+
+def test_no_call_outlives_its_block(house: Remit) -> None:
+    """Threads that still call hear a refusal, one that has made its call hears so, and none waits forever."""
+    heard: list[remit.Refused] = []
+    made, left = threading.Event(), threading.Event()
+    with remit.task("settle-complaint", customer="C-1") as task:
+
+        def calls() -> None:
+            try:
+                while True:
+                    task.guard(lambda customer, cents: cents, tool="billing/refund")("C-1", 1)
+            except remit.Refused as refused:
+                heard.append(refused)
+
+        @task.guard(tool="billing/refund")
+        def slow(customer: str, cents: int) -> None:
+            made.set()
+            left.wait()
+
+        def one() -> None:
+            with pytest.raises(remit.Refused, match="do not repeat"):
+                slow("C-1", 1)
+
+        threads = [threading.Thread(target=work) for work in (calls, calls, calls, calls, one)]
+        for thread in threads:
+            thread.start()
+        made.wait()
+    left.set()
+    for thread in threads:
+        thread.join()
+    assert len(heard) == 4
+    with pytest.raises(remit.Refused, match="ended"):
+        slow("C-1", 1)
+
+
+async def test_a_block_is_entered_once(house: Remit) -> None:
+    """A second task would lose the first, and a call after the end is refused."""
+    block = remit.task("settle-complaint", customer="C-1")
+    async with block as task:
+        with pytest.raises(remit.Refused, match="before"):
+            async with block:
+                pytest.fail("it was entered")
+    answer = await task.decide("billing/refund", {"customer": "C-1", "cents": 1})
+    assert isinstance(answer, remit.Refused)
+    assert ended(house, task.id)[0] == "completed"
