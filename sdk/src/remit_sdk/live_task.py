@@ -58,6 +58,7 @@ class GuardedTask:
         self._person_session = person_session
         self._path = f"/api/v1/tasks/{segment(session.id)}"
         self._turn = asyncio.Lock()
+        self._undoing: set[asyncio.Task[None]] = set()
         #: Whether its block has ended.
         self.over = False
 
@@ -81,7 +82,27 @@ class GuardedTask:
 
     async def _decided(self, asked: Json) -> CallPermit | CallRefused:
         async with self._turn:
-            return answer_of(await self._ask(f"{self._path}/calls", asked))
+            asking = asyncio.get_running_loop().create_task(self._ask(f"{self._path}/calls", asked))
+            try:
+                return answer_of(await asyncio.shield(asking))
+            except asyncio.CancelledError:
+                undoing = asyncio.get_running_loop().create_task(self._undo(asking))
+                self._undoing.add(undoing)
+                undoing.add_done_callback(self._undoing.discard)
+                raise
+
+    async def _undo(self, asking: asyncio.Task[Json]) -> None:
+        """Give back the permit of a question whose asker was cancelled."""
+        with contextlib.suppress(AgentFault):
+            answer = answer_of(await asking)
+            if isinstance(answer, CallPermit):
+                await self.give_back(answer)
+
+    async def close(self) -> None:
+        """Permit nothing more, once what was cancelled has been given back."""
+        if self._undoing:
+            await asyncio.wait(self._undoing)
+        self.over = True
 
     async def _ask(self, path: str, body: Json) -> Json:
         if self.over:
@@ -327,8 +348,8 @@ class TaskBlock:
         assert self._task is not None
         assert self._keeping is not None
         self._keeping.cancel()
-        self._task.over = True
         try:
+            await asyncio.shield(self._task.close())
             reason = "completed" if kind is None else f"the agent's program raised {kind.__name__}"
             await asyncio.shield(_completed(self._task.session, reason, quiet=kind is not None))
         finally:

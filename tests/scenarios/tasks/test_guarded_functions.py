@@ -380,3 +380,33 @@ async def test_a_block_is_entered_once(house: Remit) -> None:
     answer = await task.decide("billing/refund", {"customer": "C-1", "cents": 1})
     assert isinstance(answer, remit.Refused)
     assert ended(house, task.id)[0] == "completed"
+
+
+async def test_a_permit_that_no_one_waits_for_is_given_back(house: Remit) -> None:
+    """A cancelled call did not run; no permit stays open for it."""
+    async with remit.task("settle-complaint", customer="C-1") as task:
+
+        @task.guard(tool="billing/refund")
+        async def refund(customer: str, cents: int) -> None:
+            pytest.fail("it ran")
+
+        await task.session.token(endpoint="api/v1")
+        calls = [asyncio.ensure_future(refund("C-1", cents)) for cents in range(1, 9)]
+        for turn in range(8):
+            for _ in range(turn):
+                await asyncio.sleep(0)
+            calls[turn].cancel()
+        assert all(
+            isinstance(one, asyncio.CancelledError)
+            for one in await asyncio.gather(*calls, return_exceptions=True)
+        )
+    told = house.ask("audit", "log", "--task", task.id)
+    events = told["items"] if isinstance(told, dict) else told
+    made = [one["call"] for one in events if one["kind"] == "decision.made"]
+    given_back = [
+        one["call"]
+        for one in events
+        if one["kind"] == "tool.called" and one["facts"]["outcome"] == "not-sent"
+    ]
+    assert made
+    assert sorted(made) == sorted(given_back)
