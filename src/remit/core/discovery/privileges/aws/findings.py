@@ -117,7 +117,7 @@ def _path(path: AwsPath, reach: AwsReach) -> Discovered:
         places=(principal.place,),
         severity=severity,
         evidence={
-            "techniques": [each.technique for each in steps],
+            "techniques": [one.technique for each in steps for one in (*each.before, each)],
             "also": list(path.also),
             "permissions": sorted(
                 {use.action for each in steps for one in (*each.before, each) for use in one.uses}

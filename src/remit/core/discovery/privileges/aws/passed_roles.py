@@ -46,6 +46,8 @@ _LAUNCH = (
 )
 _TASK = arn("ecs", "task-definition/?*:?*")
 _RUN_TASK = "ecs:RunTask|ecs:StartTask|ecs:CreateService"
+_QUEUE = "a job queue exists"
+_RUNTIME = (arn(AGENT, "runtime/?*"), arn(AGENT, "harness/?*"), "*")
 
 PASSED: Final = (
     _passed(
@@ -68,7 +70,7 @@ PASSED: Final = (
         "ec2",
         "a new EC2 spot instance and takes the role's credentials from it",
         need("ec2:RequestSpotInstances", arn("ec2", "spot-instances-request/?*"), "*"),
-        known_as="ec2-003 ec2-004",
+        known_as="ec2-003",
     ),
     _passed(
         "scaling-group",
@@ -177,8 +179,9 @@ PASSED: Final = (
         "a new Batch job definition and runs its own container with it",
         need("batch:RegisterJobDefinition", arn("batch", "job-definition/?*")),
         need("batch:SubmitJob", arn("batch", "job-queue/?*")),
-        known_as="batch-001 batch-002",
-        unless_listed="a job queue exists",
+        need("batch:CreateJobQueue", arn("batch", "job-queue/?*"), otherwise=_QUEUE),
+        need("batch:CreateComputeEnvironment", arn("batch", "compute-environment/?*"), otherwise=_QUEUE),
+        known_as="batch-001 batch-003",
     ),
     _passed(
         "notebook",
@@ -240,7 +243,18 @@ PASSED: Final = (
             arn(AGENT, "runtime/?*"),
             "*",
         ),
-        known_as="bedrock-003 bedrock-005",
+        known_as="bedrock-003",
+    ),
+    _passed(
+        "agent-harness",
+        AGENT,
+        "a new agent harness of Bedrock AgentCore and runs its own commands in it",
+        need(f"{AGENT}:CreateHarness", arn(AGENT, "harness/?*"), "*"),
+        need(f"{AGENT}:CreateAgentRuntime", *_RUNTIME),
+        need(f"{AGENT}:CreateAgentRuntimeEndpoint", *_RUNTIME),
+        need(f"{AGENT}:CreateWorkloadIdentity", arn(AGENT, "workload-identity-directory/?*"), "*"),
+        need(f"{AGENT}:InvokeAgentRuntimeCommand", *_RUNTIME),
+        known_as="bedrock-005",
     ),
     _passed(
         "agent-browser",
@@ -269,12 +283,14 @@ PASSED: Final = (
         "a new state machine, which calls any API as the role",
         need("states:CreateStateMachine|states:UpdateStateMachine", arn("states", "stateMachine:?*")),
         need("states:StartExecution|states:StartSyncExecution", arn("states", "stateMachine:?*")),
+        known_as="stepfunctions-001",
     ),
     _passed(
         "schedule",
         "scheduler",
         "a new schedule of EventBridge, which calls any API as the role",
         need("scheduler:CreateSchedule|scheduler:UpdateSchedule", arn("scheduler", "schedule/?*/?*")),
+        known_as="scheduler-001",
     ),
     _passed(
         "identity-pool",
@@ -318,7 +334,12 @@ PASSED: Final = (
         "the build of a machine image and runs its own commands in it",
         need("imagebuilder:CreateComponent", arn("imagebuilder", "component/?*/?*/?*"), "*"),
         need("imagebuilder:CreateInfrastructureConfiguration", "*", arn("imagebuilder", "?*")),
-        need("imagebuilder:CreateImage|imagebuilder:StartImagePipelineExecution", "*"),
+        need(
+            "imagebuilder:CreateImageRecipe|imagebuilder:CreateContainerRecipe",
+            "*",
+            arn("imagebuilder", "?*"),
+        ),
+        need("imagebuilder:CreateImage|imagebuilder:CreateImagePipeline", "*", arn("imagebuilder", "?*")),
         known_as="imagebuilder-001",
     ),
     _passed(

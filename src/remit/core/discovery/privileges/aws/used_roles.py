@@ -89,7 +89,7 @@ USED: Final = (
         "instance",
         "puts its SSH key on instance {used}",
         need("ec2-instance-connect:SendSSHPublicKey", INSTANCE),
-        known_as="ec2-003 ec2-005 ec2instanceconnect-003",
+        known_as="ec2instanceconnect-003",
     ),
     _used(
         "start-script",
@@ -166,7 +166,7 @@ USED: Final = (
         "job definition",
         "runs job definition {used} with its own command",
         need("batch:SubmitJob", arn("batch", "job-definition/?*")),
-        known_as="batch-003",
+        known_as="batch-002",
     ),
     _used(
         "notebook-access",
@@ -212,7 +212,7 @@ USED: Final = (
         AGENT,
         "agent runtime",
         "runs its own command in agent runtime {used}",
-        need(f"{AGENT}:InvokeAgentRuntimeCommand", arn(AGENT, "runtime/?*")),
+        need(f"{AGENT}:InvokeAgentRuntimeCommand", arn(AGENT, "runtime/?*"), arn(AGENT, "harness/?*")),
         known_as="bedrock-004",
     ),
     _used(
@@ -242,5 +242,6 @@ USED: Final = (
             arn("states", "stateMachine:?*"),
             otherwise=_CAN_RUN,
         ),
+        known_as="stepfunctions-002",
     ),
 )

@@ -107,7 +107,7 @@ IDENTITIES: Final = (
         "user",
         "makes an access key for user {target}",
         need("iam:CreateAccessKey", TARGET),
-        known_as="iam-004",
+        known_as="iam-002 iam-003",
     ),
     _identity(
         "new-password",
@@ -115,7 +115,7 @@ IDENTITIES: Final = (
         "user",
         "gives user {target} a password for the console",
         need("iam:CreateLoginProfile", TARGET),
-        known_as="iam-005",
+        known_as="iam-004",
     ),
     _identity(
         "changed-password",
@@ -131,7 +131,7 @@ IDENTITIES: Final = (
         "role",
         "lets itself assume role {target} by changing its trust policy",
         need("iam:UpdateAssumeRolePolicy", TARGET),
-        known_as="iam-014 iam-019 iam-020 iam-021",
+        known_as="iam-012 iam-019 iam-020 iam-021 sts-004",
     ),
     _identity(
         "attached-user-policy",
@@ -139,7 +139,7 @@ IDENTITIES: Final = (
         "user",
         "attaches a policy with any right to user {target}",
         need("iam:AttachUserPolicy", TARGET),
-        known_as="iam-007",
+        known_as="iam-008 iam-015",
     ),
     _identity(
         "attached-group-policy",
@@ -147,7 +147,7 @@ IDENTITIES: Final = (
         "group",
         "attaches a policy with any right to group {target}",
         need("iam:AttachGroupPolicy", TARGET),
-        known_as="iam-008",
+        known_as="iam-010",
     ),
     _identity(
         "attached-role-policy",
@@ -155,7 +155,7 @@ IDENTITIES: Final = (
         "role",
         "attaches a policy with any right to role {target}",
         need("iam:AttachRolePolicy", TARGET),
-        known_as="iam-009 iam-019",
+        known_as="iam-009 iam-014 iam-019",
     ),
     _identity(
         "inline-user-policy",
@@ -163,7 +163,7 @@ IDENTITIES: Final = (
         "user",
         "writes a policy with any right into user {target}",
         need("iam:PutUserPolicy", TARGET),
-        known_as="iam-010",
+        known_as="iam-007 iam-018",
     ),
     _identity(
         "inline-group-policy",
@@ -179,7 +179,7 @@ IDENTITIES: Final = (
         "role",
         "writes a policy with any right into role {target}",
         need("iam:PutRolePolicy", TARGET),
-        known_as="iam-012 iam-021",
+        known_as="iam-005 iam-017 iam-021",
     ),
     _identity(
         "policy-version",
@@ -187,7 +187,7 @@ IDENTITIES: Final = (
         "policy",
         "writes a new version of policy {target} with any right",
         need("iam:CreatePolicyVersion", TARGET),
-        known_as="iam-001 iam-003 iam-020",
+        known_as="iam-001 iam-016 iam-020",
     ),
     _identity(
         "default-version",
@@ -195,7 +195,6 @@ IDENTITIES: Final = (
         "policy",
         "makes another version of policy {target} its default",
         need("iam:SetDefaultPolicyVersion", TARGET),
-        known_as="iam-002 iam-003",
     ),
     _identity(
         "membership",
@@ -248,7 +247,6 @@ IDENTITIES: Final = (
             _NEW_USER,
             otherwise="it obtains credentials of the new user",
         ),
-        known_as="iam-015 iam-017 iam-018",
     ),
     _identity(
         "new-member",
@@ -262,7 +260,6 @@ IDENTITIES: Final = (
             _NEW_USER,
             otherwise="it obtains credentials of the new user",
         ),
-        known_as="iam-016",
     ),
     _identity(
         "new-role",

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 from remit.core.discovery.privileges.aws.findings import aws_findings, aws_reach
+from remit.core.discovery.privileges.aws.passed_roles import PASSED
+from remit.core.discovery.privileges.aws.used_roles import USED
+from remit.core.discovery.privileges.aws.vocabulary import IDENTITIES
 from remit.core.findings.kinds import FindingKind, Severity
 from tests.samples.aws_paths import (
+    ABROAD,
     ADMINISTRATOR,
+    CATALOGUE,
     IAM,
     NOW,
     PATHS,
@@ -53,15 +58,48 @@ def test_each_known_path_is_found(path: KnownPath) -> None:
     found = [each for each in paths_of([export(account(path))]) if each.which == "administrator"]
     assert len(found) == 1
     assert set(found[0].evidence["permissions"]) <= {*path.actions, "sts:AssumeRole"}
-    assert "`Agent`" in found[0].remediation
+    assert ("trust policy" if path.role.endswith("public") else "`Agent`") in found[0].remediation
     assert found[0].steps
-    assert found[0].reach == ("everything in account 111122223333",)
+    where = ABROAD if path.role.endswith("abroad") else "111122223333"
+    assert found[0].reach == (f"everything in account {where}",)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.id)
 def test_no_path_is_found_where_one_point_prevents_it(path: KnownPath) -> None:
     """A denial, a boundary, a control policy, another resource, tag, service or time: nothing is reported."""
     assert [what for what, exports in near_misses(path) if paths_of(exports)] == []
+
+
+#: The published ids by the step that they are; assuming a role is a step of its own.
+KNOWN = {each.name: each.known_as for each in (*PASSED, *USED, *IDENTITIES)}
+ASSUMED = ("sts-001", "sts-002", "sts-003")
+
+
+@pytest.mark.parametrize("path", CATALOGUE, ids=lambda path: path.id)
+def test_a_published_path_is_found_by_its_own_step(path: KnownPath) -> None:
+    """What is found of a published path is the step that has its id, and not another one beside it."""
+    [found] = [each for each in paths_of([export(account(path))]) if each.which == "administrator"]
+    techniques = found.evidence["techniques"]
+    if path.id in ASSUMED:
+        assert techniques == ["assume-role"]
+    else:
+        assert [name for name in techniques if path.id in KNOWN.get(name, ())], techniques
+
+
+def test_each_id_of_the_table_is_published() -> None:
+    """The table names no path that the catalogue does not have, and the catalogue none twice."""
+    ids = [each.id for each in CATALOGUE]
+    assert len(ids) == len(set(ids))
+    assert {each for known in KNOWN.values() for each in known} == set(ids) - set(ASSUMED)
+
+
+def test_a_queue_of_its_own_makes_a_batch_job_certain() -> None:
+    """Who may make a compute environment and a queue needs none that exists."""
+    by_id = {each.id: each for each in CATALOGUE}
+    [open_] = paths_of([export(account(by_id["batch-001"]))])
+    [certain] = paths_of([export(account(by_id["batch-003"]))])
+    assert open_.evidence["provided"] == ["a job queue exists"]
+    assert (open_.weight, certain.weight) == (Severity.HIGH, Severity.CRITICAL)
 
 
 def test_a_path_is_spelt_out_with_the_statements_that_permit_it() -> None:
