@@ -15,6 +15,7 @@ from remit.core.discovery.privileges.kubernetes import techniques as kubernetes_
 from remit.core.findings.kinds import FindingKind
 from tests.samples.privileges import azure, gcp, github, kubernetes
 from tests.samples.privileges.case import ANALYSES, Case, exports_of, findings_of, paths_in
+from tests.samples.privileges.cluster_rules import RULES, ClusterRule
 from tests.samples.privileges.large import large
 
 PATHS = [case for module in (azure, gcp, github, kubernetes) for case in module.PATHS]
@@ -36,6 +37,13 @@ def test_what_lacks_a_part_is_no_path(case: Case) -> None:
     """Where a part of what a step needs is absent, no path is reported."""
     assert not case.paths
     assert not paths_in(findings_of(case.provider, exports_of(case)))
+
+
+@pytest.mark.parametrize("given", RULES, ids=lambda given: f"{given.source}: {given.name}")
+def test_a_rule_of_another_scanner_is_found_or_has_a_reason(given: ClusterRule) -> None:
+    """What other scanners flag is found by its techniques; what alone gains nothing is no path."""
+    assert bool(given.techniques) != bool(given.why)
+    assert paths_in(findings_of(given.case.provider, exports_of(given.case))) == given.case.paths
 
 
 @pytest.mark.parametrize("case", PATHS, ids=_id)

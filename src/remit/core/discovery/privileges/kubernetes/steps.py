@@ -28,6 +28,7 @@ from remit.core.discovery.privileges.kubernetes.roles import EVERYTHING, RBAC
 from remit.core.discovery.privileges.kubernetes.techniques import (
     CLAIM,
     CSR,
+    DRIVE_AWAY,
     IMPERSONATE,
     REMEDIATIONS,
     TECHNIQUES,
@@ -246,7 +247,8 @@ class ClusterSteps:
 
     def _read_secrets(self, rights: _Rights) -> Iterator[PathStep]:
         listing = rights.all_of((ClusterNeed((("list watch", "", "secrets"),)),))
-        used = listing or rights.all_of((ClusterNeed((("get", "", "secrets"),)),))
+        # A patch is answered with the secret that it leaves.
+        used = listing or rights.all_of((ClusterNeed((("get patch", "", "secrets"),)),))
         if used is None:
             return
         names, scope = used[0].names, rights.scope
@@ -461,11 +463,9 @@ def _cluster_wide(rights: _Rights) -> Iterator[PathStep]:
         yield rights.step(
             "webhook", OBJECTS, "have each object sent to a webhook of its choice, and change it", hooks
         )
-    moved = rights.all_of(
-        (
-            ClusterNeed((("delete", "", "pods"), ("create", "", "pods/eviction"))),
-            ClusterNeed((("update patch", "", "nodes"),)),
-        )
+    # A taint drives pods away at once; a node's status only keeps new ones away.
+    moved = rights.all_of((ClusterNeed((("update patch", "", "nodes"),)),)) or rights.all_of(
+        (DRIVE_AWAY, ClusterNeed((("update patch", "", "nodes/status"),)))
     )
     if moved is not None:
         says = "drive pods from other nodes onto one that it controls"

@@ -58,6 +58,15 @@ VOLUME: Final = ClusterNeed((("create", "", "persistentvolumes"),), cluster=True
 CLAIM: Final = ClusterNeed((("create", "", "persistentvolumeclaims"),))
 EXEC: Final = ClusterNeed((("create", "", "pods/exec"),))
 PODS: Final = ClusterNeed((("update patch", "", "pods"),))
+DRIVE_AWAY: Final = ClusterNeed(
+    (
+        ("delete", "", "pods"),
+        ("create", "", "pods/eviction"),
+        ("update patch", "", "pods"),
+        ("update patch", "", "pods/status"),
+        ("delete", "", "nodes"),
+    )
+)
 IMPERSONATE: Final = ClusterNeed((("impersonate", "", "users"),), cluster=True)
 _ADMISSION: Final = "admissionregistration.k8s.io"
 WEBHOOK: Final = ClusterNeed(
@@ -86,7 +95,11 @@ TECHNIQUES: Final = (
     ),
     ClusterTechnique(
         name="token-secret",
-        needs=(ClusterNeed((("create", "", "secrets"),)), ClusterNeed((("get list watch", "", "secrets"),))),
+        needs=(
+            ClusterNeed((("create", "", "secrets"),)),
+            # The API answers a patch with the object.
+            ClusterNeed((("get list watch patch", "", "secrets"),)),
+        ),
         target="accounts",
         says="create a secret, which Kubernetes fills with a token, and read it to be",
     ),
@@ -138,5 +151,5 @@ REMEDIATIONS: Final = {
     "node-proxy": "remove `nodes/proxy`; `nodes/metrics` and `nodes/stats` suffice for monitoring",
     "certificate": "remove `approve` on the signer `kubernetes.io/kube-apiserver-client`",
     "webhook": "remove `create`, `update` and `patch` on webhook configurations",
-    "move-pods": "remove `update` and `patch` on `nodes`",
+    "move-pods": "remove `update` and `patch` on `nodes` and `nodes/status`",
 }
