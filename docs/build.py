@@ -125,7 +125,20 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline(), *_suggested(), *_policy_cases()]) + "\n"
+    return (
+        "\n".join(
+            [
+                *lines,
+                *_agentdojo(),
+                *_worlds(),
+                *_airline(),
+                *_suggested(),
+                *_policy_cases(),
+                *_privilege_cases(),
+            ]
+        )
+        + "\n"
+    )
 
 
 #: Whose labels the tools of AgentDojo have, and the file with the figures.
@@ -248,6 +261,26 @@ def _policy_cases() -> list[str]:
     for one in run["cases"]:
         left = (f"{number}: {why}" for why, number in one["counts"].items() if why != "passed")
         lines.append(f"| {one['name']} | {one['counts']['passed']:,} | {'; '.join(left)} |")
+    return lines
+
+
+def _privilege_cases() -> list[str]:
+    """What others' catalogues about privileges came to, `docs/reference/privilege-cases.json`."""
+    run = json.loads((DOCS / "reference" / "privilege-cases.json").read_text(encoding="utf-8"))
+    lines = [
+        "",
+        "## Escalation of privileges",
+        "",
+        f"On {run['date']}, by `python -m tests.interop privileges --publish`",
+        "([privilege-cases.json](privilege-cases.json)).",
+        "",
+        "| catalogue | cases | found as paths | without a path | of these reported | no path, with the reason |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for one in run["collections"]:
+        left = "; ".join(f"{number}: {why}" for why, number in one["left"].items())
+        counts = (one["cases"], one["found"], one["prevented"], one["reported"])
+        lines.append(f"| {one['name']} | {' | '.join(f'{each:,}' for each in counts)} | {left} |")
     return lines
 
 

@@ -9,11 +9,12 @@
     python -m tests.interop worlds --bounded        the same where people approve as many calls as are offered
     python -m tests.interop airline                 one customer's records, in tau2-bench's airline domain
     python -m tests.interop policies                OPA's and Cedar's cases, by the engines in use
+    python -m tests.interop privileges              catalogues of paths of escalation, as cases
     python -m tests.interop suggest                 rules learnt on one half of a history, tested on the other
     python -m tests.interop --publish               and keep the results for the documentation
 
 The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json`, `build/suggested.json`,
-`build/policy-cases.json` and `build/agentdojo.json` (own labels: `build/agentdojo-own.json`). Exits 1 where
+`build/policy-cases.json`, `build/privilege-cases.json` and `build/agentdojo.json` (own labels: `build/agentdojo-own.json`). Exits 1 where
 a scenario fails without a reason that is written down in `tests/interop/results.py`, or passes though one is.
 """
 
@@ -27,6 +28,7 @@ from tests.interop import consenting, stage, suite, vectors
 from tests.interop.agentdojo.measure import LABELS, measure
 from tests.interop.airline.measure import measure as measure_airline
 from tests.interop.policy_cases import measure as measure_policies
+from tests.interop.privilege_cases import measure as measure_privileges
 from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
 from tests.interop.suggested.measure import measure as measure_suggested
 from tests.interop.worlds.measure import measure as measure_worlds
@@ -42,6 +44,7 @@ MODES = (
     "airline",
     "suggest",
     "policies",
+    "privileges",
 )
 
 
@@ -98,7 +101,9 @@ def main() -> int:
         if "suggest" in wanted:
             measure_suggested(publish=given.publish, only=given.suite)
         missed = measure_policies(publish=given.publish) if "policies" in wanted else 0
-        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest", "policies"}:
+        if "privileges" in wanted:
+            missed = max(missed, measure_privileges(publish=given.publish))
+        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest", "policies", "privileges"}:
             return missed
         suite.install()
     except suite.NotInstalled as fault:

@@ -128,6 +128,7 @@ def _police() -> Iterator[ClusterRule]:
     )
     yield police("approve_csrs", "certificate", wide(*csr))
     yield police("assign_sa", "run-workload privileged-pod", _system(rule("patch", "daemonsets", "apps")))
+    # The policy looks for `bind` on bindings; RBAC asks it of the role that is bound.
     yield police("bind_roles", "bind", wide(rule("create bind", "clusterrolebindings clusterroles", RBAC)))
     yield police("cluster_admin", "", wide(rule("*", "*", "*")), why="wide authority, and no path")
     hooks = rule("patch", "mutatingwebhookconfigurations", WEBHOOKS)
