@@ -274,7 +274,7 @@ def _privilege_cases() -> list[str]:
         f"On {run['date']}, by `python -m tests.interop privileges --publish`",
         "([privilege-cases.json](privilege-cases.json)).",
         "",
-        "| catalogue | cases | found as paths | without a path | of these reported | no path, with the reason |",
+        "| catalogue | cases | found as paths | without a path | of these reported | left, with the reason |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
     ]
     for one in run["collections"]:

@@ -14,8 +14,9 @@
     python -m tests.interop --publish               and keep the results for the documentation
 
 The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json`, `build/suggested.json`,
-`build/policy-cases.json`, `build/privilege-cases.json` and `build/agentdojo.json` (own labels: `build/agentdojo-own.json`). Exits 1 where
-a scenario fails without a reason that is written down in `tests/interop/results.py`, or passes though one is.
+`build/policy-cases.json`, `build/privilege-cases.json` and `build/agentdojo.json` (own labels:
+`build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written down in
+`tests/interop/results.py`, or passes though one is.
 """
 
 import argparse
