@@ -366,7 +366,7 @@ def _worker(path: KnownPath) -> Document:
 
 
 def _guarded(path: KnownPath, agent: Document) -> list[Document]:
-    """Make the agent an administrator whom a boundary or a denial limits, and return the policies for it."""
+    """Make the agent an administrator limited by a boundary or a denial, and return the policies for it."""
     [action] = path.actions
     guard = policy({"Effect": "Deny", "NotAction": action, "Resource": "*"})
     agent["AttachedManagedPolicies"] = _attached((ADMINISTRATOR,))

@@ -70,7 +70,7 @@ def test_no_path_is_found_where_one_point_prevents_it(path: KnownPath) -> None:
     assert [what for what, exports in near_misses(path) if paths_of(exports)] == []
 
 
-#: The published ids by the step that they are; assuming a role is a step of its own.
+#: The published ids by the step that they are; assuming a role is a separate step.
 KNOWN = {each.name: each.known_as for each in (*PASSED, *USED, *IDENTITIES)}
 ASSUMED = ("sts-001", "sts-002", "sts-003")
 
