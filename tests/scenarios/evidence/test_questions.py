@@ -195,7 +195,7 @@ def test_a_folder_of_tables_names_the_log_that_was_signed(tmp_path: Path, member
 
 
 def test_a_folder_of_tables_is_not_taken_under_another_key(tmp_path: Path) -> None:
-    """Whoever gives a key wants it to be checked."""
+    """A key that is given is checked."""
     place, other = tmp_path / "tables", Ed25519PrivateKey.generate().public_key()
     write_tables(WHOLE, place, key=KEY)
     wrong = VerifierKey(VerifierKey.parse(KEY).name, other.public_bytes(Encoding.Raw, PublicFormat.Raw))
