@@ -28,6 +28,9 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/adapters/store/postgres/writer.py": "what forming a batch meets is told by the second one",
     "src/remit/adapters/store/postgres/loop_connection.py": "the outcome is asked for afterwards",
     "src/remit/adapters/store/sqlite/writer.py": "a defect of one batch must not stop the next one",
+    "sdk/src/remit_sdk/json_results.py": "a program's value whose text fails is told as one without a text",
+    "sdk/src/remit_sdk/live_task.py": "a function's own error is raised as far as it is released",
+    "sdk/src/remit_sdk/task_loop.py": "as above",
 }
 
 # Files outside `cli` with an import inside a function.
