@@ -135,6 +135,7 @@ def interop_page() -> str:
                 *_suggested(),
                 *_policy_cases(),
                 *_privilege_cases(),
+                *_secret_cases(),
             ]
         )
         + "\n"
@@ -282,6 +283,27 @@ def _privilege_cases() -> list[str]:
         counts = (one["cases"], one["found"], one["prevented"], one["reported"])
         lines.append(f"| {one['name']} | {' | '.join(f'{each:,}' for each in counts)} | {left} |")
     return lines
+
+
+def _secret_cases() -> list[str]:
+    """What the examples of gitleaks' rules came to, `docs/reference/secret-cases.json`."""
+    run = json.loads((DOCS / "reference" / "secret-cases.json").read_text(encoding="utf-8"))
+    return [
+        "",
+        "## Secrets",
+        "",
+        f"On {run['date']}, by `python -m tests.interop secrets --publish`",
+        f"([secret-cases.json](secret-cases.json)), with the examples of gitleaks {run['version']}.",
+        "Values are drawn anew in each run, so counts differ a little from run to run.",
+        "",
+        "| | texts |",
+        "| --- | ---: |",
+        f"| secrets, of {run['rules']} rules | {run['secrets']:,} |",
+        f"| found, of {run['rules found']} rules | {run['found']:,} ({run['found'] / run['secrets']:.0%}) |",
+        *(f"| not found: {why} | {number:,} |" for why, number in run["missed"].items()),
+        f"| not a secret of the rule | {run['others']:,} |",
+        f"| of these reported | {run['reported']:,} ({run['reported'] / run['others']:.0%}) |",
+    ]
 
 
 FIGURES = re.compile(r"(<!-- figures: written by `make docs` -->\n).*?(<!-- /figures -->)", re.DOTALL)

@@ -10,13 +10,14 @@
     python -m tests.interop airline                 one customer's records, in tau2-bench's airline domain
     python -m tests.interop policies                OPA's and Cedar's cases, by the engines in use
     python -m tests.interop privileges              catalogues of paths of escalation, as cases
+    python -m tests.interop secrets                 examples of gitleaks' rules, by remit's detectors
     python -m tests.interop suggest                 rules learnt on one half of a history, tested on the other
     python -m tests.interop --publish               and keep the results for the documentation
 
 The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json`, `build/suggested.json`,
-`build/policy-cases.json`, `build/privilege-cases.json` and `build/agentdojo.json` (own labels:
-`build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written down in
-`tests/interop/results.py`, or passes though one is.
+`build/policy-cases.json`, `build/privilege-cases.json`, `build/secret-cases.json` and `build/agentdojo.json`
+(own labels: `build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written
+down in `tests/interop/results.py`, or passes though one is.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from tests.interop.airline.measure import measure as measure_airline
 from tests.interop.policy_cases import measure as measure_policies
 from tests.interop.privilege_cases import measure as measure_privileges
 from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
+from tests.interop.secret_cases import measure as measure_secrets
 from tests.interop.suggested.measure import measure as measure_suggested
 from tests.interop.worlds.measure import measure as measure_worlds
 
@@ -46,6 +48,7 @@ MODES = (
     "suggest",
     "policies",
     "privileges",
+    "secrets",
 )
 
 
@@ -104,7 +107,9 @@ def main() -> int:
         missed = measure_policies(publish=given.publish) if "policies" in wanted else 0
         if "privileges" in wanted:
             missed = max(missed, measure_privileges(publish=given.publish))
-        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest", "policies", "privileges"}:
+        if "secrets" in wanted:
+            missed = max(missed, measure_secrets(publish=given.publish))
+        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest", "policies", "privileges", "secrets"}:
             return missed
         suite.install()
     except suite.NotInstalled as fault:
