@@ -294,7 +294,7 @@ def _secret_cases() -> list[str]:
         "",
         f"On {run['date']}, by `python -m tests.interop secrets --publish`",
         f"([secret-cases.json](secret-cases.json)), with the examples of gitleaks {run['version']}.",
-        "Values are drawn anew in each run, so counts differ a little from run to run.",
+        "Values are drawn again in each run, so counts differ a little from run to run.",
         "",
         "| | texts |",
         "| --- | ---: |",

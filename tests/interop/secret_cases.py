@@ -3,7 +3,7 @@
 
 gitleaks has no file of examples: each rule hands texts to a check when its configuration is generated. Here
 its module is copied from Go's module cache to a temporary folder, where the check tells the texts instead.
-Many values are drawn anew in each run, so counts differ a little from run to run.
+Many values are drawn again in each run, so counts differ a little from run to run.
 """
 
 import json

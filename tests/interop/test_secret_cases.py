@@ -7,7 +7,7 @@ import pytest
 
 from tests.interop.secret_cases import PUBLISHED, ExamplesUnavailable, counted, examples
 
-#: Values are drawn anew in each run; so far counts move by less than this share.
+#: Values are drawn again in each run; so far counts move by less than this share.
 _MOVES = 0.03
 
 
