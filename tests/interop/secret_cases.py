@@ -69,9 +69,9 @@ func ValidateWithPaths(rule config.Rule, secrets map[string]string, others map[s
 	return &rule
 }
 """
-#: Ways to write a value next to a name that remit does not read as an assignment.
-_FORMS = re.compile(r"\A(?:<\w+>\n|var \w+ string = )|(?: ::=| :::=| \?=| \.=) ")
-FORM = "another way to assign: `::=`, `?=`, `.=`, a type before `=`, an element over lines"
+#: A way to write a value next to a name that remit does not read as an assignment.
+_FORMS = re.compile(r"\A<\w+>\n")
+FORM = "an XML element over lines"
 RULE = "a rule of which nothing is found: mostly ids, or UUIDs and digits after a vendor's name"
 OTHER = "other values: short, of few kinds of characters, or without quotes or a name"
 

@@ -35,7 +35,8 @@ WORDS_WIDE: Final = (
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`])"
 _TAIL: Final = re.compile(
     rb"([\w-]{0,30}+)" + _QUOTE + rb"?[\])]{0,2}[ \t]{0,8}"
-    rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3})?=(?!=)>?|:=|:|->|>|\(|,[ \t]?)[ \t]{0,12}"
+    rb"(?:(?::[ \t]{0,3}[A-Za-z_][\w.<>?|\[\]]{0,30}[ \t]{0,3}|:{2,3}|[?.]|(?:string|\[\]byte)[ \t]{1,3})?"
+    rb"=(?!=)>?|:=|:|->|>|\(|,[ \t]?)[ \t]{0,12}"
     rb"((?:[|>][+-]?[ ]{0,2}\n[ ]{1,16})?(?:&?[\w.]{1,40}\((?:"
     + _QUOTE
     + rb"\w{1,60}"
@@ -154,9 +155,9 @@ def may_be_assigned(data: bytes, start: int, end: int) -> bool:
 
 
 #: No sign follows, only the next word: with a blank before it, the word is neither a flag nor a name.
-_IN_SENTENCE: Final = re.compile(rb"[\w-]{0,12}+[ \t]{1,4}[A-Za-z0-9]")
+_IN_SENTENCE: Final = re.compile(rb"[\w-]{0,12}+[ \t]{1,4}(?!string[ \t]{1,3}=)[A-Za-z0-9]")
 #: What follows a name can open no value.
-_NO_SIGN: Final = re.compile(rb"[\w-]{0,30}+[^\w\s\"'`\\\])(:=,>-]")
+_NO_SIGN: Final = re.compile(rb"[\w-]{0,30}+(?![?.]=)[^\w\s\"'`\\\])(:=,>-]")
 
 
 def assigned_secrets(data: bytes, start: int, end: int, *, code: bool) -> Iterator[Candidate]:

@@ -135,6 +135,27 @@ def test_the_digest_is_of_the_whole_value(form: str) -> None:
         assert [one.fingerprint for one in found(form.format(value))] == [named(value)]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        'var dbPassword string = "{}"',
+        'var password string = "{}"',
+        'DB_PASSWORD ?= "{}"',
+        "DB_PASSWORD?={}",
+        'DB_PASSWORD ::= "{}"',
+        'DB_PASSWORD :::= "{}"',
+        '$password .= "{}";',
+    ],
+)
+def test_assignments_of_other_languages_are_read(form: str) -> None:
+    """A type before the sign as in Go, the signs of Makefiles, and what PHP appends; not a comparison."""
+    value = "jX9kq2vT7mZ4"
+    (one,) = found(form.format(value), SourceKind.CODE)
+    assert one.fingerprint == named(value)
+    compared = form.format(value).replace("=", "==")
+    assert found(compared, SourceKind.CODE) == []
+
+
 def test_another_key_gives_another_fingerprint() -> None:
     """Without the key a fingerprint tells nothing."""
     assert SecretDetectors(b"a" * 32).fingerprint(b"x") != SecretDetectors(b"b" * 32).fingerprint(b"x")
