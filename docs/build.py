@@ -134,8 +134,7 @@ def interop_page() -> str:
                 *_airline(),
                 *_suggested(),
                 *_policy_cases(),
-                *_privilege_cases(),
-                *_secret_cases(),
+                *[*_privilege_cases(), *_secret_cases()],
             ]
         )
         + "\n"
