@@ -10,68 +10,39 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from bench.figure import Figure
-from remit.core.canonical import encode_trusted
-from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
-from remit.core.evidence.export import checkpoint_line, event_line, header_line
-from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from bench.signed_log import LogEvent, write_log
+from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.export import event_line
 from remit.core.evidence.verification import verify_export
-from remit.core.sealing import conceal
 
 VERIFIED = "evidence: events verified"
 VERIFIED_BARE = "evidence: events verified without values"
 HASHED = "evidence: their leaves hashed alone"
 MEMORY = "evidence: peak memory of a verification"
-ORIGIN = "remit/bench"
 ROUNDS = 5
 
 
-def export(place: Path, events: int) -> VerifierKey:
-    """Write an export as calls make it: of three events one has no values. Give the log's key."""
-    private = Ed25519PrivateKey.generate()
-    key = VerifierKey(ORIGIN, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-    tree, hashes, previous = Frontier(), list[bytes](), ""
-    with place.open("wb") as out:
-        out.write(header_line(ORIGIN, str(key), events))
-        for index in range(events):
-            kind = ("decision.made", "tool.called", "data.read")[index % 3]
-            text = f"line {index} of something that is a little longer than that"
-            values = {"arguments": {"text": text, "amount": index}}
-            sealed, openings = ({}, None) if index % 3 == 1 else conceal(values, (bytes(16),))
-            record = {
-                "v": 1,
-                "kind": kind,
-                "at": "2026-03-02T09:00:00.000001Z",
-                "tenant": "default",
-                "writer": "writer_one",
-                "seq": index,
-                "prev": previous,
-                "task": f"tsk_{index // 1_000}",
-                "task_prev": previous if index % 1_000 else "",
-                "agent": "clerk",
-                "call": f"dec_{index // 3:016d}",
-                "facts": {
-                    "outcome": ("permit", "ok", "")[index % 3],
-                    "tool": "desk/write",
-                    "bundle": "sha256:462f7578de88825e10eb2fa31922779baf3c880eab21d13abcd290a4eca9eabb",
-                    "flow": [{"argument": "text", "provenance": "unknown"}],
-                    "rules": [["permit-granted", "sha256:462f7578de88825e10eb2fa31922779baf3c880eab21d13"]],
-                },
-                **({"sealed": sealed} if sealed else {}),
-            }
-            leaf = encode_trusted(record)
-            hashes.append(leaf_hash(leaf))
-            previous = hashes[-1].hex()
-            out.write(event_line(index, leaf, openings, None))
-        tree, _ = new_tile_nodes(tree, hashes)
-        note = sign_checkpoint(Checkpoint(ORIGIN, events, tree.root()), key, private.sign)
-        out.write(checkpoint_line(note.encode().decode()))
-    return key
+def calls(events: int) -> Iterator[LogEvent]:
+    """Yield events as calls make them: of three one has no values."""
+    for index in range(events):
+        kind = ("decision.made", "tool.called", "data.read")[index % 3]
+        text = f"line {index} of something that is a little longer than that"
+        yield (
+            kind,
+            {"task": f"tsk_{index // 1_000}", "agent": "clerk", "call": f"dec_{index // 3:016d}"},
+            {
+                "outcome": ("permit", "ok", "")[index % 3],
+                "tool": "desk/write",
+                "bundle": "sha256:462f7578de88825e10eb2fa31922779baf3c880eab21d13abcd290a4eca9eabb",
+                "flow": [{"argument": "text", "provenance": "unknown"}],
+                "rules": [["permit-granted", "sha256:462f7578de88825e10eb2fa31922779baf3c880eab21d13"]],
+            },
+            {} if index % 3 == 1 else {"arguments": {"text": text, "amount": index}},
+        )
 
 
 def without_values(place: Path, other: Path) -> None:
@@ -114,7 +85,7 @@ def evidence(quick: bool) -> list[Figure]:
     events = 10_000 if quick else 200_000
     with tempfile.TemporaryDirectory(prefix="bench-evidence-") as folder:
         place, bare = Path(folder) / "evidence.jsonl", Path(folder) / "bare.jsonl"
-        key = export(place, events)
+        key = write_log(place, calls(events), events)
         without_values(place, bare)
         program = [sys.executable, "-m", "bench.evidence", str(place), str(key)]
         told = subprocess.run(program, check=True, capture_output=True, text=True)

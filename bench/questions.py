@@ -4,41 +4,26 @@
 from __future__ import annotations
 
 import itertools
-import os
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from bench.figure import Figure
+from bench.signed_log import MONTH_S, LogEvent, write_log
 from remit.cli.evidence.questions import opened, questions, write_tables
 from remit.cli.report.control_files import framework, measures
 from remit.cli.report.measures import measure_all
-from remit.core.canonical import encode_trusted
-from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
-from remit.core.evidence.export import checkpoint_line, event_line, header_line
-from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.json_value import Json
-from remit.core.sealing import conceal
 
 SLOWEST: Final = "questions: slowest of the named ones"
 REPORT: Final = "questions: report of the slowest framework"
 MADE: Final = "questions: verified and made into tables"
 BYTES: Final = "questions: an event in the tables"
-ORIGIN: Final = "remit/bench"
-BEGAN: Final = datetime(2026, 2, 1, tzinfo=UTC)
-MONTH_S: Final = 30 * 86_400
 AGENTS: Final = 200
 #: Calls of one task; each gives three events.
 CALLS: Final = 12
-BATCH: Final = 1 << 16
-#: Its kind, the ids beside its facts, its facts, and its values.
-_Event = tuple[str, dict[str, str], dict[str, Json], dict[str, Json]]
 _SHA: Final = "sha256:462f7578de88825e10eb2fa31922779baf3c880eab21d13abcd290a4eca9eabb"
 _CLASSES: Final = ("public", "internal", "confidential")
 #: What an auditor gives: one agent of many, the class that counts, and the log's last day.
@@ -47,7 +32,7 @@ FRAMEWORKS: Final = ("asi", "csf")
 LIMIT: Final = 100
 
 
-def _task(number: int) -> Iterator[_Event]:
+def _task(number: int) -> Iterator[LogEvent]:
     """Yield the events of one task."""
     task, agent = f"tsk_{number:016d}", f"agent-{number % AGENTS}"
     ids = {"agent": agent, "task": task}
@@ -80,7 +65,7 @@ def _task(number: int) -> Iterator[_Event]:
     yield "task.ended", ids, {"cause": "completed", "reason": "done", "state": "completed"}, {"by": agent}
 
 
-def _call(number: int, call: int, tool: str, ids: dict[str, str]) -> Iterator[_Event]:
+def _call(number: int, call: int, tool: str, ids: dict[str, str]) -> Iterator[LogEvent]:
     """Yield the events of one call: of fifty one is refused, of six one has an effect."""
     of = {**ids, "call": f"dec_{number * CALLS + call:016d}"}
     refused, effect = (number + call) % 50 == 0, call % 6 == 5
@@ -114,7 +99,7 @@ def _call(number: int, call: int, tool: str, ids: dict[str, str]) -> Iterator[_E
         yield "data.read", of, {**read, "trust": "untrusted"}, {"record": f"record-{call}"}
 
 
-def _events() -> Iterator[_Event]:
+def _events() -> Iterator[LogEvent]:
     yield "bundle.applied", {}, {"bundle": _SHA, "previous": "", "rules": 30, "tools": 40}, {"by": "ana"}
     for agent in range(AGENTS):
         about: dict[str, Json] = {
@@ -128,53 +113,12 @@ def _events() -> Iterator[_Event]:
         yield from _task(number)
 
 
-def month(place: Path, count: int) -> VerifierKey:
-    """Write an export of a month in which agents worked without pause. Give the log's key."""
-    private = Ed25519PrivateKey.generate()
-    key = VerifierKey(ORIGIN, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-    tree, hashes, previous, tasks = Frontier(), list[bytes](), "", dict[str, str]()
-    with place.open("wb") as out:
-        out.write(header_line(ORIGIN, str(key), count))
-        for index, (kind, ids, facts, values) in enumerate(itertools.islice(_events(), count)):
-            sealed, openings = conceal(values, [os.urandom(16) for _ in values])
-            record: dict[str, Json] = {
-                **ids,
-                "v": 1,
-                "kind": kind,
-                "at": (BEGAN + timedelta(seconds=index * MONTH_S / count)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-                "tenant": "default",
-                "writer": "writer_one",
-                "seq": index,
-                "prev": previous,
-                "facts": facts,
-            }
-            if task := ids.get("task"):
-                record["task_prev"] = tasks.get(task, "")
-            if sealed:
-                record["sealed"] = sealed
-            leaf = encode_trusted(record)
-            hashes.append(leaf_hash(leaf))
-            previous = hashes[-1].hex()
-            if task:
-                tasks[task] = previous
-            if kind == "task.ended":
-                del tasks[ids["task"]]
-            out.write(event_line(index, leaf, openings or None, None))
-            if len(hashes) == BATCH:
-                tree, _ = new_tile_nodes(tree, hashes)
-                hashes.clear()
-        tree, _ = new_tile_nodes(tree, hashes)
-        note = sign_checkpoint(Checkpoint(ORIGIN, count, tree.root()), key, private.sign)
-        out.write(checkpoint_line(note.encode().decode()))
-    return key
-
-
 def questions_answered(quick: bool) -> list[Figure]:
     """How long the slowest question and report take, and what it takes to make the tables once."""
     count = 50_000 if quick else 10_000_000
     with tempfile.TemporaryDirectory(prefix="bench-questions-") as folder:
         export, made = Path(folder) / "evidence.jsonl", Path(folder) / "tables"
-        key = month(export, count)
+        key = write_log(export, itertools.islice(_events(), count), count)
         began = time.perf_counter()
         write_tables(export, made, key=str(key))
         made_s = time.perf_counter() - began
