@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from remit.core.errors import KeyUnavailable
 
@@ -28,6 +29,11 @@ def read_private(place: Path) -> bytes:
                 remediation=f"run `chmod 600 {place}`; replace its secret, which others may have read",
             )
         return opened.read()
+
+
+def open_private(place: Path) -> BinaryIO:
+    """Open a file for writing, from its beginning; a new one is readable by its owner alone."""
+    return os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def hold(lock: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,24 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from remit.cli.evidence.known_logs import trusted_key
 from remit.cli.output import terminal
-from remit.cli.rest_client import Client, Unreachable
+from remit.cli.rest_client import Client, Unreachable, connect
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
 
 #: One line before the events, and one after them.
 _AROUND = 2
+
+
+@contextlib.contextmanager
+def evidence_file(place: Path | None, *, task: str = "") -> Iterator[Path]:
+    """Yield a file of evidence; without one, that of the running remit, fetched for the block alone."""
+    if place is not None:
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="remit-") as folder:
+        fetched = Path(folder) / "evidence.jsonl"
+        fetch(connect(), fetched, task=task)
+        yield fetched
 
 
 def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, under: str = "") -> Json:

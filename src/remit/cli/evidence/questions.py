@@ -8,8 +8,6 @@ A question of remit is a file in `remit/questions`: comments with the question a
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
@@ -20,12 +18,12 @@ from typing import Final
 
 import msgspec
 
-from remit.cli.evidence.export import fetch
+from remit.cli.evidence.export import evidence_file
 from remit.cli.evidence.time_bounds import time_of
 from remit.cli.evidence.verification import checked_export, trusted_for
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
-from remit.cli.rest_client import connect
+from remit.cli.private_files import open_private
 from remit.compose.store import evidence_tables
 from remit.core.errors import NotFound, StoreUnavailable, VerificationFailed
 from remit.core.evidence.checkpoint import VerifierKey, open_checkpoint
@@ -100,12 +98,9 @@ def opened(place: Path | None, key: str) -> Iterator[tuple[EvidenceTables, Signe
     An export is verified first; `VerificationFailed` if it does not hold.
     """
     views = _folder().joinpath(f"{_VIEWS}.sql").read_text("utf-8")
-    with tempfile.TemporaryDirectory(prefix="remit-") as folder:
-        if place is None:
-            place = Path(folder) / "evidence.jsonl"
-            fetch(connect(), place)
-        log = _log_of(place, key) if place.is_dir() else _verified(place, key)
-        tables = evidence_tables(place, views)
+    with evidence_file(place) as found:
+        log = _log_of(found, key) if found.is_dir() else _verified(found, key)
+        tables = evidence_tables(found, views)
         try:
             yield tables, log
         finally:
@@ -131,10 +126,6 @@ def _log_of(folder: Path, key: str) -> SignedLog:
 
 def _verified(export: Path, key: str) -> SignedLog:
     report, used = checked_export(export, key)
-    if not report.holds:
-        raise VerificationFailed(
-            f"`{export}` does not verify", remediation=f"see `remit audit verify {export}`"
-        )
     if not report.complete:
         raise VerificationFailed(
             f"`{export}` holds a part of the log, and no count says what is missing",
@@ -222,8 +213,7 @@ def _prove(
 def write_proof(tables: EvidenceTables, log: SignedLog, asked: str, indexes: list[int], proof: Path) -> None:
     """Write the events at these indexes, in order, each with its place in the signed log."""
     lines = selection_lines(log, asked, tables.leaves(indexes), tables.hashes)
-    descriptor = os.open(proof, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
+    with open_private(proof) as out:
         out.writelines(lines)
 
 

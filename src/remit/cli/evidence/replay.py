@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -14,19 +13,18 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from remit.cli.evidence.export import fetch
+from remit.cli.evidence.export import evidence_file
 from remit.cli.evidence.verification import FAILED, checked_export
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.policy.policy_files import ENDINGS, POLICIES, sources
 from remit.cli.policy.simulate import show_flips
-from remit.cli.rest_client import connect
 from remit.config import CONFIG_NAME, Config, load_bundle, load_config
 from remit.config.bundle.history import counters_in
 from remit.core.decisions.decision import Decision, Outcome
 from remit.core.decisions.decision_facts import CannotReplay
 from remit.core.decisions.policy_replay import PolicyReplay, ReplayedCall
-from remit.core.errors import ConfigInvalid, NotFound, NotVerifiable, RemitError, VerificationFailed
+from remit.core.errors import ConfigInvalid, NotFound, NotVerifiable, RemitError
 from remit.core.evidence.replay_inputs import KINDS, EvidenceInputs, RecordedDecision
 from remit.core.evidence.verification import ExportReport
 from remit.core.json_value import Json
@@ -75,16 +73,9 @@ def read_decisions(place: Path | None, key: str, wanted: Wanted) -> ReadDecision
     Raises `VerificationFailed` if it does not hold, and `NotVerifiable` if it holds only what an answer rests
     on: what is left out there could be what a decision rested on.
     """
-    with tempfile.TemporaryDirectory(prefix="remit-") as folder:
-        if place is None:
-            place = Path(folder) / "evidence.jsonl"
-            fetch(connect(), place)
-        reading = _Reading(wanted)
-        report, used = checked_export(place, key, reading.line)
-    if not report.holds:
-        raise VerificationFailed(
-            f"`{place}` does not verify", remediation=f"see `remit audit verify {place}`"
-        )
+    reading = _Reading(wanted)
+    with evidence_file(place) as file:
+        report, used = checked_export(file, key, reading.line)
     if report.question or report.closure is not None:
         raise NotVerifiable(
             "this evidence holds only what an answer rests on",

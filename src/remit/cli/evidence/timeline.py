@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,11 +14,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from remit.cli.evidence.event_line import saying
-from remit.cli.evidence.export import fetch
+from remit.cli.evidence.export import evidence_file
 from remit.cli.evidence.verification import checked_export
 from remit.cli.output import terminal
 from remit.cli.output.markdown import code, escaped
-from remit.cli.rest_client import connect
 from remit.core.errors import NotFound, VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.json_value import Json
@@ -170,22 +168,15 @@ def task_records(task: str, place: Path | None, key: str) -> list[dict[str, Any]
         except (ValueError, TypeError, LookupError, AttributeError):
             return  # a line that is no event: the verification says so
 
-    with tempfile.TemporaryDirectory(prefix="remit-") as folder:
-        if place is None:
-            place = Path(folder) / "evidence.jsonl"
-            fetch(connect(), place, task=task)
-        report, _ = checked_export(place, key, each)
-    if report.holds and report.question:
+    with evidence_file(place, task=task) as file:
+        report, _ = checked_export(file, key, each)
+    if report.question:
         raise VerificationFailed(
-            f"`{place}` holds the events of an answer, and what is missing cannot be seen",
+            f"`{file}` holds the events of an answer, and what is missing cannot be seen",
             remediation="take the export of the task or the whole log (`remit audit export`)",
         )
-    if report.holds and not report.complete:
+    if not report.complete:
         terminal.remark("an export of one task: events cut off at its end cannot be seen", style="yellow")
-    if not report.holds:
-        raise VerificationFailed(
-            f"`{place}` does not verify", remediation=f"see `remit audit verify {place}`"
-        )
     if not found:
         raise NotFound(f"no event belongs to task `{task[:80]}`", remediation="see `remit task list`")
     return found

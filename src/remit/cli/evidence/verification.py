@@ -26,7 +26,7 @@ from remit.cli.evidence.known_logs import (
 from remit.cli.evidence.receipts import is_event_receipt, read_event_receipt
 from remit.cli.output import terminal
 from remit.cli.rest_client import connect
-from remit.core.errors import Malformed, NotVerifiable
+from remit.core.errors import Malformed, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.evidence.trust_policy import MAX_BYTES, TrustPolicy
 from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
@@ -131,7 +131,8 @@ def checked_export(
 ) -> tuple[ExportReport, str]:
     """Verify an export without showing anything; return the report, and the key that it was verified with.
 
-    A log that is not the one seen here before does not hold. An older state of it does. `each` takes the
+    Raises `VerificationFailed` if it does not hold. A log that is not the one seen here before does not hold;
+    an older state of it does. `each` takes the
     lines that are verified: a file that is read again may be another one.
     """
     with place.open("rb") as opened:
@@ -141,7 +142,12 @@ def checked_export(
         seen = last_head(str(trusted))
         known = SeenRoot(seen.size, bytes.fromhex(seen.root)) if seen and seen.size <= named.size else None
         with progress("verifying", named.size) as advance:
-            return verify_export(_watched(opened, advance, each), trusted, seen=known), str(trusted)
+            report = verify_export(_watched(opened, advance, each), trusted, seen=known)
+    if not report.holds:
+        raise VerificationFailed(
+            f"`{place}` does not verify", remediation=f"see `remit audit verify {place}`"
+        )
+    return report, str(trusted)
 
 
 def _of_policy(named: _Named, policy: TrustPolicy | None) -> VerifierKey | None:
