@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -135,21 +133,20 @@ def _verdict(made: ProgrammeReport, fail_on: str | None) -> int:
 def _write(
     made: ProgrammeReport | BoundaryReport, form: str, place: Path | None, *, everything: bool
 ) -> None:
-    """Write the report to standard output, or to a file that only this user can read."""
-    if place is None and form == "text":
-        from remit.cli.assess.story import show
+    from remit.cli.output.reports import deliver
 
-        show(made, everything=everything)
-        return
-    text = text_of(made, form, everything=everything)
-    if place is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    opened = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(opened, "w", encoding="utf-8") as out:
-        out.write(text)
-    terminal.remark(f"written to {place}")
+    deliver(
+        form,
+        place,
+        show=lambda: _show(made, everything=everything),
+        text=lambda: text_of(made, form, everything=everything),
+    )
+
+
+def _show(made: ProgrammeReport | BoundaryReport, *, everything: bool) -> None:
+    from remit.cli.assess.story import show
+
+    show(made, everything=everything)
 
 
 def text_of(made: ProgrammeReport | BoundaryReport, form: str, *, everything: bool) -> str:
@@ -163,18 +160,9 @@ def text_of(made: ProgrammeReport | BoundaryReport, form: str, *, everything: bo
 
         return page(made)
     if form == "json":
-        import msgspec
-
         from remit.cli.assess.wire import wire
-        from remit.core.safe_text import escaped
 
-        return escaped(msgspec.json.format(msgspec.json.encode(wire(made)), indent=2).decode()) + "\n"
-    import contextlib
-    import io
+        return terminal.json_text(wire(made))
+    from remit.cli.output.reports import drawn
 
-    from remit.cli.assess.story import show
-
-    kept = io.StringIO()
-    with contextlib.redirect_stdout(kept):
-        show(made, everything=everything)
-    return kept.getvalue()
+    return drawn(lambda: _show(made, everything=everything))

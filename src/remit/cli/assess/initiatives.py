@@ -8,7 +8,6 @@ ends with the log's last event, as that of `remit report`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, cast
 
@@ -16,7 +15,7 @@ import msgspec
 
 from remit.cli.evidence.questions import opened, write_proof
 from remit.cli.report.control_files import CONTROLS, framework, measures
-from remit.cli.report.measures import take
+from remit.cli.report.measures import take, window_of
 from remit.core.controls.control import Measure, MeasuredCheck
 from remit.core.controls.control_report import CheckAnswer, ControlAnswer
 from remit.core.controls.programme import (
@@ -69,9 +68,7 @@ def assess_all(
     initiatives: Sequence[Initiative], tables: EvidenceTables, log: SignedLog, window_s: int
 ) -> ProgrammeReport:
     """Return the report on open tables."""
-    ((last,),) = tables.ask("SELECT max(time)::VARCHAR FROM events", {}, limit=1).rows
-    until = str(last) if last is not None else ""
-    since = str(datetime.fromisoformat(until) - timedelta(seconds=window_s)) if until else ""
+    since, until = window_of(tables, window_s)
     given = {"since": since or None, "until": until or None, "kinds": ""}
     answers = [_assess(one, tables, given) for one in _with_registered(initiatives, tables)]
     answers.sort(key=lambda one: (one.crossing is None, not one.unannounced, one.initiative.name))

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remit.cli.assess.wire import OUTSIDE, agents_of, crossed, friction_of, membership, period, short
+from remit.cli.assess.wire import OUTSIDE, agents_of, crossed, friction_of, membership, short
 from remit.cli.output.markdown import code, escaped
+from remit.cli.report.wire import window
 from remit.core.controls.programme import InitiativeAnswer, ProgrammeReport
 from remit.core.discovery.boundary import BoundaryReport, WouldCross
 
@@ -18,7 +19,7 @@ def markdown(report: ProgrammeReport | BoundaryReport) -> str:
 
 
 def _programme(report: ProgrammeReport) -> Iterator[str]:
-    yield from ("# The programme", "", f"{escaped(period(report))}.", "", escaped(OUTSIDE), "")
+    yield from ("# The programme", "", f"{escaped(window(report))}.", "", escaped(OUTSIDE), "")
     yield "| initiative | sponsor | boundary | tier | controls | proven identity | justified | p99 to gone |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for one in report.answers:

@@ -8,8 +8,9 @@ from typing import Final
 from markupsafe import Markup
 
 from remit.api.console.charts import trend_line
-from remit.cli.assess.wire import OUTSIDE, agents_of, crossed, friction_of, membership, period, short
+from remit.cli.assess.wire import OUTSIDE, agents_of, crossed, friction_of, membership, short
 from remit.cli.output.pages import templates
+from remit.cli.report.wire import window
 from remit.core.controls.programme import InitiativeAnswer, ProgrammeReport
 from remit.core.discovery.boundary import BoundaryReport
 
@@ -33,5 +34,5 @@ def page(report: ProgrammeReport | BoundaryReport) -> str:
     if isinstance(report, BoundaryReport):
         return _TEMPLATES.get_template("boundary.html").render(report=report, says=agents_of(report))
     return _TEMPLATES.get_template("programme.html").render(
-        report=report, period=period(report), outside=OUTSIDE
+        report=report, period=window(report), outside=OUTSIDE
     )

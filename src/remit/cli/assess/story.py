@@ -8,8 +8,9 @@ from typing import Final
 from rich.padding import Padding
 from rich.text import Text
 
-from remit.cli.assess.wire import OUTSIDE, agents_of, crossed, friction_of, membership, period
+from remit.cli.assess.wire import OUTSIDE, agents_of, crossed, friction_of, membership
 from remit.cli.output import terminal
+from remit.cli.report.wire import window
 from remit.core.controls.control_report import CheckAnswer
 from remit.core.controls.programme import InitiativeAnswer, PermissionHours, ProgrammeReport
 from remit.core.controls.status import ControlStatus
@@ -32,7 +33,7 @@ def show(report: ProgrammeReport | BoundaryReport, *, everything: bool) -> None:
         _files(report, everything=everything)
         return
     terminal.say("The programme", style="bold")
-    terminal.say(period(report), style="dim")
+    terminal.say(window(report), style="dim")
     for one in report.answers:
         _initiative(one, everything=everything)
     if not report.answers:

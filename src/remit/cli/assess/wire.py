@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from remit.cli.report.wire import counted_check
 from remit.core.controls.control_report import CheckAnswer
 from remit.core.controls.programme import InitiativeAnswer, ProgrammeReport
 from remit.core.controls.status import ControlStatus, share
@@ -109,27 +110,7 @@ def _initiative(one: InitiativeAnswer) -> Json:
 
 
 def _check(one: CheckAnswer, tier: str = "") -> Json:
-    count = one.measured.count
-    return {
-        "measure": one.check.measure,
-        **({"tier": tier} if tier else {}),
-        "status": one.status.value,
-        "says": one.says,
-        "total": count.total,
-        "holding": count.holding,
-        "unknown": count.unknown,
-        "holding_events": list(one.measured.holding),
-        "exceptions": [{"event": index, "name": name} for index, name in one.measured.exceptions],
-    }
-
-
-def period(report: ProgrammeReport) -> str:
-    """Return what was measured, in words."""
-    if not report.until:
-        return f"an empty log of {report.origin}"
-    days = f"{report.days:g} {'day' if report.days == 1 else 'days'}"
-    said = f"{days} up to {report.until[:16]} UTC, {report.size:,} events of {report.origin}"
-    return said if report.verified else f"{said}, from tables that were not verified again"
+    return {**counted_check(one), **({"tier": tier} if tier else {})}
 
 
 def crossed(one: InitiativeAnswer) -> str:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -81,6 +80,7 @@ def discover(
         Deliver what is open to remit, as the scan of this scope, such as `crm/agents`.
     """
     from remit.cli.exit_codes import UsageFault
+    from remit.cli.output.reports import deliver
 
     if write_baseline and baseline is None:
         raise UsageFault("`--write-baseline` needs a file", remediation="add `--baseline FILE`")
@@ -101,7 +101,13 @@ def discover(
     )
     if write_baseline and baseline is not None and known is not None:
         return _accept(report, known, baseline, because, until)
-    _write(report, format or ("json" if terminal.is_json() else "text"), output, everything=all)
+    form: Form = format or ("json" if terminal.is_json() else "text")
+    deliver(
+        form,
+        output,
+        show=lambda: _show(report, everything=all),
+        text=lambda: _text(report, form, everything=all),
+    )
     if send:
         _send(report, send)
     return _verdict(report, fail_on)
@@ -230,42 +236,11 @@ def _date(given: str) -> datetime | None:
     return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
-def _write(report: ScanReport, form: Form, place: Path | None, *, everything: bool) -> None:
-    """Write the report to standard output, or to a file that only this user can read."""
-    if place is None and form == "text":
-        from remit.cli.discover.story import show
-
-        show(report, everything=everything)
-        return
-    text = _text(report, form, everything=everything)
-    if place is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    import os
-
-    with os.fdopen(
-        os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as opened:
-        opened.write(text)
-    terminal.remark(f"written to {place}")
-
-
 def _text(report: ScanReport, form: Form, *, everything: bool) -> str:
-    import msgspec
-
-    from remit.core.safe_text import escaped
-
     if form == "text":
-        import contextlib
-        import io
+        from remit.cli.output.reports import drawn
 
-        from remit.cli.discover.story import show
-
-        kept = io.StringIO()
-        with contextlib.redirect_stdout(kept):
-            show(report, everything=everything)
-        return kept.getvalue()
+        return drawn(lambda: _show(report, everything=everything))
     if form == "markdown":
         from remit.cli.discover.markdown import markdown
 
@@ -275,14 +250,23 @@ def _text(report: ScanReport, form: Form, *, everything: bool) -> str:
 
         return page(report)
     if form == "ocsf":
+        import msgspec
+
         from remit.cli.discover.ocsf import ocsf
+        from remit.core.safe_text import escaped
 
         return "".join(escaped(msgspec.json.encode(one).decode()) + "\n" for one in ocsf(report))
     if form == "sarif":
         from remit.cli.discover.sarif import sarif as made
     else:
         from remit.cli.discover.wire import wire as made
-    return escaped(msgspec.json.format(msgspec.json.encode(made(report)), indent=2).decode()) + "\n"
+    return terminal.json_text(made(report))
+
+
+def _show(report: ScanReport, *, everything: bool) -> None:
+    from remit.cli.discover.story import show
+
+    show(report, everything=everything)
 
 
 def _verdict(report: ScanReport, fail_on: SeverityName | None) -> int:

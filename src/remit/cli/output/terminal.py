@@ -74,9 +74,14 @@ def is_json() -> bool:
     return current().json
 
 
+def json_text(value: Json) -> str:
+    """Return JSON for programs in which no character of others reaches a terminal raw."""
+    return escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n"
+
+
 def answer(value: Json) -> None:
     """Write JSON, and nothing else, to standard output, which may be a terminal."""
-    sys.stdout.write(escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n")
+    sys.stdout.write(json_text(value))
     sys.stdout.flush()
 
 

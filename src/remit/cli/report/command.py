@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -73,13 +71,20 @@ def report(
         Exit with 4 if a control has this status, or one before it: `not-met`, `partly`, `not-measured`.
     """
     from remit.cli.exit_codes import UsageFault
+    from remit.cli.output.reports import deliver
     from remit.cli.report.measures import measured
 
     window_s = seconds(window)
     if not 0 < window_s <= _LONGEST_S:
         raise UsageFault(f"`{window[:40]}` is no window", remediation="write `30d`, and a century at most")
     made = measured(framework, place=source, key=key, window_s=window_s, proof=prove)
-    _write(made, format or ("json" if terminal.is_json() else "text"), output, everything=all)
+    form = format or ("json" if terminal.is_json() else "text")
+    deliver(
+        form,
+        output,
+        show=lambda: _show(made, everything=all),
+        text=lambda: text_of(made, form, everything=all),
+    )
     if prove is not None:
         terminal.remark(f"wrote {terminal.counted(len(made.indexes), 'event')} to {prove}")
     failing = [one for one in made.answers if fail_on and one.status.value in _FAILING[fail_on]]
@@ -88,25 +93,8 @@ def report(
     return FAILED if failing else 0
 
 
-def _write(made: ControlReport, form: str, place: Path | None, *, everything: bool) -> None:
-    """Write the report to standard output, or to a file that only this user can read."""
-    if place is None and form == "text":
-        from remit.cli.report.story import show
-
-        show(made, everything=everything)
-        return
-    text = _text(made, form, everything=everything)
-    if place is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    opened = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(opened, "w", encoding="utf-8") as out:
-        out.write(text)
-    terminal.remark(f"written to {place}")
-
-
-def _text(made: ControlReport, form: str, *, everything: bool) -> str:
+def text_of(made: ControlReport, form: str, *, everything: bool) -> str:
+    """Return the report in one of its forms."""
     if form == "markdown":
         from remit.cli.report.markdown import markdown
 
@@ -115,21 +103,20 @@ def _text(made: ControlReport, form: str, *, everything: bool) -> str:
         from remit.cli.report.page import page
 
         return page(made)
-    if form in {"json", "oscal"}:
-        import msgspec
-
+    if form == "oscal":
         from remit.cli.report.oscal import oscal
+
+        return terminal.json_text(oscal(made))
+    if form == "json":
         from remit.cli.report.wire import wire
-        from remit.core.safe_text import escaped
 
-        value = oscal(made) if form == "oscal" else wire(made)
-        return escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n"
-    import contextlib
-    import io
+        return terminal.json_text(wire(made))
+    from remit.cli.output.reports import drawn
 
+    return drawn(lambda: _show(made, everything=everything))
+
+
+def _show(made: ControlReport, *, everything: bool) -> None:
     from remit.cli.report.story import show
 
-    kept = io.StringIO()
-    with contextlib.redirect_stdout(kept):
-        show(made, everything=everything)
-    return kept.getvalue()
+    show(made, everything=everything)

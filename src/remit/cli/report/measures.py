@@ -44,9 +44,7 @@ def measure_all(
     about: Framework, known: Mapping[str, Measure], tables: EvidenceTables, log: SignedLog, window_s: int
 ) -> ControlReport:
     """Return the report of a framework on open tables. Each measure is taken once."""
-    ((last,),) = tables.ask("SELECT max(time)::VARCHAR FROM events", {}, limit=1).rows
-    until = str(last) if last is not None else ""
-    since = str(datetime.fromisoformat(until) - timedelta(seconds=window_s)) if until else ""
+    since, until = window_of(tables, window_s)
     given = {"since": since or None, "until": until or None}
     taken: dict[tuple[str, str], Measurement] = {}
 
@@ -70,6 +68,13 @@ def measure_all(
             for one in about.controls
         ),
     )
+
+
+def window_of(tables: EvidenceTables, window_s: int) -> tuple[str, str]:
+    """Return the begin and the end of a window that ends with the last event; empty for an empty log."""
+    ((last,),) = tables.ask("SELECT max(time)::VARCHAR FROM events", {}, limit=1).rows
+    until = str(last) if last is not None else ""
+    return str(datetime.fromisoformat(until) - timedelta(seconds=window_s)) if until else "", until
 
 
 def take(measure: Measure, tables: EvidenceTables, given: Mapping[str, Value]) -> Measurement:

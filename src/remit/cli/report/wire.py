@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport
+from remit.core.controls.programme import ProgrammeReport
 from remit.core.controls.status import ControlStatus
 from remit.core.json_value import Json
 
@@ -38,23 +39,30 @@ def _control(one: ControlAnswer) -> Json:
 
 
 def _check(one: CheckAnswer) -> Json:
+    return {
+        **counted_check(one),
+        "kinds": list(one.check.kinds),
+        "met_from_percent": one.check.met,
+        "partly_from_percent": one.check.partly,
+    }
+
+
+def counted_check(one: CheckAnswer) -> dict[str, Json]:
+    """Return what was counted for a check, as a program reads it."""
     count = one.measured.count
     return {
         "measure": one.check.measure,
-        "kinds": list(one.check.kinds),
         "status": one.status.value,
         "says": one.says,
         "total": count.total,
         "holding": count.holding,
         "unknown": count.unknown,
-        "met_from_percent": one.check.met,
-        "partly_from_percent": one.check.partly,
         "holding_events": list(one.measured.holding),
         "exceptions": [{"event": index, "name": name} for index, name in one.measured.exceptions],
     }
 
 
-def window(report: ControlReport) -> str:
+def window(report: ControlReport | ProgrammeReport) -> str:
     """Return what was measured, in words."""
     if not report.until:
         return f"an empty log of {report.origin}"

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from remit.cli.report.command import _text
+from remit.cli.report.command import text_of
 from remit.cli.report.control_files import FRAMEWORKS, framework
 from tests.samples.control_reports import a_report
 
@@ -34,7 +34,7 @@ class Elements(HTMLParser):
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_the_page_has_no_script_and_leads_nowhere_else(name: str) -> None:
     """It may be opened and printed anywhere."""
-    found = Elements(_text(a_report(name), "html", everything=False))
+    found = Elements(text_of(a_report(name), "html", everything=False))
     assert not found.tags & {"script", "img", "link", "iframe", "form", "object", "base"}
     assert not any(one.startswith("on") or one in {"src", "style"} for one in found.attributes)
     assert found.targets == {f"#{one}" for one in found.ids}
@@ -43,7 +43,7 @@ def test_the_page_has_no_script_and_leads_nowhere_else(name: str) -> None:
 @pytest.mark.parametrize("form", ["text", "markdown", "html", "json"])
 def test_texts_of_others_stay_text(form: str) -> None:
     """No escape sequence, reordered line, element, link or mention of theirs is left."""
-    text = _text(a_report(), form, everything=True)
+    text = text_of(a_report(), form, everything=True)
     assert "\x1b" not in text
     assert "\u202e" not in text
     if form == "html":
@@ -58,7 +58,7 @@ def test_texts_of_others_stay_text(form: str) -> None:
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_each_form_names_each_control_with_its_numbers(name: str, form: str) -> None:
     """The control, what was counted, the exception, and what to do next."""
-    text = _text(a_report(name, "desk/pay"), form, everything=True)
+    text = text_of(a_report(name, "desk/pay"), form, everything=True)
     for one in framework(name).controls:
         assert one.id in text
         assert not one.checks or "97.5 % of 40" in text
@@ -67,7 +67,7 @@ def test_each_form_names_each_control_with_its_numbers(name: str, form: str) -> 
 
 def test_json_has_the_counts_and_thresholds() -> None:
     """So that a program may judge otherwise."""
-    told = json.loads(_text(a_report(), "json", everything=False))
+    told = json.loads(text_of(a_report(), "json", everything=False))
     (check, *_) = told["controls"][2]["checks"]
     assert (check["holding"], check["total"], check["partly_from_percent"], check["status"]) == (
         39,
