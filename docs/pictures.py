@@ -75,7 +75,7 @@ async def take(made: Stage) -> None:
         # The last one: the end of a task, with its closure.
         await page.goto(origin + task)
         await page.get_by_text("End", exact=True).click()
-        await page.get_by_label("Reason").fill("this release has to wait")
+        await page.locator("input[id^='why-']").fill("this release has to wait")
         await page.get_by_role("button", name="End it now").click()
         await page.wait_for_url(re.compile("/console/closures/"))
         await _picture(page, page.url, "closure")
