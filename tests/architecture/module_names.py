@@ -11,6 +11,9 @@ WORDS = {
     "products that an adapter speaks to": """
         apprise aws cedar git github httpx kubernete linux openbao postgre rego sqlite unix azure gcp
     """,
+    "agent frameworks that the sdk has an adapter for": """
+        langchain
+    """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
     """,

@@ -18,6 +18,13 @@ PROJECTS = {
     for package, file in (("remit", "pyproject.toml"), ("remit_sdk", "sdk/pyproject.toml"))
 }
 
+#: Package -> what its frameworks, which are not installed here, are called, and what those bring themselves.
+FRAMEWORKS = {
+    "remit_sdk": {
+        "langchain_core": ["langchain"],
+    }
+}
+
 
 def normal(name: str) -> str:
     """A distribution's name as the index compares it."""
@@ -42,7 +49,7 @@ def declared(package: str = "remit") -> set[str]:
 
 def imported(package: str) -> dict[str, str]:
     """Distribution -> one source file of the package that imports it."""
-    owners = {**packages_distributions(), "remit_sdk": ["remit-sdk"]}
+    owners = {**packages_distributions(), "remit_sdk": ["remit-sdk"], **FRAMEWORKS.get(package, {})}
     found: dict[str, str] = {}
     for file in SOURCES:
         if f"src/{package}/" not in file.name:

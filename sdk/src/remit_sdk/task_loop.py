@@ -19,6 +19,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
@@ -57,11 +58,7 @@ class LoopThread:
 
         Raise `CallRefused` where the loop has stopped, also meanwhile.
         """
-        with self._stopping:
-            if self._stopped:
-                work.close()
-                raise block_over()
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = self._begun(work)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -71,6 +68,24 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
+
+    async def beside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return the same to a caller in another loop."""
+        future = self._begun(work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if self._stopped and caller is not None and not caller.cancelling():
+                raise block_over() from None
+            raise
+
+    def _begun(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        with self._stopping:
+            if self._stopped:
+                work.close()
+                raise block_over()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
         """Cancel what is left in the loop; end the loop and its thread."""
@@ -96,30 +111,30 @@ class BlockingTask:
     def __init__(self, task: GuardedTask, thread: LoopThread) -> None:
         """Keep the task, and the loop in which it lives."""
         self.id = task.id
-        self._task = task
-        self._thread = thread
+        self.inner = task
+        self.thread = thread
         self._run = thread.run
 
     def decide(
         self, tool: str, arguments: Mapping[str, Json], *, reason: str = "", wait_s: float = 0
     ) -> CallPermit | CallRefused:
         """Return remit's decision about one call of a function."""
-        return self._run(self._task.decide(tool, arguments, reason=reason, wait_s=wait_s))
+        return self._run(self.inner.decide(tool, arguments, reason=reason, wait_s=wait_s))
 
     def report(self, permit: CallPermit, value: Any) -> Json:
         """Report the result of a permitted call; return what the model may see of it."""
         try:
-            return self._run(self._task.report(permit, value))
+            return self._run(self.inner.report(permit, value))
         except CallRefused as refused:
             raise CallRefused.after(permit, refused) from None
 
     def give_back(self, permit: CallPermit) -> None:
         """Report that a permitted call was not carried out."""
-        self._run(self._task.give_back(permit))
+        self._run(self.inner.give_back(permit))
 
     def approval(self, refused: CallRefused, *, wait_s: float = 0) -> Json:
         """Return what people have answered to the question of a refusal."""
-        return self._run(self._task.approval(refused, wait_s=wait_s))
+        return self._run(self.inner.approval(refused, wait_s=wait_s))
 
     def hand_down(
         self,
@@ -131,12 +146,12 @@ class BlockingTask:
         task_type: str = "",
     ) -> Block:
         """Return a block with a child task of another agent."""
-        child = self._task.child(agent, key_file, token_file, allow, task_type)
-        return Block(*child).under(self._thread)
+        child = self.inner.child(agent, key_file, token_file, allow, task_type)
+        return Block(*child).under(self.thread)
 
     def user(self, text: str) -> None:
         """Add a person's further words to the task's intent."""
-        self._run(self._task.user(text))
+        self._run(self.inner.user(text))
 
     @overload
     def guard(
@@ -162,7 +177,7 @@ class BlockingTask:
         @functools.wraps(function)
         def guarded(*args: P.args, **named: P.kwargs) -> Json:
             bound = BoundArguments(guarded_function, args, named)
-            permit = self._run(self._task.permit(tool, bound.judged, reason=reason, wait_s=wait_s))
+            permit = self._run(self.inner.permit(tool, bound.judged, reason=reason, wait_s=wait_s))
             try:
                 value = guarded_function(*bound.args, **bound.kwargs)
                 if inspect.isawaitable(value):
@@ -178,7 +193,7 @@ class BlockingTask:
 
     def _failed(self, permit: CallPermit, fault: BaseException) -> BaseException:
         try:
-            return self._run(self._task.failed(permit, fault))
+            return self._run(self.inner.failed(permit, fault))
         except CallRefused as refused:
             return CallRefused.after(permit, refused)
 

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples of frameworks, each in its own environment, before a real remit.
+
+Their models are scripts: turns of calls, each a name and arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remit_sdk as remit
+from remit_sdk.frameworks.tool_calls import ToolCalls
+from tests.gateways.remit_up import Remit
+from tests.interop.environments import Environment
+from tests.interop.suite import NotInstalled
+
+pytestmark = pytest.mark.slow
+
+Json = Any
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ROOT / "tests" / "interop" / "frameworks"
+#: Example -> the requirements of its environment.
+EXAMPLES = {
+    "langchain_agent": "langgraph",
+}
+#: The remit of the guide to the SDK, and two tools more.
+PAGE = (ROOT / "docs" / "howto" / "use-the-sdk.md").read_text(encoding="utf-8")
+CONFIG, TOOLS, TASK = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+MORE_TOOLS = """
+  credit:
+    effect: reversible
+    financial: true
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments: {customer: {role: selector}, cents: {role: content}}
+  lose:
+    effect: none
+    audience: self
+    labels: {class: internal, trust: trusted}
+    arguments: {customer: {role: selector}}
+"""
+MORE_GRANTS = """
+  - tool: billing/credit
+    arguments: {customer: {exact: "{customer}"}, cents: {range: {max: 1000}}}
+  - tool: billing/lose
+    arguments: {customer: {exact: "{customer}"}}
+"""
+#: What a program runs of an example.
+PROGRAM = """
+import importlib, json, sys
+from examples.frameworks import billing
+try:
+    told = importlib.import_module(f"examples.frameworks.{sys.argv[1]}").work(json.load(sys.stdin))
+except LookupError as fault:
+    told = {"raised": str(fault)}
+print("\\n" + json.dumps({**told, "paid": billing.PAID}))
+"""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+    """A running remit with functions for billing, the agent note-bot, and the approver omar."""
+    made = Remit(tmp_path_factory.mktemp("adapters") / "house")
+    made.folder.mkdir()
+    assert made("init", ".").code == 0
+    with (made.folder / "remit.yaml").open("a") as config:
+        config.write(f"\n{CONFIG}")
+    (made.folder / "tools" / "billing.yaml").write_text(TOOLS + MORE_TOOLS)
+    (made.folder / "tasks" / "settle-complaint.yaml").write_text(TASK + MORE_GRANTS)
+    try:
+        made.start()
+        made.enter()
+        for bot in ("note-bot", "reader-bot"):
+            registered = made("agent", "register", bot, "--owner", "admin", "--purpose", "settle complaints")
+            assert registered.code == 0, registered.err
+        assert made("person", "add", "omar", "--role", "approver").code == 0
+        made.sign_in("omar")
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.stop()
+
+
+def run(house: Remit, example: str, *turns: Json) -> Json:
+    """Run an example with these turns; return what its model read, what it said last, and what was paid."""
+    environment = Environment(EXAMPLES[example], REQUIREMENTS / f"{EXAMPLES[example]}.txt")
+    try:
+        environment.ready()
+    except NotInstalled as fault:
+        pytest.skip(str(fault))
+    done = subprocess.run(
+        [str(environment.python), "-c", PROGRAM, example],
+        input=json.dumps(turns), capture_output=True, text=True, timeout=300, check=False, cwd=ROOT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(house.folder.parent),
+            "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}",
+            "REMIT_URL": house.url,
+            "REMIT_AGENT": "note-bot",
+            "REMIT_KEY_FILE": str(house.folder / ".remit" / "agents" / "note-bot.key.json"),
+        },
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def decided(house: Remit, task: str) -> list[str]:
+    """Return the decisions of a task, in the order of the evidence."""
+    told = house.ask("audit", "log", "--task", task, "--kind", "decision.made")
+    events = told["items"] if isinstance(told, dict) else told
+    return [one["call"] for one in sorted(events, key=lambda one: one["index"])]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_run_goes_on_and_its_model_reads_what_remit_released(house: Remit, example: str) -> None:
+    """A field is withheld, a refused function did not run, and the model knows why."""
+    told = run(
+        house, example,
+        [["customer", {"customer": "C-1"}], ["refund", {"customer": "C-1", "cents": 5000}]],
+        [["refund", {"customer": "C-1", "cents": 100}]],
+    )  # fmt: skip
+    seen, refused, made = told["heard"]
+    assert "Ada" in seen
+    assert "DE89" not in str(told)
+    for needed in ("remit refused this call of `refund`", "1000", "remit explain dec_"):
+        assert needed in refused
+    assert made == "refunded 100"
+    assert told["paid"] == [100]
+    assert told["said"] == "done"
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_calls_of_one_turn_are_judged_in_the_order_of_the_model(house: Remit, example: str) -> None:
+    """Each refusal names its decision; the evidence has them in the same order."""
+    calls = [["refund", {"customer": "C-1", "cents": 2000 + number}] for number in range(8)]
+    told = run(house, example, calls)
+    named = [re.findall(r"dec_\w+", heard)[0] for heard in told["heard"]]
+    assert len(set(named)) == len(calls)
+    assert decided(house, told["task"]) == named
+    assert told["paid"] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_call_waits_for_a_person(house: Remit, example: str) -> None:
+    """It is made once they have approved it."""
+    with ThreadPoolExecutor(1) as beside:
+        running = beside.submit(run, house, example, [["credit", {"customer": "C-1", "cents": 5}]])
+        while not running.done():
+            for one in house.ask("approvals", by="omar")["items"]:
+                assert house("approve", one["id"], "--confirm", one["call"], by="omar").code == 0
+        told = running.result()
+    assert told["heard"] == ["credited 5"]
+    assert told["paid"] == [5]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_tool_that_fails_fails_as_without_remit(house: Remit, example: str) -> None:
+    """Its error ends the run, or its model reads it, as the framework has it."""
+    told = run(house, example, [["lose", {"customer": "C-1"}]])
+    assert "raised" in told or told["said"] == "done"
+    assert re.search("ledger is closed|error occurred while running the tool", str(told))
+
+
+def test_without_an_open_task_a_hook_refuses_and_does_not_raise(
+    house: Remit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A framework could run a tool whose hook raised; a result that no permit belongs to is not shown."""
+    monkeypatch.setenv("REMIT_URL", house.url)
+    monkeypatch.setenv("REMIT_AGENT", "note-bot")
+    monkeypatch.setenv("REMIT_KEY_FILE", str(house.folder / ".remit" / "agents" / "note-bot.key.json"))
+    with remit.task("settle-complaint", customer="C-1") as task:
+        calls = ToolCalls(task, "billing")
+        assert calls.before_now("one", "customer", {"customer": "C-1"}) == ""
+        assert "knows nothing" in calls.after_now("two", "customer", "a secret")
+        assert "no decision" in calls.before_now("three", "customer", {"customer": object()})
+    assert "no decision" in calls.before_now("four", "customer", {"customer": "C-1"})
+    assert "a secret" not in calls.after_now("one", "customer", "a secret")
+    assert isinstance(calls.decide_now("customer", {"customer": "C-1"}), remit.Refused)
