@@ -22,6 +22,8 @@ PROJECTS = {
 FRAMEWORKS = {
     "remit_sdk": {
         "langchain_core": ["langchain"],
+        "pydantic_ai": ["pydantic-ai-slim"],
+        "pydantic_core": ["pydantic-ai-slim"],
     }
 }
 

@@ -30,6 +30,7 @@ REQUIREMENTS = ROOT / "tests" / "interop" / "frameworks"
 #: Example -> the requirements of its environment.
 EXAMPLES = {
     "langchain_agent": "langgraph",
+    "pydantic_ai_agent": "pydantic",
 }
 #: The remit of the guide to the SDK, and two tools more.
 PAGE = (ROOT / "docs" / "howto" / "use-the-sdk.md").read_text(encoding="utf-8")
