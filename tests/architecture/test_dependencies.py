@@ -21,6 +21,7 @@ PROJECTS = {
 #: Package -> what its frameworks, which are not installed here, are called, and what those bring themselves.
 FRAMEWORKS = {
     "remit_sdk": {
+        "agents": ["openai-agents"],
         "langchain_core": ["langchain"],
         "pydantic_ai": ["pydantic-ai-slim"],
         "pydantic_core": ["pydantic-ai-slim"],

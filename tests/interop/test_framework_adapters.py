@@ -30,6 +30,7 @@ REQUIREMENTS = ROOT / "tests" / "interop" / "frameworks"
 #: Example -> the requirements of its environment.
 EXAMPLES = {
     "langchain_agent": "langgraph",
+    "openai_agents_agent": "openai",
     "pydantic_ai_agent": "pydantic",
 }
 #: The remit of the guide to the SDK, and two tools more.
