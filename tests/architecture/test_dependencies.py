@@ -25,6 +25,7 @@ FRAMEWORKS = {
         "langchain_core": ["langchain"],
         "pydantic_ai": ["pydantic-ai-slim"],
         "pydantic_core": ["pydantic-ai-slim"],
+        "strands": ["strands-agents"],
     }
 }
 

@@ -32,6 +32,7 @@ EXAMPLES = {
     "langchain_agent": "langgraph",
     "openai_agents_agent": "openai",
     "pydantic_ai_agent": "pydantic",
+    "strands_agent": "strands",
 }
 #: The remit of the guide to the SDK, and two tools more.
 PAGE = (ROOT / "docs" / "howto" / "use-the-sdk.md").read_text(encoding="utf-8")
