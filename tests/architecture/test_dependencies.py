@@ -22,6 +22,7 @@ PROJECTS = {
 FRAMEWORKS = {
     "remit_sdk": {
         "agents": ["openai-agents"],
+        "google": ["google-adk"],
         "langchain_core": ["langchain"],
         "pydantic_ai": ["pydantic-ai-slim"],
         "pydantic_core": ["pydantic-ai-slim"],
