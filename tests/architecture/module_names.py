@@ -12,7 +12,7 @@ WORDS = {
         apprise aws cedar git github httpx kubernete linux openbao postgre rego sqlite unix azure gcp
     """,
     "agent frameworks that the sdk has an adapter for": """
-        adk ai google langchain openai pydantic strand
+        adk ai crewai google langchain openai pydantic strand
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "tests" / "interop" / "frameworks"
 #: Example -> the requirements of its environment.
 EXAMPLES = {
+    "crewai_agent": "crewai",
     "google_adk_agent": "google_adk",
     "langchain_agent": "langgraph",
     "openai_agents_agent": "openai",
