@@ -11,6 +11,8 @@ LONG_FUNCTIONS: dict[str, str] = {}
 CATCH_ALL: dict[str, str] = {
     "sdk/src/remit_sdk/frameworks/tool_calls.py": "whatever fails, the tool must not run unjudged",
     "sdk/src/remit_sdk/frameworks/crewai.py": "CrewAI runs a tool whose hook raises",
+    "sdk/src/remit_sdk/frameworks/langchain.py": "a tool's error is raised as far as it is released",
+    "sdk/src/remit_sdk/frameworks/pydantic_ai.py": "a tool's error is raised as far as it is released",
     "src/remit/api/app.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/api/oauth/browser/rendering.py": "a page: a defect becomes a page that tells nothing",
     "src/remit/api/spiffe/listener.py": "an endpoint: bytes that break a library end one connection",

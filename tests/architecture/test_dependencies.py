@@ -24,6 +24,7 @@ FRAMEWORKS = {
         "agents": ["openai-agents"],
         "google": ["google-adk"],
         "langchain_core": ["langchain"],
+        "langgraph": ["langchain"],
         "pydantic_ai": ["pydantic-ai-slim"],
         "pydantic_core": ["pydantic-ai-slim"],
         "strands": ["strands-agents"],

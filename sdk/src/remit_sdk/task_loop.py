@@ -80,7 +80,7 @@ class LoopThread:
                 raise block_over() from None
             raise
 
-    def _begun(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def _begun(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         with self._stopping:
             if self._stopped:
                 work.close()

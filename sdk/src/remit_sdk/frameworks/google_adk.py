@@ -44,5 +44,6 @@ class RemitPlugin(BasePlugin):
     async def on_tool_error_callback(
         self, *, tool: BaseTool, tool_args: dict[str, Any], tool_context: ToolContext, error: Exception
     ) -> None:
-        """Report that the call failed, and leave the error as it is."""
-        await self._calls.broken(str(tool_context.function_call_id), error)
+        """Report that the call failed; raise the error as far as it is released."""
+        if not self._calls.passes(tool.name):
+            raise await self._calls.broken(str(tool_context.function_call_id), error)

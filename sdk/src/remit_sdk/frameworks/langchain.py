@@ -12,6 +12,7 @@ from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.errors import GraphBubbleUp
 
 from remit_sdk.frameworks.tool_calls import ToolCalls, TurnOrder, as_text, refusal
 from remit_sdk.refusal import CallRefused
@@ -37,12 +38,12 @@ class RemitMiddleware(AgentMiddleware):
             return _refused(call, answer)
         try:
             result = handler(request)
-        except BaseException as fault:
-            self._calls.now(self._calls.failed(answer, fault))
-            raise
-        return _message(
-            call, result, self._calls.now(self._calls.report(call["name"], answer, _value(result)))
-        )
+        except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
+            fault = raised
+        else:
+            released = self._calls.now(self._calls.report(call["name"], answer, _value(result)))
+            return _message(call, result, released)
+        raise _raised(fault, self._calls.now(self._calls.failed(answer, fault)))
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
@@ -56,10 +57,11 @@ class RemitMiddleware(AgentMiddleware):
             return _refused(call, answer)
         try:
             result = await handler(request)
-        except BaseException as fault:
-            await self._calls.failed(answer, fault)
-            raise
-        return _message(call, result, await self._calls.report(call["name"], answer, _value(result)))
+        except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
+            fault = raised
+        else:
+            return _message(call, result, await self._calls.report(call["name"], answer, _value(result)))
+        raise _raised(fault, await self._calls.failed(answer, fault))
 
 
 def _judged(request: ToolCallRequest) -> tuple[Any, ToolCallRequest]:
@@ -76,6 +78,11 @@ def _earlier(request: ToolCallRequest) -> list[str]:
     ids = [str(one["id"]) for one in last.tool_calls] if last else []
     own = str(request.tool_call["id"])
     return ids[: ids.index(own)] if own in ids else []
+
+
+def _raised(fault: BaseException, released: BaseException) -> BaseException:
+    """Return what to raise: an interrupt of the graph is for the program, and goes on as it is."""
+    return fault if isinstance(fault, GraphBubbleUp) else released
 
 
 def _refused(call: Any, refused: CallRefused) -> ToolMessage:

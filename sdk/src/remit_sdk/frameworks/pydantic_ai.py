@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic_ai import RunContext
-from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 from pydantic_core import to_jsonable_python
 
+from remit_sdk.errors import CallFailed
 from remit_sdk.frameworks.tool_calls import ToolCalls, refusal
 from remit_sdk.refusal import CallRefused
 
@@ -38,7 +39,18 @@ class RemitToolset(WrapperToolset[Any]):
             raise ToolFailed(refusal(name, answer))
         try:
             result = await super().call_tool(name, tool_args, ctx, tool)
-        except BaseException as fault:
-            await self.calls.failed(answer, fault)
-            raise
-        return await self.calls.report(name, answer, to_jsonable_python(result, fallback=str))
+        except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
+            fault = raised
+        else:
+            return await self.calls.report(name, answer, to_jsonable_python(result, fallback=str))
+        raise _raised(fault, await self.calls.failed(answer, fault))
+
+
+def _raised(fault: BaseException, released: BaseException) -> BaseException:
+    """Return what to raise: the model reads the text of two errors; deferred calls are for the program."""
+    text = released.text if isinstance(released, CallFailed) else str(released)
+    if isinstance(fault, ToolFailed):
+        return ToolFailed(text)
+    if isinstance(fault, ModelRetry):
+        return ModelRetry(text)
+    return fault if isinstance(fault, CallDeferred | ApprovalRequired) else released

@@ -88,9 +88,12 @@ class ToolCalls:
             why = f"{type(fault).__name__}."
         return f"`{name}` was called, and remit did not release its result: {why}"
 
-    async def failed(self, permit: CallPermit, fault: BaseException) -> None:
-        """Report that a permitted call failed."""
-        await asyncio.shield(self._at_home(self._task.failed(permit, fault)))
+    async def failed(self, permit: CallPermit, fault: BaseException) -> BaseException:
+        """Report that a permitted call failed; return the error that the caller may see."""
+        try:
+            return await asyncio.shield(self._at_home(self._task.failed(permit, fault)))
+        except CallRefused as refused:
+            return CallRefused.after(permit, refused)
 
     async def before(self, call_id: str, name: str, arguments: Mapping[str, Json]) -> str:
         """Decide about a call; return the words of a refusal, empty for a permit. `after` tells its end."""
@@ -138,11 +141,10 @@ class ToolCalls:
             case None:
                 return f"remit knows nothing of this call of `{name}`, and its result is not shown"
 
-    async def broken(self, call_id: str, fault: BaseException) -> None:
-        """Report that the call failed."""
+    async def broken(self, call_id: str, fault: BaseException) -> BaseException:
+        """Report that the call failed; return the error that the caller may see."""
         permit = self._open.pop(call_id, None)
-        if isinstance(permit, CallPermit):
-            await self.failed(permit, fault)
+        return await self.failed(permit, fault) if isinstance(permit, CallPermit) else fault
 
 
 def refusal(name: str, refused: CallRefused) -> str:
