@@ -48,9 +48,12 @@ class RemitToolset(WrapperToolset[Any]):
 
 def _raised(fault: BaseException, released: BaseException) -> BaseException:
     """Return what to raise: the model reads the text of two errors; deferred calls are for the program."""
+    told = released
     text = released.text if isinstance(released, CallFailed) else str(released)
     if isinstance(fault, ToolFailed):
-        return ToolFailed(text)
-    if isinstance(fault, ModelRetry):
-        return ModelRetry(text)
-    return fault if isinstance(fault, CallDeferred | ApprovalRequired) else released
+        told = ToolFailed(text)
+    elif isinstance(fault, ModelRetry):
+        told = ModelRetry(text)
+    elif isinstance(fault, CallDeferred | ApprovalRequired):
+        told = fault
+    return told
