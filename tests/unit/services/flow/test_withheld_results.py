@@ -12,7 +12,7 @@ import yaml
 from remit.core.cooperative_steps import finish
 from remit.core.decisions.deferred_call import DeferredStatus, Status
 from remit.core.decisions.mediation import Chunk, ChunkKind
-from remit.core.flow.records.withheld_fields import HOLDS, NOTES, REPEATS, UNREADABLE, WHOLE
+from remit.core.flow.records.withheld_fields import HOLDS, NAMELESS, NOTES, REPEATS, UNREADABLE, WHOLE
 from remit.core.label import Label, Trust
 from remit.core.tools.http_api import ReplyHead, ReplyPiece
 from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, FieldLabel, Tool, WithheldBy
@@ -97,6 +97,23 @@ def test_paths_match_at_their_end() -> None:
         "number": NOTES[WithheldBy.TASK], "brand": "v",
     }  # fmt: skip
     assert told({"structuredContent": {"public": {"password": "see the desk"}}}).fields == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "left_over"),
+    [
+        ([SECRET, 7, None, True], [NAMELESS, NAMELESS, None, True]),
+        (
+            {"columns": ["name", "key"], "rows": [["Ann", SECRET]]},
+            {"columns": ["name", "key"], "rows": [[NAMELESS, NAMELESS]]},
+        ),
+        ({"names": ["Ann"], "rows": [{"name": "Ann"}]}, {"names": ["Ann"], "rows": [{"name": "Ann"}]}),
+    ],
+)
+def test_a_value_in_a_list_without_a_name_may_be_any_field(value: Json, left_over: Json) -> None:
+    """A server cannot release a field by leaving its name out: as a bare list, or as rows of a table."""
+    assert left({"structuredContent": value}) == {"structuredContent": left_over}
+    assert json.loads(block(text(json.dumps(value)))) == left_over
 
 
 def test_the_values_of_a_map_are_withheld_and_its_keys_stay() -> None:

@@ -33,6 +33,7 @@ NOTES: Final = {
 }
 REPEATS: Final = "(withheld by remit, because a withheld field has this value)"
 HOLDS: Final = "(withheld by remit, because this text may hold a withheld field)"
+NAMELESS: Final = "(withheld by remit, because no name says whether this is a withheld field)"
 UNREADABLE: Final = (
     "(the result is withheld by remit, because it holds fields that this task does not get, and could not be "
     "divided by field)"
@@ -105,6 +106,8 @@ class Withheld:
         elif isinstance(value, list):
             for at, below in enumerate(value):
                 yield from self._look(below, (*place, at), way, beside, changes, prose=prose)
+        elif self._hidden and _nameless(value, place, way):
+            self._hide(way, value, place, NAMELESS, changes)
         elif isinstance(value, str) and self._may_hold(value, prose=prose or not way):
             self._hide(way, value, place, HOLDS, changes)
 
@@ -152,7 +155,7 @@ class Withheld:
     def _hide(self, way: Way, value: Json, place: Place, note: str, changes: Changes) -> None:
         self.found[".".join("*" if data else name for name, data in way)] = None
         changes[place] = note
-        if note is not HOLDS:
+        if note not in (HOLDS, NAMELESS):
             self.values.update(_values(value))
             if len(self.values) > MAX_VALUES:
                 raise CannotWithholdError
@@ -263,6 +266,13 @@ def _ends(way: Way, wanted: tuple[str, ...]) -> bool:
         elif not data or len(left) == len(wanted):
             return False
     return not left
+
+
+def _nameless(value: Json, place: Place, way: Way) -> bool:
+    """Return whether a value is in a list that has no name: the result itself, or a row of a table."""
+    listed = bool(place) and isinstance(place[-1], int)
+    row = len(place) > 1 and isinstance(place[-2], int)
+    return listed and (row or not way) and value is not None and not isinstance(value, bool)
 
 
 def _holds_map(value: Json) -> bool:
