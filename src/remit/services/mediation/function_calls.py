@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -39,6 +39,8 @@ from remit.services.mediation.steps.record import RecordedCall
 
 #: Calls that may await their results at once, of all tasks; one task has the bound of every call.
 MAX_AWAITED: Final = 20_000
+#: Those of one agent, so that it leaves room for the others.
+MAX_AWAITED_OF_AGENT: Final = 5_000
 #: Seconds before the end of a token in which a wait for a person ends.
 TOKEN_LEFT_S: Final = 2.0
 #: Calls that ended without a report, of which a late report still hears why.
@@ -48,10 +50,11 @@ MAX_ENDED: Final = 10_000
 class ProgramCall(ExternalCall):
     """A call in a program's hands, and the `Sink` of what may be released of its result."""
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, agent: str) -> None:
         """Begin before step 1."""
         super().__init__()
         self.task = task
+        self.agent = agent
         self.expires: datetime | None = None
         #: Whether the program reported that it did not carry the call out.
         self.withdrawn = False
@@ -127,6 +130,7 @@ class FunctionCalls:
         self._mediator = mediator
         self._functions = functions
         self._runs: dict[str, ProgramCall] = {}
+        self._of_agent: Counter[str] = Counter()
         self._ended: OrderedDict[str, tuple[str, RemitError]] = OrderedDict()
 
     async def decide(self, claims: AccessClaims, asked: RequestedCall, *, wait_s: float = 0) -> ProgramCall:
@@ -145,11 +149,12 @@ class FunctionCalls:
         return await self._decided(claims, asked)
 
     async def _decided(self, claims: AccessClaims, asked: RequestedCall) -> ProgramCall:
-        if len(self._runs) >= MAX_AWAITED:
+        agent = claims.client_id
+        if len(self._runs) >= MAX_AWAITED or self._of_agent[agent] >= MAX_AWAITED_OF_AGENT:
             raise Busy(
                 "too many calls await their results", remediation="report the results of earlier calls"
             )
-        run = ProgramCall(claims.task)
+        run = ProgramCall(claims.task, agent)
         steps = partial(FunctionSteps, run, claims, self._functions)
         run.driven = asyncio.get_running_loop().create_task(self._mediator.run(asked, run.sink, steps))
         run.driven.add_done_callback(partial(self._over, run))
@@ -162,6 +167,7 @@ class FunctionCalls:
             run.driven.result()  # raises the fault that ended the call
         elif run.request is not None:
             self._runs[run.decided.id] = run
+            self._of_agent[agent] += 1
             patience = timedelta(seconds=self._functions[asked.upstream])
             run.expires = min(self._parts.clock.now() + patience, run.request.task.deadline)
         return run
@@ -171,6 +177,9 @@ class FunctionCalls:
         fault = None if driven.cancelled() else driven.exception()
         if run.decision is None or self._runs.pop(run.decision.id, None) is None:
             return
+        self._of_agent[run.agent] -= 1
+        if not self._of_agent[run.agent]:
+            del self._of_agent[run.agent]
         if isinstance(fault, RemitError) and not run.withdrawn:
             self._ended[run.decision.id] = (run.task, _bare(fault))
             if len(self._ended) > MAX_ENDED:

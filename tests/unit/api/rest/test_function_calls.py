@@ -18,6 +18,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.history import CountedOutcome, CountOf, HistoryCounter
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, WithheldBy
+from remit.services.mediation import function_calls
 from remit.services.mediation.call import RequestedCall
 from tests.worlds.services import PERMIT, SUMMARISE, ServiceWorld, Told, a_bundle, service_world
 
@@ -295,6 +296,19 @@ async def test_a_person_and_an_agent_without_the_task_cannot_call(desk: Billing)
     path, body = f"/api/v1/tasks/{desk.task}/calls", {"tool": "billing/refund"}
     for by in (await desk.world.session("lena"), await desk.world.agent_token()):
         assert (await desk.world.ask("POST", path, body, by=by)).status == 403
+
+
+async def test_one_agent_leaves_room_for_the_calls_of_others(
+    desk: Billing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next call is refused until it reports a result."""
+    monkeypatch.setattr(function_calls, "MAX_AWAITED_OF_AGENT", 2)
+    first, _ = await desk.permitted(), await desk.permitted()
+    refused = await desk.call("billing/refund", {"customer": "C-1", "cents": 100})
+    assert refused.status == 503
+    assert "report the results" in refused.json["remediation"]
+    assert (await desk.report(first)).status == 200
+    await desk.permitted()
 
 
 async def test_the_number_of_open_calls_is_bounded(desk: Billing) -> None:
