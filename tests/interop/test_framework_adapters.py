@@ -6,7 +6,6 @@ Their models are scripts: turns of calls, each a name and arguments.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import signal
@@ -20,6 +19,7 @@ import pytest
 
 import remit_sdk as remit
 from remit_sdk.frameworks.tool_calls import ToolCalls
+from tests.gateways.billing_house import furnished_for_billing
 from tests.gateways.remit_up import Remit
 from tests.interop.environments import Environment
 from tests.interop.suite import NotInstalled
@@ -38,29 +38,6 @@ EXAMPLES = {
     "pydantic_ai_agent": "pydantic",
     "strands_agent": "strands",
 }
-#: The remit of the guide to the SDK, and two tools more.
-PAGE = (ROOT / "docs" / "howto" / "use-the-sdk.md").read_text(encoding="utf-8")
-CONFIG, TOOLS, TASK = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-MORE_TOOLS = """
-  credit:
-    effect: reversible
-    financial: true
-    audience: internal
-    labels: {class: internal, trust: trusted}
-    arguments: {customer: {role: selector}, cents: {role: content}}
-  lose:
-    effect: none
-    audience: self
-    labels: {class: internal, trust: trusted}
-    arguments: {customer: {role: selector}}
-"""
-MORE_GRANTS = """
-  - tool: notes/read_note
-  - tool: billing/credit
-    arguments: {customer: {exact: "{customer}"}, cents: {range: {max: 1000}}}
-  - tool: billing/lose
-    arguments: {customer: {exact: "{customer}"}}
-"""
 #: What a program runs of an example.
 PROGRAM = """
 import importlib, json, sys
@@ -147,30 +124,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     """A running remit with functions for billing, the agent note-bot, and the approver omar."""
     with furnished_for_billing(tmp_path_factory.mktemp("adapters") / "house") as made:
         yield made
-
-
-@contextlib.contextmanager
-def furnished_for_billing(folder: Path) -> Iterator[Remit]:
-    """Provide such a remit."""
-    made = Remit(folder)
-    made.folder.mkdir()
-    assert made("init", ".").code == 0
-    with (made.folder / "remit.yaml").open("a") as config:
-        config.write(f"\n{CONFIG}")
-    (made.folder / "tools" / "billing.yaml").write_text(TOOLS + MORE_TOOLS)
-    (made.folder / "tasks" / "settle-complaint.yaml").write_text(TASK + MORE_GRANTS)
-    try:
-        made.start()
-        made.enter()
-        for bot in ("note-bot", "reader-bot"):
-            registered = made("agent", "register", bot, "--owner", "admin", "--purpose", "settle complaints")
-            assert registered.code == 0, registered.err
-        assert made("person", "add", "omar", "--role", "approver").code == 0
-        made.sign_in("omar")
-        yield made
-    finally:
-        if made.process is not None and made.process.poll() is None:
-            made.stop()
 
 
 def run(house: Remit, example: str, *turns: Json, program: str = PROGRAM) -> Json:
