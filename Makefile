@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-package remit-sdk --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-pages docs-check bench race lock clean
+.PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-pages docs-check pictures bench race lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
@@ -60,7 +60,10 @@ check: .venv/.stamp-dev ## format, lint, types, code rules, docs
 docs-check: .venv/.stamp-dev ## links, ADRs, SPDX lines and generated pages are as they should be
 	$(BIN)/python docs/build.py --check
 
-docs: docs-pages ## write the generated reference pages, and take the pictures of the console
+docs: docs-pages .venv/.stamp-docs ## write the generated reference pages, and build the site in build/site
+	$(BIN)/python docs/site.py
+
+pictures: .venv/.stamp-dev ## take the pictures of the console
 	$(BIN)/python docs/pictures.py
 
 docs-pages: .venv/.stamp-dev ## write the generated reference pages alone
@@ -74,12 +77,13 @@ race: .venv/.stamp-dev ## what passes MCP gateways after an end, others' too; wr
 
 # One resolution for everything (all.txt), then each set as a part of it, so that the sets never disagree.
 lock: .venv/.stamp-lock ## resolve requirements/*.txt anew from pyproject.toml
-	$(UV_COMPILE) $(UPGRADE) pyproject.toml --all-extras --group mutants --group bench --group lock -o requirements/all.txt
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml --all-extras --group mutants --group bench --group docs --group lock -o requirements/all.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --group build -o requirements/run.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group build -o requirements/demo.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group dev -o requirements/dev.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --extra demo --group mutants -o requirements/mutants.txt
 	$(UV_COMPILE) -c requirements/all.txt pyproject.toml --group bench -o requirements/bench.txt
+	$(UV_COMPILE) -c requirements/all.txt --group docs -o requirements/docs.txt
 	$(UV_COMPILE) -c requirements/all.txt --group lock -o requirements/lock.txt
 
 clean: ## remove .venv, build/ and caches
