@@ -27,7 +27,7 @@ WORDS = {
     "terms of governance and evidence": """
         authority
         accountability alarm attack audit cell checkpoint conjunction declassification delegated
-        denial end ending erasure evaluation expiry extension failure governance justification leak
+        bypass denial end ending erasure evaluation expiry extension failure governance justification leak
         log observation outcome reach reachability reaction reason refusal revalidation scrubbing
         separation shared sink spent stated takeover unclosed untrusted
         console exception link meaning watch

@@ -6,6 +6,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from remit.cli.doctor.check import Check
 from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import verb
@@ -16,7 +17,7 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "b
 
 
 @app.default
-def doctor(*, attack: str = "", cell: str = "") -> int:
+def doctor(*, bypass: bool = False, place: str = "", attack: str = "", cell: str = "") -> int:
     """Check program, configuration, keys, store, upstreams and isolation, and report what is wrong.
 
     `remit doctor` also asks a running remit. If you are signed in there, it reports for each upstream since
@@ -24,12 +25,20 @@ def doctor(*, attack: str = "", cell: str = "") -> int:
     is information, not a failure. For example, run it after a change of `remit.yaml`, or when an agent's
     calls suddenly fail.
 
+    With `--bypass` it tries instead what an agent could do without remit: reach each upstream and source of
+    credentials, read remit's files, look into its process. Say with `--place` where the agent runs, such as
+    `--place 'sudo -u agent'` or `--place 'kubectl exec -i POD --'`; only Python is needed there.
+
     With `--attack CLIENT` (`claude-code`, `codex`, `copilot` or `gemini`) it attacks the guard of that client
     instead: the real program, a scripted model on loopback, a separate home, and where the system gives it, a
     separate network. It prints what held.
 
     Parameters
     ----------
+    bypass
+        Try the ways around remit.
+    place
+        A command that runs a program where the agent runs.
     attack
         The client whose guard to attack.
     cell
@@ -39,9 +48,18 @@ def doctor(*, attack: str = "", cell: str = "") -> int:
         from remit.cli.attack.attack import attack as attacked
 
         return attacked(attack, cell)
+    if bypass:
+        from remit.cli.doctor.bypass import bypass_looks
+        from remit.config import load_config
+
+        file = current().config_file
+        return _told(bypass_looks(load_config(file), file, place))
     from remit.cli.doctor.checks import examine_all
 
-    findings = examine_all(current())
+    return _told(examine_all(current()))
+
+
+def _told(findings: list[Check]) -> int:
     failed = any(one.state == "fail" for one in findings)
     if terminal.is_json():
         terminal.answer({"healthy": not failed, "findings": [one._asdict() for one in findings]})

@@ -72,7 +72,7 @@ def _roles(subject: str, lease: LeaseSection) -> Iterator[Check]:
 
 
 def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
-    for _, value in _values(section):
+    for _, value in values_in(section):
         if isinstance(value, SecretRef):
             try:
                 value.resolve_lines()
@@ -82,7 +82,7 @@ def _secrets(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
 
 def _addresses(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
     seen = set()
-    for name, value in _values(section):
+    for name, value in values_in(section):
         asked = name == "address" or name.endswith("_url")
         if not asked or not isinstance(value, str) or not value:
             continue
@@ -93,10 +93,11 @@ def _addresses(section: msgspec.Struct) -> Iterator[tuple[str, str]]:
                 yield f"`{where}` (`{name}`) is not reachable: {why}", "is it running?"
 
 
-def _values(section: msgspec.Struct) -> Iterator[tuple[str, object]]:
+def values_in(section: msgspec.Struct) -> Iterator[tuple[str, object]]:
+    """Yield each setting below a section, by name."""
     for name in section.__struct_fields__:
         value = getattr(section, name)
         if isinstance(value, msgspec.Struct):
-            yield from _values(value)
+            yield from values_in(value)
         else:
             yield name, value
