@@ -16,7 +16,7 @@ import pytest
 
 from remit.adapters.log.file import FileHeadKeeper
 from remit.core.canonical import encode
-from remit.core.errors import VerificationFailed
+from remit.core.errors import ChangedMeanwhile, VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from remit.ports.evidence.log import Head
@@ -466,3 +466,59 @@ async def test_events_are_searched_by_the_data_that_they_name(open_store: Open, 
     limited = await store.search(TENANT, EventSearch(data_class="restricted"), before=size, limit=2)
     assert [one.index for one in limited.entries] == [4_700, 5_119]
     await store.close()
+
+
+async def test_pruned_events_leave_their_hashes(store: Store) -> None:
+    """Root, proofs, chains and restarts stay as they were; text and values are gone, at once with the event
+    that says so.
+    """
+    for n in range(300):
+        await store.commit(Unit(events=(a_permit(f"call_{n}", task=f"task_{n % 3}"),)))
+    leaves = await all_leaves(store)
+    size, root = await store.root(TENANT)
+    said = an_event(EventKind.LOG_PRUNED, facts={"ranges": [[0, 256], [257, 280]]})
+    await store.prune(TENANT, [(0, 256), (257, 280)], said)
+    assert await store.root(TENANT) == (size + 1, mth([*leaves, (await all_leaves(store))[-1]]))
+    assert [one.index for one in await store.entries(TENANT, limit=1000)] == [256, *range(280, 301)]
+    assert [one.index for one in await store.entries(TENANT, limit=1000, task="task_0")] == [
+        *range(282, 300, 3)
+    ]
+    hashes = [leaf_hash(one) for one in leaves]
+    assert await store.hashes(TENANT, 0, 200, 100) == hashes[200:300]
+    for index in (0, 255, 256, 299):
+        verify_inclusion(hashes[index], index, size, await store.inclusion(TENANT, index, size), root)
+    for old in (1, 255, 256, 257, 299):
+        proof = await store.consistency(TENANT, old, size)
+        verify_consistency(old, size, proof, mth(leaves[:old]), root)
+    found = await store.search(TENANT, EventSearch(task="task_1"), limit=100)
+    assert [one.index for one in found.entries] == [256, *range(280, 300, 3)]
+
+
+async def test_a_prune_of_what_is_not_there_changes_nothing(store: Store) -> None:
+    """Neither the events, nor what was to say so."""
+    for _ in range(4):
+        await store.commit(Unit(events=(an_event(),)))
+    await store.prune(TENANT, [(1, 2)])
+    before = await store.root(TENANT)
+    for spans in ([(0, 3)], [(2, 3), (1, 2)], [(3, 9)]):
+        with pytest.raises(ChangedMeanwhile):
+            await store.prune(TENANT, spans, an_event(EventKind.LOG_PRUNED))
+    assert await store.root(TENANT) == before
+    assert [one.index for one in await store.entries(TENANT)] == [0, 2, 3]
+
+
+async def test_a_task_goes_on_after_its_last_event_was_pruned(open_store: Open, tmp_path: Path) -> None:
+    """Its next record names the pruned one, also after a restart; a time is still found by halving."""
+    store = open_store(tmp_path)
+    for n in range(10):
+        at = START + timedelta(hours=n)
+        await store.commit(Unit(events=(an_event(task="task_one" if n < 5 else "", at=at),)))
+    hashes = await store.hashes(TENANT, 0, 0, 10)
+    await store.prune(TENANT, [(0, 5)], an_event(EventKind.LOG_PRUNED, at=START + timedelta(days=1)))
+    await store.close()
+    again = open_store(tmp_path, seed="again")
+    await again.commit(Unit(events=(an_event(task="task_one", at=START + timedelta(days=2)),)))
+    (last,) = await again.entries(TENANT, task="task_one")
+    assert json.loads(last.leaf)["task_prev"] == hashes[4].hex()
+    wanted = EventSearch(since=START + timedelta(hours=8), until=START + timedelta(hours=9))
+    assert [one.index for one in (await again.search(TENANT, wanted)).entries] == [8]

@@ -24,6 +24,7 @@ def joined(trees, count, top):
 
 name, key_id, public = sys.argv[1].split("+", 2)
 tree, after, proven, again, known = [], 0, 0, 0, {}  # The tree: roots of the complete subtrees so far.
+bare, pruned = set(), set()
 for event in map(json.loads, sys.stdin):
     said = event["unmapped"]
     index, hashed = said["index"], bytes.fromhex(said["leaf_hash"])
@@ -41,12 +42,17 @@ for event in map(json.loads, sys.stdin):
         root = base64.b64encode(joined(tree[:-1], len(tree) - 1, tree[-1])).decode()
         need(index + 1 < after or text.split("\n")[2] == root, "other events were signed")
         proven = max(proven, index + 1)
+    elif "pruned" in said:
+        bare.add(index)
     elif "leaf" in said:
         leaf = json.loads(said["leaf"])
         real = [hashlib.sha256(b"\x00" + said["leaf"].encode()).digest(), leaf["kind"], leaf["facts"]]
         need(real == [hashed, event["metadata"]["event_code"], said["facts"]], "it was changed")
+    if event["metadata"]["event_code"] == "log.pruned":
+        pruned.update(one for first, end in said["facts"]["ranges"] for one in range(first, end))
     need(index < after or (index == after and (tree or not index)), f"events from {after} on are missing")
     if index == after:
         tree.append(joined(tree, closed, hashed))
     again, after = again + ("facts" in said and index < after), max(after, index + 1)
+need(bare <= pruned, f"no event says that {len(bare - pruned)} events without text were pruned")
 print(f"{proven} events hold, {after - proven} follow the last checkpoint, {again} lines came again")

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import sys
+from datetime import datetime, timedelta
 
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -90,6 +91,16 @@ def signed(note, key):
     return origin, int(size), base64.b64decode(top)
 
 
+def claimed(record, index):
+    """Give the indexes that an event says were pruned: earlier events, older than 30 days."""
+    facts, at, after = record["facts"], datetime.fromisoformat(record["at"]), 0
+    for first, end in facts["ranges"]:
+        need(after <= first < end <= index, "a prune of events in no order, or after it")
+        after = end
+    need(at - datetime.fromisoformat(facts["before"]) >= timedelta(days=30), "a prune of young events")
+    return [one for first, end in facts["ranges"] for one in range(first, end)]
+
+
 def verify(data, key):
     """Raise where the lines of an export do not hold; give the records that they prove."""
     need(data.endswith(b"\n"), "the end was cut off")
@@ -102,8 +113,13 @@ def verify(data, key):
     origin, size, top = signed(last["checkpoint"], key)
     need((first["origin"], first["size"]) == (origin, size), "the header belongs to another log")
     part = first["task"] or any(parts)
-    hashes, records, before = [], [], {}
+    hashes, records, before, bare, pruned = [], [], {}, [], []
     for line in lines:
+        if set(line) == {"index", "pruned"}:
+            need(not part and line["index"] == len(hashes) and line["pruned"], "an event is missing")
+            bare += range(len(hashes), len(hashes) + len(line["pruned"]))
+            hashes += [decoded(one, lambda data: base64.b64encode(data).decode()) for one in line["pruned"]]
+            continue
         need(set(line) <= {"index", "leaf", "openings", "path"}, "an unknown member")
         need(("path" in line) is bool(part), "events of a part, and no others, have paths")
         index, leaf = line["index"], line["leaf"].encode()
@@ -117,12 +133,17 @@ def verify(data, key):
         else:
             need(index == len(hashes), "an event is missing")
             hashes.append(hashed)
-            seq, prev = before.get(("w", record["writer"]), (-1, ""))
-            need((seq, prev) == (record["seq"] - 1, record["prev"]), "an event of the writer is missing")
-            before["w", record["writer"]] = record["seq"], hashed.hex()
+            pruned += claimed(record, index) if record["kind"] == "log.pruned" else []
+            seq, prev, place = before.get(("w", record["writer"]), (-1, "", -1))
+            gone = record["seq"] > seq + 1 and bare and bare[-1] > place
+            follows = (seq + 1, prev) == (record["seq"], record["prev"])
+            need(gone or follows, "an event of the writer is missing")
+            before["w", record["writer"]] = record["seq"], hashed.hex(), index
         if record.get("task") and not parts:
-            need(before.get(record["task"], "") == record["task_prev"], "an event of the task is missing")
-            before[record["task"]] = hashed.hex()
+            prev, place = before.get(record["task"], ("", -1))
+            gone = record["task_prev"] and bare and bare[-1] > place
+            need(gone or prev == record["task_prev"], "an event of the task is missing")
+            before[record["task"]] = hashed.hex(), index
         if "openings" in line:
             need(set(line["openings"]) == set(record.get("sealed", ())), "values that were not sealed")
             for name, (salt, value) in line["openings"].items():
@@ -131,6 +152,7 @@ def verify(data, key):
                 mac = hmac.digest(key, rfc8785.dumps([name, value]), "sha256")
                 need(unpadded(mac) == record["sealed"][name], "a value that was changed")
         records.append({**record, "index": index})
+    need(sorted(pruned) == bare, "events without text are not those that were pruned")
     need(part or (len(hashes) == size and root(hashes) == top), "not the events that were signed")
     return records
 

@@ -358,6 +358,10 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
             1.0,
             tended(services.endings.remains, services.signals.silence.turn),
         )
+    if services.evidence.retention.rule.keep is not None:
+        upkeep.every(
+            "prune the log", 3600.0, tended(services.endings.remains, services.evidence.retention.turn)
+        )
     _keep_telling(services, upkeep)
     upkeep.every("check open sinks", 1.0, services.credentials.sink_alarms.look)
     upkeep.every("close unreported calls", 1.0, services.answers.sweep)

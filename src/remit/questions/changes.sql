@@ -5,6 +5,7 @@ SELECT time, kind, json_extract(leaf, '$.facts') AS facts, json_extract_string(o
        index AS event_index
 FROM events
 WHERE kind IN ('bundle.applied', 'bundle.proposed', 'tool.accepted', 'upstream.mode', 'person.added', 'person.changed',
-               'agent.registered', 'agent.changed', 'fence.locked', 'fence.unlocked', 'key.rotated', 'subject.forgotten')
+               'agent.registered', 'agent.changed', 'fence.locked', 'fence.unlocked', 'key.rotated', 'subject.forgotten',
+               'log.pruned')
   AND ($since IS NULL OR time >= $since::TIMESTAMP)
 ORDER BY index

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.verification import verify_export
+from tests.samples.independent_verifier import independent_verifier
 
 Json = Any
 
@@ -39,14 +39,7 @@ def text_of(case: Json) -> bytes:
 @pytest.fixture(scope="module")
 def independent() -> Any:
     """The verifier of the reference, which uses nothing of remit."""
-    place = FOLDER / "verify_evidence.py"
-    assert "remit." not in place.read_text(encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("verify_evidence", place)
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    return independent_verifier()
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: f"{case['file']}: {case['what']}")

@@ -23,7 +23,9 @@ from remit.ports.evidence.tables import AnswerColumns, Value
 
 #: Lines of an export that are longer are no events.
 _LONGEST_LINE: Final = 64 << 20
-_LINES: Final = "{'index': 'BIGINT', 'leaf': 'VARCHAR', 'openings': 'JSON'}"
+_LINES: Final = "{'index': 'BIGINT', 'leaf': 'VARCHAR', 'openings': 'JSON', 'pruned': 'VARCHAR[]'}"
+#: Beside the tables of kinds: every event, and the leaf hashes of those that were pruned.
+_ALWAYS: Final = ("events", "pruned_leaves")
 _MEMORY: Final = "2GB"
 
 
@@ -44,10 +46,13 @@ class DuckDbTables:
         made = cls(*_database())
         try:
             made._run(
-                f"CREATE TABLE lines AS SELECT index, leaf, openings FROM read_json(?, columns = {_LINES}, "
-                "format = 'newline_delimited', maximum_object_size = ?) WHERE leaf IS NOT NULL",
+                f"CREATE TABLE lines AS SELECT * FROM read_json(?, columns = {_LINES}, "
+                "format = 'newline_delimited', maximum_object_size = ?) "
+                "WHERE leaf IS NOT NULL OR pruned IS NOT NULL",
                 [str(export), _LONGEST_LINE],
             )
+            made._run(f"CREATE TABLE pruned_leaves AS {_pruned()}")
+            made._run("DELETE FROM lines WHERE leaf IS NULL")
             made._run(f"CREATE TABLE events AS {_events()}")
             for kind in EventKind:
                 made._run(f"CREATE TABLE {table_of(kind)} AS {_rows(kind)}")
@@ -65,7 +70,7 @@ class DuckDbTables:
         made = cls(*_database())
         try:
             made._run(f"SET allowed_directories = ['{_quoted(place)}']")
-            for name in ("events", *map(table_of, EventKind)):
+            for name in (*_ALWAYS, *map(table_of, EventKind)):
                 file = place / f"{name}.parquet"
                 made._run(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{_quoted(file)}')")
             made._run(views)
@@ -76,7 +81,7 @@ class DuckDbTables:
 
     def write(self, folder: Path) -> list[str]:
         """Write each table as a Parquet file."""
-        names = [f"{name}.parquet" for name in ("events", *map(table_of, EventKind))]
+        names = [f"{name}.parquet" for name in (*_ALWAYS, *map(table_of, EventKind))]
         for name in names:
             table = name.removesuffix(".parquet")
             self._run(f"COPY {table} TO '{_quoted(folder / name)}' (FORMAT parquet, COMPRESSION zstd)")
@@ -103,7 +108,8 @@ class DuckDbTables:
     def hashes(self, start: int, count: int) -> list[bytes]:
         """Return leaf hashes in the order of the log."""
         found = self._db.execute(
-            "SELECT leaf_hash FROM events WHERE index >= ? AND index < ? ORDER BY index",
+            "SELECT leaf_hash FROM (SELECT index, leaf_hash FROM events UNION ALL FROM pruned_leaves) "
+            "WHERE index >= ? AND index < ? ORDER BY index",
             [start, start + count],
         )
         return [bytes.fromhex(one) for (one,) in found.fetchall()]
@@ -161,6 +167,14 @@ def _events() -> str:
         "coalesce(s[4], '') AS call, s[5] AS kind, leaf, "
         "sha256('\\x00'::BLOB || encode(leaf)) AS leaf_hash, openings "
         f"FROM (SELECT *, json_extract_string(leaf, {paths}) AS s FROM lines) ORDER BY index"
+    )
+
+
+def _pruned() -> str:
+    return (
+        "SELECT index + place - 1 AS index, lower(hex(from_base64(pruned[place]))) AS leaf_hash "
+        "FROM (SELECT index, pruned, unnest(generate_series(1, len(pruned))) AS place FROM lines "
+        "WHERE pruned IS NOT NULL) ORDER BY ALL"
     )
 
 

@@ -102,6 +102,7 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.KEY_ROTATED: "[{by}: ]A key for {kind} was replaced[: {reason}]",
     EventKind.KEY_RETIRED: "An old key for {kind} is no longer accepted",
     EventKind.SUBJECT_FORGOTTEN: "[{by}: ]The sealed values of one subject were forgotten[: {reason}]",
+    EventKind.LOG_PRUNED: "[{by}: ]{events} events from before {before} were pruned[: {reason}]",
     EventKind.SVID_ISSUED: "The workload {spiffe_id} got an identity document",
     EventKind.SVID_REFUSED: "A workload was refused an identity document: {code}",
     EventKind.SIGNAL_RECEIVED: "{transmitter} told of {event}",

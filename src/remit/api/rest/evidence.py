@@ -131,6 +131,26 @@ class ExportFilter(Body, frozen=True, kw_only=True):
     values: bool = True
 
 
+class PruneOrder(Body, frozen=True, kw_only=True):
+    """Prune events from before a time (ISO 8601), at least 30 days ago.
+
+    `without_export`: no export has to have taken them.
+    """
+
+    before: MomentText
+    reason: str = ""
+    without_export: bool = False
+
+
+class PruneView(View, frozen=True, kw_only=True):
+    """How many events were pruned, how many of the same age stay, and why it ended where it did."""
+
+    before: str
+    pruned: int
+    held: int
+    ended: str
+
+
 async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
     """Return a page of events."""
     wanted: EventFilter = errand.query
@@ -235,6 +255,18 @@ async def growth(errand: RestRequest[EvidenceRooms]) -> GrowthView:
     return GrowthView(**_head(evidence, signed), old=wanted.old, proof=proof)
 
 
+async def prune(errand: RestRequest[EvidenceRooms]) -> PruneView:
+    """Remove the text and the values of old events."""
+    wanted: PruneOrder = errand.body
+    before = read_moment(wanted.before)
+    if before is None:
+        raise Malformed("`before` is missing", remediation="give a time, such as `2026-01-01T00:00:00Z`")
+    done = await errand.rooms.evidence.retention.prune(
+        before, by=errand.by, reason=wanted.reason, exported=not wanted.without_export
+    )
+    return PruneView(before=done.before, pruned=done.pruned, held=done.held, ended=done.ended)
+
+
 def _head(evidence: Evidence, signed: Head) -> dict[str, Any]:
     return {
         "origin": evidence.origin,
@@ -289,6 +321,15 @@ ENDPOINTS = (
         people=Duty.AUDIT,
         asks=ExportFilter,
         media="application/jsonl",
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/events/prune",
+        summary="Remove the text and the values of old events, on record; hashes and proofs stay",
+        serve=prune,
+        people=Duty.ADMINISTER,
+        takes=PruneOrder,
+        gives=PruneView,
     ),
     Endpoint(
         method="GET",

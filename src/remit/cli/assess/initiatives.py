@@ -79,6 +79,8 @@ def assess_all(
         until=until,
         days=window_s / 86_400,
         verified=log.verified,
+        pruned=log.pruned,
+        pruned_before=log.pruned_before,
         answers=tuple(answers),
     )
 

@@ -31,6 +31,8 @@ def wire(report: ProgrammeReport | BoundaryReport) -> Json:
         "origin": report.origin,
         "size": report.size,
         "verified": report.verified,
+        "pruned": report.pruned,
+        "pruned_before": report.pruned_before,
         "since": report.since,
         "until": report.until,
         "outside": OUTSIDE,

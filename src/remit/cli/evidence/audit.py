@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from remit.cli.evidence.event_line import saying
+from remit.cli.evidence.prune_command import prune
 from remit.cli.evidence.replay_command import replay, timeline
 from remit.cli.evidence.time_bounds import time_of, zone_min
 from remit.cli.exit_codes import UsageFault
@@ -23,6 +24,7 @@ from remit.core.json_value import Json
 
 app = noun("audit", "The evidence: read, prove, export and verify it.")
 
+app.command(prune, name="prune")
 app.command(replay, name="replay")
 app.command(timeline, name="timeline")
 

@@ -87,6 +87,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "replica.gone": ("replica", "host"),
     "task.taken_over": ("replica",),
     "subject.forgotten": ("reason",),
+    "log.pruned": ("events", "before", "reason"),
     "svid.issued": ("form", "spiffe_id", "further"),
     "svid.refused": ("code", "uid", "further"),
     "signal.received": ("transmitter", "event", "reactions"),

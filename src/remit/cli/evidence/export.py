@@ -20,6 +20,8 @@ from remit.core.json_value import Json
 
 #: One line before the events, and one after them.
 _AROUND = 2
+#: What only lines of pruned events have.
+_PRUNED = b',"pruned":["'
 
 
 @contextlib.contextmanager
@@ -44,7 +46,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
     key = under or str(trusted_key(client.base_url, head["verifier"]))
     fresh = place.with_name(f".{place.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    lines = 0
+    lines = pruned = 0
     last = b""
     try:
         with (
@@ -56,6 +58,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
                 opened.write(chunk)
                 count = chunk.count(b"\n")
                 lines += count
+                pruned += (last[-len(_PRUNED) + 1 :] + chunk).count(_PRUNED)
                 last = (last + chunk)[-65536:]
                 advance(count)
         if b'\n{"checkpoint"' not in last:
@@ -69,7 +72,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
             fresh.unlink()
     return {
         "file": str(place),
-        "events": lines - _AROUND,
+        "events": lines - pruned - _AROUND,
         "task": task,
         "origin": head["origin"],
         "verifier": key,

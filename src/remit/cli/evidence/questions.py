@@ -20,7 +20,7 @@ import msgspec
 
 from remit.cli.evidence.export import evidence_file
 from remit.cli.evidence.time_bounds import time_of
-from remit.cli.evidence.verification import checked_export, trusted_for
+from remit.cli.evidence.verification import checked_export, pruned_before, pruned_note, trusted_for
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.private_files import open_private
@@ -135,7 +135,14 @@ def _verified(export: Path, key: str) -> SignedLog:
     with export.open("rb") as read:
         read.seek(max(0, export.stat().st_size - _LAST_LINE_BYTES))
         note = json.loads(read.read().splitlines()[-1])["checkpoint"]
-    return SignedLog(origin=report.origin, verifier=used, size=report.size, note=note)
+    return SignedLog(
+        origin=report.origin,
+        verifier=used,
+        size=report.size,
+        note=note,
+        pruned=report.absent,
+        pruned_before=pruned_before(report),
+    )
 
 
 def write_tables(export: Path | None, folder: Path, *, key: str) -> None:
@@ -172,6 +179,7 @@ def ask(
     more = answer.more or len(answer.rows) > limit
     if terminal.is_json():
         answered = {"question": question.asks, "origin": log.origin, "size": log.size}
+        answered |= {"pruned": log.pruned, "pruned_before": log.pruned_before} if log.pruned else {}
         proof_of = {"proof": str(proof), "proven": proven} if proof else {}
         terminal.answer({**answered, "rows": rows, "more": more, **proof_of})
         return
@@ -185,6 +193,8 @@ def ask(
     if more:
         terminal.remark(f"only the first {limit} rows; `--limit` shows more")
     terminal.remark(f"from {terminal.counted(log.size, 'event')} of {log.origin}")
+    if note := pruned_note(log.pruned, log.pruned_before):
+        terminal.remark(f"{note}: the answer does not cover them", style="yellow")
     if proof:
         terminal.say(
             f"Wrote the proof of {terminal.counted(proven, 'event')} to ", terminal.text(str(proof), "bold")

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from remit.cli.evidence.export import evidence_file
-from remit.cli.evidence.verification import FAILED, checked_export
+from remit.cli.evidence.verification import FAILED, checked_export, pruned_before, pruned_note
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.policy.policy_files import ENDINGS, POLICIES, sources
@@ -85,7 +85,9 @@ def read_decisions(place: Path | None, key: str, wanted: Wanted) -> ReadDecision
         raise NotVerifiable(
             f"event {reading.broken[0]} is of another version of remit", remediation="use that version"
         )
-    found = [msgspec.structs.replace(one, whole=report.complete) for one in reading.found]
+    found = [
+        msgspec.structs.replace(one, whole=report.complete and not report.absent) for one in reading.found
+    ]
     if not found:
         raise NotFound("no such decision is in this evidence", remediation="see `remit audit log`")
     return ReadDecisions(report, used, found, reading.count - len(found))
@@ -133,6 +135,8 @@ def replay_evidence(
             _show(one, made.under.get(one.index))
     else:
         _show_many(read, made)
+    if (note := pruned_note(read.report.absent, pruned_before(read.report))) and not terminal.is_json():
+        terminal.remark(f"{note}: what rested on them cannot be replayed", style="yellow")
     verdicts = Counter(one.verdict for one in made.replayed)
     if verdicts[ReplayVerdict.DISAGREES]:
         return FAILED
@@ -261,6 +265,8 @@ def _wire(read: ReadDecisions, made: _Made) -> Json:
         "size": read.report.size,
         "key": read.key,
         "older": read.older,
+        "pruned": read.report.absent,
+        "pruned_before": pruned_before(read.report),
         "verdicts": dict(Counter(one.verdict.value for one in made.replayed)),
         "decisions": [
             {

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from remit.cli.evidence.event_line import saying
 from remit.cli.evidence.export import evidence_file
-from remit.cli.evidence.verification import checked_export
+from remit.cli.evidence.verification import checked_export, pruned_before, pruned_note
 from remit.cli.output import terminal
 from remit.cli.output.markdown import code, escaped
 from remit.core.errors import NotFound, VerificationFailed
@@ -177,6 +177,8 @@ def task_records(task: str, place: Path | None, key: str) -> list[dict[str, Any]
         )
     if not report.complete:
         terminal.remark("an export of one task: events cut off at its end cannot be seen", style="yellow")
+    if note := pruned_note(report.absent, pruned_before(report)):
+        terminal.remark(f"{note}: some may have been of this task", style="yellow")
     if not found:
         raise NotFound(f"no event belongs to task `{task[:80]}`", remediation="see `remit task list`")
     return found

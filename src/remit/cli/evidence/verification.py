@@ -28,11 +28,14 @@ from remit.cli.output import terminal
 from remit.cli.rest_client import connect
 from remit.core.errors import Malformed, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
+from remit.core.evidence.pruning import PruneClaim
 from remit.core.evidence.trust_policy import MAX_BYTES, TrustPolicy
 from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
 from remit.core.json_value import Json
 
 FAILED = 4
+#: Prunes that a terminal shows.
+_MOST_PRUNED = 20
 
 
 class _Named(msgspec.Struct):
@@ -243,7 +246,8 @@ def _good(verdict: VerifiedExport, what: str) -> None:
         terminal.say("")
     part = f"of task {report.task}" if report.task else "about this end" if report.closure else ""
     part = "that an answer rests on" if report.question else part
-    scope = part or ("all of them" if report.complete else "not all of them")
+    whole = "all that were not pruned" if report.absent else "all of them"
+    scope = part or (whole if report.complete else "not all of them")
     seen = verdict.seen
     before = f"begins with the {seen.size} events seen {terminal.moment(seen.at).plain}" if seen else ""
     terminal.picture(
@@ -261,10 +265,50 @@ def _good(verdict: VerifiedExport, what: str) -> None:
                 ("values", _opened(report.opened)),
                 ("continuity", before if not part else ""),
                 ("no outcome", _unfinished(report)),
+                ("pruned", pruned_note(report.absent, pruned_before(report))),
             ]
         )
     )
+    _show_pruned(report)
     terminal.table(("KIND", "EVENTS"), ((kind, str(n)) for kind, n in report.kinds.items()), empty="")
+
+
+def pruned_before(report: ExportReport) -> str:
+    """Return the time before which events may have been pruned; empty if none were."""
+    return max((one.before for one in report.pruned), default="")
+
+
+def pruned_note(count: int, before: str) -> str:
+    """Say what pruned evidence does not cover; empty where nothing was pruned."""
+    return f"the text of {count:,} events from before {before[:16]} UTC is gone, on record" if count else ""
+
+
+def _show_pruned(report: ExportReport) -> None:
+    if not report.pruned:
+        return
+    shown = report.pruned[-_MOST_PRUNED:]
+    terminal.table(
+        ("PRUNED", "EVENTS", "WHEN", "BY", "SAID BY", "WHY"),
+        (
+            (
+                _spans(one),
+                str(one.events),
+                terminal.moment(one.at),
+                one.by or terminal.text("not disclosed", "dim"),
+                f"event {one.event}",
+                f"{one.reason}{' (without an export)' if one.without_export else ''}",
+            )
+            for one in shown
+        ),
+        empty="",
+    )
+    if len(shown) < len(report.pruned):
+        terminal.remark(f"the last {len(shown)} of {len(report.pruned)}; `--json` lists all")
+
+
+def _spans(claim: PruneClaim) -> str:
+    spans = [str(first) if first + 1 == end else f"{first} to {end - 1}" for first, end in claim.spans]
+    return ", ".join(spans[:3]) + (f" and {len(spans) - 3} more" if len(spans) > 3 else "")
 
 
 def _witnessed(cosignatures: Iterable[Json]) -> str:

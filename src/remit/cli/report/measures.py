@@ -63,6 +63,8 @@ def measure_all(
         until=until,
         days=window_s / 86_400,
         verified=log.verified,
+        pruned=log.pruned,
+        pruned_before=log.pruned_before,
         answers=tuple(
             ControlAnswer(control=one, checks=tuple(answer(check) for check in one.checks))
             for one in about.controls

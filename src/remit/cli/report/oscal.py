@@ -84,6 +84,7 @@ def _resources(report: ControlReport, plan: str, log: str) -> list[Json]:
             "description": plain(
                 f"{report.size:,} events of {report.origin}, "
                 f"{'verified' if report.verified else 'from tables that were not verified again'}"
+                f"; {report.pruned:,} of them were pruned"
             ),
         },
     ]

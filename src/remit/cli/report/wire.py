@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from remit.cli.evidence.verification import pruned_note
 from remit.core.controls.control_report import CheckAnswer, ControlAnswer, ControlReport
 from remit.core.controls.programme import ProgrammeReport
 from remit.core.controls.status import ControlStatus
@@ -17,6 +18,8 @@ def wire(report: ControlReport) -> Json:
         "origin": report.origin,
         "size": report.size,
         "verified": report.verified,
+        "pruned": report.pruned,
+        "pruned_before": report.pruned_before,
         "since": report.since,
         "until": report.until,
         "counts": {status.value: count for status, count in report.counts.items()},
@@ -68,7 +71,9 @@ def window(report: ControlReport | ProgrammeReport) -> str:
         return f"an empty log of {report.origin}"
     days = f"{report.days:g} {'day' if report.days == 1 else 'days'}"
     said = f"{days} up to {report.until[:16]} UTC, {report.size:,} events of {report.origin}"
-    return said if report.verified else f"{said}, from tables that were not verified again"
+    said = said if report.verified else f"{said}, from tables that were not verified again"
+    note = pruned_note(report.pruned, report.pruned_before)
+    return f"{said}; {note}: it does not cover them" if note else said
 
 
 def counted(report: ControlReport) -> str:

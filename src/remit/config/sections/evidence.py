@@ -88,8 +88,25 @@ class WitnessSection(Section, frozen=True, kw_only=True):
     )
 
 
+class RetentionSection(Section, frozen=True, kw_only=True):
+    """How long events are kept. Older ones are pruned each day, on record; every proof still holds."""
+
+    keep: Annotated[
+        Seconds,
+        Meta(
+            ge=30 * 86_400,
+            description="Events are kept this long, and those of open tasks and findings longer.",
+        ),
+    ]
+    exported: Annotated[
+        bool, Meta(description="Whether each export must have taken an event before it is pruned.")
+    ] = True
+
+
 class EvidenceSection(Section, frozen=True, kw_only=True):
-    """The evidence log: its witnesses, who may read its hashes, and its continuous exports."""
+    """The evidence log: its witnesses, who may read its hashes, its continuous exports, and how long events
+    are kept.
+    """
 
     public: Annotated[
         bool,
@@ -115,6 +132,9 @@ class EvidenceSection(Section, frozen=True, kw_only=True):
         dict[Name, ExportSection],
         Meta(description="Continuous exports, by name. A new name begins with the first event."),
     ] = {}
+    retention: Annotated[
+        RetentionSection | None, Meta(description="How long events are kept. Default: for good.")
+    ] = None
 
 
 #: The keys of each kind of sink, the first one required.
@@ -144,6 +164,9 @@ def check_evidence(evidence: EvidenceSection, plain_loopback: bool, node: Node, 
         problems.add(fault, line=node.line_of(key), key=key, remediation=way)
 
     _check_witnesses(evidence, plain_loopback, note)
+    if evidence.retention is not None and evidence.retention.exported and not evidence.exports:
+        way = "configure `evidence.exports`, or say `exported: false`"
+        note("evidence.retention", "would prune what is exported nowhere", way)
     _check_exports(evidence, plain_loopback, note)
 
 

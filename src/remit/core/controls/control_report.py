@@ -73,7 +73,8 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     """The answers for a framework. `since` and `until` are ISO 8601 in UTC, empty for an empty log.
 
-    `verified` is whether the events were verified for this report.
+    `verified` is whether the events were verified for this report. The text of `pruned` events from before
+    `pruned_before` was gone.
     """
 
     framework: Framework
@@ -84,6 +85,8 @@ class ControlReport(msgspec.Struct, frozen=True, kw_only=True):
     days: float
     answers: tuple[ControlAnswer, ...]
     verified: bool = True
+    pruned: int = 0
+    pruned_before: str = ""
 
     @property
     def counts(self) -> dict[ControlStatus, int]:

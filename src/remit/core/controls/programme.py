@@ -193,7 +193,8 @@ class RunningFigures(InitiativeFigures, frozen=True, kw_only=True):
 class ProgrammeReport(msgspec.Struct, frozen=True, kw_only=True):
     """The initiatives, crossed ones first. `since` and `until` are ISO 8601, empty for an empty log.
 
-    `verified` is whether the events were verified for this report.
+    `verified` is whether the events were verified for this report. The text of `pruned` events from before
+    `pruned_before` was gone.
     """
 
     origin: str
@@ -203,6 +204,8 @@ class ProgrammeReport(msgspec.Struct, frozen=True, kw_only=True):
     days: float
     answers: tuple[InitiativeAnswer, ...]
     verified: bool = True
+    pruned: int = 0
+    pruned_before: str = ""
 
     @property
     def unannounced(self) -> list[InitiativeAnswer]:

@@ -106,6 +106,7 @@ class EventKind(enum.StrEnum):
     KEY_ROTATED = "key.rotated"
     KEY_RETIRED = "key.retired"
     SUBJECT_FORGOTTEN = "subject.forgotten"
+    LOG_PRUNED = "log.pruned"
     SVID_ISSUED = "svid.issued"
     SVID_REFUSED = "svid.refused"
     SIGNAL_RECEIVED = "signal.received"

@@ -5,7 +5,7 @@ The columns come from `core.evidence.events`, so the reference of events is the 
 table is named after its kind (`decision.made`: `decision_made`). Each row begins with `index`, `time` (in
 UTC), `task`, `agent` and `call`. A fact of one of these names is `of_task` and so on, and a name that is a
 word of SQL has another one (`RENAMED`). The table `events` has one row for each event of any kind, with the
-exact text of its leaf.
+exact text of its leaf; `pruned_leaves` has index and leaf hash of each event that was pruned.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
     {"origin": ..., "remit_evidence": 1, "size": n, "task": "", "verifier": ...}
     {"index": 0, "leaf": "<the leaf's exact text>", "openings": {name: [salt, value]}, "path": [...]}
     ...
+    {"index": n, "pruned": ["<leaf hash in base64>", ...]}
+    ...
     {"checkpoint": "<C2SP signed note>"}
 
 A whole export holds every event from the first on, and the verifier recomputes its root. An export of one
@@ -13,6 +15,8 @@ line names, in the same way. The answer to a question (`question`) holds the eve
 with its inclusion proof: they are in the log; whether others fit the question, it does not say. Openings may
 be left out: a reader then sees that a value was recorded, when and by whom, but not the value.
 
+Of pruned events (`core.evidence.pruning`) a whole export holds the leaf hashes.
+
 An export cannot show that a log which was cut back to an older signed state is the newest. Against that, give
 the size that you saw last (`at_least`), or a witness's cosignature.
 """
@@ -20,6 +24,7 @@ the size that you saw last (`at_least`), or a witness's cosignature.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 
 import msgspec
 import orjson
@@ -53,6 +58,13 @@ class EventLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leaf: str
     openings: dict[str, list[Json]] | msgspec.UnsetType = msgspec.UNSET
     path: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class PrunedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The line of neighbouring events that were pruned, from `index` on: their leaf hashes."""
+
+    index: int
+    pruned: list[str]
 
 
 class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +127,11 @@ def event_line(
     return encode(line) + b"\n"
 
 
+def pruned_line(index: int, hashes: Iterable[bytes]) -> bytes:
+    """Return the line of pruned events from `index` on."""
+    return encode({"index": index, "pruned": [base64.b64encode(one).decode() for one in hashes]}) + b"\n"
+
+
 def checkpoint_line(note: str) -> bytes:
     """Return the last line of an export."""
     return encode({"checkpoint": note}) + b"\n"
@@ -131,10 +148,14 @@ def read_header(raw: bytes) -> Header | None:
     return header if header.remit_evidence == FORMAT and one_part else None
 
 
-def read_line(raw: bytes) -> EventLine | CheckpointLine:
+def read_line(raw: bytes) -> EventLine | PrunedLine | CheckpointLine:
     """Parse any other line; raise `ValueError`, as `Ambiguous` where the line has more than one reading."""
     said = _object(_line(raw))
-    form: type[EventLine | CheckpointLine] = CheckpointLine if "checkpoint" in said else EventLine
+    form: type[EventLine | PrunedLine | CheckpointLine] = EventLine
+    if "checkpoint" in said:
+        form = CheckpointLine
+    elif "pruned" in said:
+        form = PrunedLine
     return msgspec.convert(said, form)
 
 

@@ -8,7 +8,8 @@ its writer's last one, and be of a time between the last checkpoint and this one
 
 - `rolled-back`: the log has fewer events than were seen
 - `forked`: the log's events are not those that were seen, or not the signed ones
-- `gap`: an event that was signed is missing, or is not served as it was signed
+- `gap`: an event that was signed is missing, or is not served as it was signed, and no signed event says that
+  it was pruned
 - `back-dated`: an event claims a time before a checkpoint that did not have it
 - `later-than-witnessed`: an event claims a time after a checkpoint that has it
 - `stale`: the newest cosignature is older than permitted
@@ -25,8 +26,10 @@ import msgspec
 
 from remit.core.errors import Malformed, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import Note, OpenedCheckpoint, VerifierKey
+from remit.core.evidence.event import EventKind
 from remit.core.evidence.export import read_leaf
 from remit.core.evidence.merkle import HASH_SIZE, TILE_WIDTH, Frontier, leaf_hash, new_tile_nodes
+from remit.core.evidence.pruning import PruneClaim, Span, add_span, claim_of, joined, without
 from remit.core.evidence.tile import Tile, read_bundle
 from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.evidence.witness_messages import CLOCKS_APART_S
@@ -83,6 +86,8 @@ class MonitorTurn:
         self._frontier = Frontier(memory.size, memory.peaks)
         self._writers = dict(memory.writers) if memory.writers is not None else None
         self._fault: VerificationFailed | None = None
+        self._pruned: list[Span] = []
+        self._claims: list[PruneClaim] = []
         self._check_clock()
         self._check_size()
 
@@ -146,15 +151,24 @@ class MonitorTurn:
     def _check_event(
         self, index: int, entry: bytes, hashed: bytes, writers: dict[str, tuple[int, str]]
     ) -> None:
+        if not entry and leaf_hash(entry) != hashed:
+            add_span(self._pruned, index, index + 1)
+            return
         if leaf_hash(entry) != hashed:
             raise _alarm("gap", f"event {index} is not the one that was signed")
         try:
-            leaf, _ = read_leaf(entry)
+            leaf, facts = read_leaf(entry)
             at = datetime.fromisoformat(leaf.at).timestamp()
         except ValueError:
             raise _alarm("gap", f"event {index} is not a record of this format") from None
+        if leaf.kind == EventKind.LOG_PRUNED:
+            try:
+                self._claims.append(claim_of(index, leaf.at, facts))
+            except ValueError as fault:
+                raise _alarm("gap", f"event {index} prunes what none may: {fault}") from None
         seq, previous = writers.get(leaf.writer, (-1, ""))
-        if leaf.seq != seq + 1 or leaf.prev != previous:
+        follows = leaf.seq == seq + 1 and leaf.prev == previous
+        if not follows and not (leaf.seq > seq + 1 and self._pruned):
             raise _alarm("gap", f"event {index} does not follow the record before it of the same writer")
         writers[leaf.writer] = (leaf.seq, hashed.hex())
         if self._memory.latest and at < self._memory.latest - self._limits.late_s:
@@ -176,6 +190,7 @@ class MonitorTurn:
             )
         if self._fault is not None:
             raise self._fault
+        self._check_pruned()
         return MonitorMemory(
             log=self._memory.log,
             size=head.size,
@@ -185,6 +200,16 @@ class MonitorTurn:
             looked=self._now_s,
             writers=self._writers,
         )
+
+    def _check_pruned(self) -> None:
+        if not self._pruned:
+            return
+        try:
+            left = without(self._pruned, joined(self._claims))
+        except ValueError as fault:
+            raise _alarm("gap", f"two events contradict each other: {fault}") from None
+        if left:
+            raise _alarm("gap", f"event {left[0][0]} is not served, and no event says that it was pruned")
 
 
 def _alarm(code: str, text: str) -> VerificationFailed:

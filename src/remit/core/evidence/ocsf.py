@@ -183,6 +183,7 @@ OCSF_MAPPINGS: Final[Mapping[EventKind, OcsfMapping]] = {
     _K.KEY_ROTATED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3, "key", 2),
     _K.KEY_RETIRED: OcsfMapping(_C.ENTITY_MANAGEMENT, 4, "key"),
     _K.SUBJECT_FORGOTTEN: OcsfMapping(_C.DATA_SECURITY_FINDING, 3, "", 2),
+    _K.LOG_PRUNED: OcsfMapping(_C.ENTITY_MANAGEMENT, 4, "", 3),
     _K.SVID_ISSUED: OcsfMapping(_C.AUTHENTICATION, 3, "spiffe_id"),
     _K.SVID_REFUSED: OcsfMapping(_C.AUTHENTICATION, 3, "executable", 3, fails=True),
     _K.SIGNAL_RECEIVED: OcsfMapping(_C.DETECTION_FINDING, 1, "transmitter", 2),
@@ -276,6 +277,20 @@ def checkpoint_of(
         OCSF_RECORD_INTEGRITY: {OCSF_CHAIN: origin, OCSF_ATTESTATION: note},
     }
     return ExportLine(index=size - 1, kind="checkpoint", at=at, severity=1, text=_written(event))
+
+
+def pruned_of(index: int, hashed: bytes, *, origin: str, version: str, at: datetime) -> ExportLine:
+    """Return the line of an event that was pruned before a sink had it: its hash alone."""
+    said = ExportedEvent(index=index, leaf=b"", origin=origin, version=version)
+    event = _head(said, OcsfMapping(OcsfClass.BASE_EVENT, 99), at, "pruned", "")
+    event["message"] = "The event was pruned; a later one says when, by whom and why."
+    event["unmapped"] = {
+        "remit_export": EXPORT_FORMAT,
+        "index": index,
+        "leaf_hash": hashed.hex(),
+        "pruned": True,
+    }
+    return ExportLine(index=index, kind="pruned", at=at, severity=1, text=_written(event))
 
 
 def _altered(said: ExportedEvent) -> ExportLine:

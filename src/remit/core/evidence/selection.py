@@ -27,6 +27,7 @@ _AT_ONCE = 1 << 16
 class SignedLog(msgspec.Struct, frozen=True, kw_only=True):
     """The log that an export holds: its name, its public key, and the signed note that ends the export.
 
+    The text of `pruned` of its events is gone: events from before `pruned_before`, a time, may be missing.
     `verified` is whether the events were verified just now; those of tables were when the tables were made.
     """
 
@@ -35,6 +36,8 @@ class SignedLog(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     note: str
     verified: bool = True
+    pruned: int = 0
+    pruned_before: str = ""
 
 
 def selection_lines(

@@ -79,7 +79,10 @@ class Tile(msgspec.Struct, frozen=True):
 
 
 def entry_bundle(entries: Iterable[bytes]) -> bytes:
-    """Write entries, each after its length in two bytes; raise `Malformed` if one is too long."""
+    """Write entries, each after its length in two bytes; raise `Malformed` if one is too long.
+
+    A pruned entry is an empty one.
+    """
     out = bytearray()
     for entry in entries:
         if len(entry) > MAX_ENTRY_BYTES:

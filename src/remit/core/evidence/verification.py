@@ -22,11 +22,13 @@ from remit.core.evidence.export import (
     EventLine,
     Header,
     LeafRead,
+    PrunedLine,
     read_header,
     read_leaf,
     read_line,
 )
-from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes, verify_inclusion
+from remit.core.evidence.merkle import HASH_SIZE, Frontier, leaf_hash, new_tile_nodes, verify_inclusion
+from remit.core.evidence.pruning import PruneClaim, Span, add_span, claim_of, joined, without
 from remit.core.evidence.receipt import ClosureRead, ReceiptReading
 from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.evidence.witness_messages import CLOCKS_APART_S
@@ -39,6 +41,7 @@ MAX_FAULTS = 20
 #: Leaf hashes that are appended to the tree at a time.
 _BATCH = 256
 _DECIDED, _CALLED = EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value
+_PRUNED = EventKind.LOG_PRUNED.value
 _ROTATED, _UNKNOWN = EventKind.KEY_ROTATED.value, CallOutcome.UNKNOWN.value
 
 
@@ -60,7 +63,8 @@ class WitnessedAt(msgspec.Struct, frozen=True):
 class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a verification.
 
-    `complete` is true where the export holds every event up to the checkpoint. `unfinished` are the ids of
+    `complete` is true where the export holds every event up to the checkpoint that was not pruned; `pruned`
+    are the events that say which were, and `absent` is how many these are. `unfinished` are the ids of
     permitted calls without an outcome in the export. `successor` is the newest key of the log, where the
     log's events show that the key used for verification was replaced.
     """
@@ -81,6 +85,8 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     closure: ClosureRead | None = None
     question: str = ""
     witnessed: tuple[WitnessedAt, ...] = ()
+    pruned: tuple[PruneClaim, ...] = ()
+    absent: int = 0
 
     @property
     def holds(self) -> bool:
@@ -103,12 +109,19 @@ class _Chains:
         self.tasks: dict[str, tuple[str, int]] = {}
         self.calls: dict[str, int] = {}
 
-    def follow(self, index: int, leaf: LeafRead, hash_hex: str, *, whole: bool) -> list[ExportFault]:
-        """Check that a record follows the previous record of the same writer and of the same task."""
+    def follow(
+        self, index: int, leaf: LeafRead, hash_hex: str, *, whole: bool, pruned_to: int
+    ) -> list[ExportFault]:
+        """Check that a record follows the previous record of the same writer and of the same task.
+
+        Records between them may be among those that were pruned, the last one before `pruned_to`. The root
+        holds the hashes of these, so a record in their place would show there.
+        """
         faults = []
         if whole:
             seq, previous, at = self.writers.get(leaf.writer, (-1, "", -1))
-            if leaf.seq != seq + 1 or leaf.prev != previous:
+            follows = leaf.seq == seq + 1 and leaf.prev == previous
+            if not follows and not (leaf.seq > seq + 1 and at < pruned_to - 1):
                 suspects = f"event {at}" if at >= 0 else "an earlier event"
                 text = f"event {index} does not follow {suspects} of the same writer: "
                 text += "one of them was changed, or events between them were dropped or moved"
@@ -116,7 +129,7 @@ class _Chains:
             self.writers[leaf.writer] = (leaf.seq, hash_hex, index)
         if leaf.task:
             previous, at = self.tasks.get(leaf.task, ("", -1))
-            if leaf.task_prev != previous:
+            if leaf.task_prev != previous and not (leaf.task_prev and at < pruned_to - 1):
                 text = f"event {index} does not follow event {at} of task `{leaf.task}`"
                 faults.append(ExportFault(index, "task-chain-broken", text))
             self.tasks[leaf.task] = (hash_hex, index)
@@ -155,6 +168,9 @@ class _Reading:
         self.hashes: list[tuple[int, int, bytes, list[bytes]]] = []
         self.receipt = ReceiptReading(self.closure)
         self.witnessed: tuple[WitnessedAt, ...] = ()
+        self.claims: list[PruneClaim] = []
+        self.pruned: list[Span] = []
+        self.absent = 0
 
     def fault(self, index: int, code: str, text: str) -> None:
         if len(self.faults) < MAX_FAULTS:
@@ -168,6 +184,9 @@ class _Reading:
             line = read_line(raw)
             if isinstance(line, CheckpointLine):
                 self.note = line.checkpoint
+                return
+            if isinstance(line, PrunedLine):
+                self._pruned(line)
                 return
             if (line.path is UNSET) is not self.whole:
                 raise ValueError("only the events of a part have paths")
@@ -183,12 +202,8 @@ class _Reading:
         """Check and count one event."""
         data = line.leaf.encode()
         hashed = leaf_hash(data)
-        index, wanted = line.index, self.last_index + 1
-        if (self.whole and index != wanted) or (not self.whole and index < wanted):
-            where = f"line {self.number} contains event {index}, but"
-            should = f"event {wanted} is expected" if self.whole else f"no event before {wanted} is permitted"
-            self.fault(index, "out-of-order", f"{where} {should}")
-        self.last_index = index
+        index = line.index
+        self._place(index)
         self.events += 1
         self._hash(index, hashed, line)
         try:
@@ -203,15 +218,48 @@ class _Reading:
         self.last = max(self.last, leaf.at)
         if leaf.kind == _ROTATED and leaf.facts.kind == KeyKind.CHECKPOINT.value:
             self.rotated[str(leaf.facts.previous)] = str(leaf.facts.key)
+        if leaf.kind == _PRUNED and self.whole:
+            self._claimed(index, leaf, facts, line)
         if self.closure:
             self.receipt.take(leaf.kind, leaf.at, facts)
         elif not self.question:
-            for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
+            pruned_to = self.pruned[-1][1] if self.pruned else 0
+            for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole, pruned_to=pruned_to):
                 self.fault(fault.index, fault.code, fault.text)
         if self.header.task and leaf.task != self.header.task:
             self.fault(index, "foreign-task", f"event {index} does not belong to task `{self.header.task}`")
         if line.openings is not UNSET:
             self._open(index, leaf, line.openings)
+
+    def _place(self, index: int) -> None:
+        """Check that an index follows the last one."""
+        wanted = self.last_index + 1
+        if (self.whole and index != wanted) or (not self.whole and index < wanted):
+            where = f"line {self.number} contains event {index}, but"
+            should = f"event {wanted} is expected" if self.whole else f"no event before {wanted} is permitted"
+            self.fault(index, "out-of-order", f"{where} {should}")
+        self.last_index = index
+
+    def _pruned(self, line: PrunedLine) -> None:
+        """Take the hashes of pruned events."""
+        hashes = [_node(one) for one in line.pruned]
+        if not self.whole or not hashes or line.index < 0 or any(len(one) != HASH_SIZE for one in hashes):
+            raise ValueError("only a whole export has pruned events, and each has a hash")
+        self._place(line.index)
+        self.last_index += len(hashes) - 1
+        self.absent += len(hashes)
+        if not self.pruned or self.pruned[-1][1] <= line.index:  # otherwise a fault was noted
+            add_span(self.pruned, line.index, line.index + len(hashes))
+        for one in hashes:
+            self._append(one)
+
+    def _claimed(self, index: int, leaf: LeafRead, facts: dict[str, Json], line: EventLine) -> None:
+        """Take an event that says what was pruned."""
+        by = (line.openings or {}).get("by", ["", ""])
+        try:
+            self.claims.append(claim_of(index, leaf.at, facts, str(by[-1])))
+        except (ValueError, IndexError) as error:
+            self.fault(index, "pruned-wrongly", f"event {index} prunes what none may: {error}")
 
     def successors(self, key: str) -> list[str]:
         """Return the keys that replaced `key`, according to the events, in order."""
@@ -222,15 +270,19 @@ class _Reading:
 
     def _hash(self, index: int, hashed: bytes, line: EventLine) -> None:
         if self.whole:
-            self.waiting.append(hashed)
-            if len(self.waiting) == _BATCH or (self.seen and self.events == self.seen.size):
-                self.grow()
+            self._append(hashed)
             return
         try:
             path = [_node(text) for text in line.path or ()]
         except ValueError:
             path = []
         self.hashes.append((self.number, index, hashed, path))
+
+    def _append(self, hashed: bytes) -> None:
+        self.waiting.append(hashed)
+        count, seen = len(self.waiting), self.seen
+        if count == _BATCH or (seen and self.frontier.size + count == seen.size):
+            self.grow()
 
     def grow(self) -> None:
         """Append the waiting leaves to the tree, and compare its beginning with the one verified earlier."""
@@ -309,13 +361,15 @@ class _Reading:
             self.fault(-1, "foreign-lease", f"closure `{self.closure}` does not list lease `{lease}`")
 
     def _close_whole(self, size: int, root: bytes) -> None:
-        missing = size - self.events
+        self._compare_pruned()
+        here = self.events + self.absent
+        missing = size - here
         if missing > 0:
-            where = f"events {self.events} to {size - 1} are" if missing > 1 else f"event {size - 1} is"
+            where = f"events {here} to {size - 1} are" if missing > 1 else f"event {size - 1} is"
             self.fault(
-                self.events,
+                here,
                 "events-missing",
-                f"{where} missing: {size} were signed, {self.events} are present",
+                f"{where} missing: {size} were signed, {here} are present",
             )
         elif missing < 0:
             self.fault(
@@ -329,6 +383,25 @@ class _Reading:
                 ends = sorted(index for _, _, index in self.chains.writers.values())
                 text += f": check first event {' and '.join(map(str, ends))}"
             self.fault(-1, "root-mismatch", text)
+
+    def _compare_pruned(self) -> None:
+        """Check that the events without text are exactly those that signed events say were pruned.
+
+        INVARIANT: an event whose text is missing outside of what was pruned is a fault.
+        """
+        try:
+            claimed = joined(self.claims)
+        except ValueError as error:
+            self.fault(-1, "pruned-wrongly", f"two events contradict each other: {error}")
+            return
+        for first, before in without(self.pruned, claimed)[:3]:
+            text = (
+                f"the text of events {first} to {before - 1} is missing, and no event says that it was pruned"
+            )
+            self.fault(first, "events-missing", text)
+        for first, before in without(claimed, self.pruned)[:3]:
+            text = f"events {first} to {before - 1} were pruned, and are here all the same"
+            self.fault(first, "pruned-wrongly", text)
 
 
 def _node(text: str) -> bytes:
@@ -387,11 +460,13 @@ def _report(
         kinds=dict(sorted(reading.kinds.items())),
         first=reading.first,
         last=reading.last,
-        complete=reading.whole and reading.events == size and not faults,
+        complete=reading.whole and reading.events + reading.absent == size and not faults,
         unfinished=tuple(reading.chains.calls),
         faults=faults,
         successor=successor,
         closure=reading.receipt.read(),
         question=reading.question,
         witnessed=reading.witnessed,
+        pruned=tuple(reading.claims),
+        absent=reading.absent,
     )

@@ -172,6 +172,14 @@ class LogStore(UnitStore, Protocol):
         `events` are committed with it. Returns `False` where there is no key: then nothing is committed.
         """
 
+    async def prune(self, tenant: str, spans: Sequence[tuple[int, int]], *events: Event) -> None:
+        """Delete the text and the values of events, by spans of indexes; their leaf hashes stay, and proofs
+        stay valid.
+
+        `events` are committed with it. Raises `ChangedMeanwhile` where one of them is gone: then nothing
+        changes.
+        """
+
     async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
         """Rewrap the keys of subjects under the current sealing key (`ports.keys.SealingKeys`).
 

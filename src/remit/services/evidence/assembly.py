@@ -15,6 +15,7 @@ from remit.services.evidence.followers import Followers
 from remit.services.evidence.log import Evidence
 from remit.services.evidence.log_audit import LogAudit
 from remit.services.evidence.receipts import Receipts
+from remit.services.evidence.retention import Retention, RetentionRule
 from remit.services.evidence.tiles import LogTiles
 from remit.services.evidence.witnesses import Witnesses, WitnessSettings
 from remit.services.findings.assembly import FindingServices
@@ -22,7 +23,8 @@ from remit.services.findings.assembly import FindingServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceSettings:
-    """The witnesses of the log, whether everyone may read checkpoint and hashes, and the sinks of exports.
+    """The witnesses of the log, whether everyone may read checkpoint and hashes, the sinks of exports, and
+    how long events are kept.
 
     `version` is the version of remit that exports name.
     """
@@ -30,6 +32,7 @@ class EvidenceSettings:
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
     published: bool = False
     exports: Mapping[str, ExportTarget] = field(default_factory=dict)
+    retention: RetentionRule = field(default_factory=RetentionRule)
     version: str = ""
 
 
@@ -47,6 +50,7 @@ class EvidenceServices:
     tiles: LogTiles
     published: bool
     exports: Exports
+    retention: Retention
 
 
 def evidence_services(
@@ -72,12 +76,13 @@ def evidence_services(
     )
     evidence.cosign = witnesses.cosigned
     followers = Followers(store=store, tenant=tenant)
+    log_reading = LogAudit(store=store, evidence=evidence, findings=findings.findings, tenant=tenant)
     return EvidenceServices(
         log=evidence,
         witnesses=witnesses,
         tiles=LogTiles(store=store, evidence=evidence, witnesses=witnesses, tenant=tenant),
         published=settings.published,
-        log_reading=LogAudit(store=store, evidence=evidence, findings=findings.findings, tenant=tenant),
+        log_reading=log_reading,
         receipts=Receipts(store=store, evidence=evidence, clock=clock, tenant=tenant),
         chains=Chains(evidence),
         followers=followers,
@@ -92,5 +97,15 @@ def evidence_services(
             origin=deployment.origin,
             version=settings.version,
             targets=settings.exports,
+        ),
+        retention=Retention(
+            store=store,
+            clock=clock,
+            cursors=followers,
+            signed=evidence.signed,
+            changed=lambda: evidence.forked or log_reading.state == "changed",
+            targets=settings.exports,
+            tenant=tenant,
+            rule=settings.retention,
         ),
     )

@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import msgspec
 
 from remit.core.errors import RemitError
-from remit.core.evidence.merkle import leaf_hash
-from remit.core.evidence.ocsf import WITHHELD, ExportedEvent, ExportLine, checkpoint_of, event_of
+from remit.core.evidence.ocsf import (
+    WITHHELD,
+    ExportedEvent,
+    ExportLine,
+    checkpoint_of,
+    event_of,
+    pruned_of,
+)
 from remit.core.findings.finding import FindingState
 from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import person_of
@@ -34,6 +40,8 @@ from remit.services.findings.findings import Findings
 
 log = logging.getLogger("remit.export")
 
+#: What the name of a sink's position begins with (`services.evidence.followers`).
+CURSOR: Final = "export/"
 #: Pauses between failing attempts: the first one, doubled up to the second one.
 PAUSE_S: Final = (1.0, 60.0)
 #: The most events and bytes of a batch, and the most batches of one turn.
@@ -126,7 +134,7 @@ class Exports:
 
     async def _batch(self, target: ExportTarget) -> int:
         """Do steps 1 to 3 once; return how many events the sink has taken."""
-        cursor = f"export/{target.name}"
+        cursor = CURSOR + target.name
         position = await self._cursors.position(cursor, first=0)
         # The head stays until the lines have reached it: a busy log would otherwise get no checkpoint.
         head = self._heads.get(target.name) or self._signed()
@@ -150,16 +158,26 @@ class Exports:
     async def _lines(self, target: ExportTarget, start: int, before: int) -> list[ExportLine]:
         """Return the next events' lines; at least one, whatever its size."""
         opened = target.people or bool(target.values)
-        entries = await self._store.entries(
-            self._tenant, start=start, limit=min(BATCH_EVENTS, before - start), opened=opened
-        )
+        most = min(BATCH_EVENTS, before - start)
+        page = await self._store.entries(self._tenant, start=start, limit=most, opened=opened)
+        entries = {entry.index: entry for entry in page}
+        hashes: Sequence[bytes] = ()
+        if list(entries) != list(range(start, start + most)):  # events were pruned
+            hashes = await self._store.hashes(self._tenant, 0, start, most)
         people: dict[str, str] = {}
         lines: list[ExportLine] = []
         size = 0
-        for number, entry in enumerate(entries):
+        for number, index in enumerate(range(start, start + most)):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            line = event_of(await self._event(target, entry, people))
+            if index in entries:
+                line = event_of(await self._event(target, entries[index], people))
+            elif number < len(hashes):
+                line = pruned_of(
+                    index, hashes[number], origin=self._origin, version=self._version, at=self._clock.now()
+                )
+            else:
+                break
             size += len(line.text)
             if lines and size > BATCH_BYTES:
                 break
@@ -190,12 +208,12 @@ class Exports:
 
     async def _checkpoint(self, head: Head) -> ExportLine:
         """Return the line of a head, which proves the last event before it."""
-        (last,) = await self._store.entries(self._tenant, start=head.size - 1, limit=1)
+        (last,) = await self._store.hashes(self._tenant, 0, head.size - 1, 1)
         path = await self._store.inclusion(self._tenant, head.size - 1, head.size)
         return checkpoint_of(
             head.note,
             head.size,
-            leaf_hash(last.leaf),
+            last,
             path,
             origin=self._origin,
             version=self._version,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
-from remit.core.errors import Conflict, HeadMissing, Malformed, NotFound, VerificationFailed
+from remit.core.errors import Busy, Conflict, HeadMissing, Malformed, NotFound, VerificationFailed
 from remit.core.evidence.checkpoint import (
     Checkpoint,
     LogProof,
@@ -17,9 +17,9 @@ from remit.core.evidence.checkpoint import (
     open_checkpoint,
     sign_checkpoint,
 )
-from remit.core.evidence.event import Event
+from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.events.system import SubjectForgotten
-from remit.core.evidence.export import checkpoint_line, event_line, header_line, read_leaf
+from remit.core.evidence.export import checkpoint_line, event_line, header_line, pruned_line, read_leaf
 from remit.core.evidence.merkle import leaf_hash, verify_consistency
 from remit.ports.evidence.log import Head, HeadKeeper
 from remit.ports.keys import CheckpointKeys
@@ -167,7 +167,7 @@ class Evidence:
         if not 0 <= index < head.size:
             raise NotFound(f"event {index} does not exist", remediation=f"the log has {head.size} events")
         head = await self.cosign(head, index)
-        (entry,) = await self._store.entries(self._tenant, start=index, limit=1, opened=False)
+        entry = await self.entry(index)
         path = await self._store.inclusion(self._tenant, index, head.size)
         return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
 
@@ -188,25 +188,49 @@ class Evidence:
     async def entry(self, index: int) -> Entry:
         """Return one event, with its values if they are still readable."""
         found = await self._store.entries(self._tenant, start=index, limit=1, opened=True)
-        if not found or found[0].index != index:
+        if not found or index < 0:
             raise NotFound(f"event {index} does not exist", remediation="see `remit audit log`")
+        if found[0].index != index:
+            raise NotFound(
+                f"the text of event {index} is not in the store any more",
+                code="pruned",
+                remediation="`remit audit verify` says whether it was pruned, when and by whom",
+            )
         return found[0]
 
     async def export(self, *, task: str = "", values: bool = True) -> AsyncIterator[bytes]:
         """Yield the lines of an export: of everything, or of one task; `values` includes the openings."""
         head = await self.proven()
         yield header_line(self.origin, self.verifier, head.size, task)
-        start = 0
+        start, gaps = 0, False
         while start < head.size:
             page = await self._store.entries(self._tenant, start=start, limit=PAGE, task=task, opened=values)
             page = [entry for entry in page if entry.index < head.size]
             if not page:
                 break
             for entry in page:
+                while not task and start < entry.index:
+                    # What was pruned is here by its hashes; what is missing is not, and fails verification.
+                    hashes = await self._hashes(start, min(entry.index, start + PAGE))
+                    if not hashes:
+                        break
+                    yield pruned_line(start, hashes)
+                    start, gaps = start + len(hashes), True
+                start = entry.index + 1
                 path = await self._store.inclusion(self._tenant, entry.index, head.size) if task else None
                 yield event_line(entry.index, entry.leaf, entry.openings, path)
             start = page[-1].index + 1
+        if gaps and await self._store.entries(
+            self._tenant, start=head.size, limit=1, kinds=(EventKind.LOG_PRUNED,)
+        ):
+            # The event that says so came after this head.
+            raise Busy("events were pruned during this export", remediation="export again")
         yield checkpoint_line(head.note)
+
+    async def _hashes(self, start: int, before: int) -> list[bytes]:
+        """Return the leaf hashes of these events; none if the store does not have all of them."""
+        hashes = await self._store.hashes(self._tenant, 0, start, before - start)
+        return hashes if len(hashes) == before - start else []
 
     async def pages(
         self,

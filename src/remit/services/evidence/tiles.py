@@ -53,6 +53,7 @@ class LogTiles:
     async def _read(self, tile: Tile) -> bytes:
         if tile.level == ENTRIES:
             found = await self._store.entries(self._tenant, start=tile.start, limit=tile.width)
-            return entry_bundle(entry.leaf for entry in found)
+            leaves = {entry.index: entry.leaf for entry in found}
+            return entry_bundle(leaves.get(tile.start + at, b"") for at in range(tile.width))
         hashes = await self._store.hashes(self._tenant, tile.level * TILE_HEIGHT, tile.start, tile.width)
         return b"".join(hashes)

@@ -94,6 +94,13 @@ class ForgetSubject(msgspec.Struct, frozen=True):
     subject: str
 
 
+class PruneEvents(msgspec.Struct, frozen=True):
+    """Delete events and keep their leaf hashes. Only the store itself makes this change (`Store.prune`)."""
+
+    tenant: str
+    spans: tuple[tuple[int, int], ...]
+
+
 class Changes:
     """Applies changes, one after another, to the tables and to memory."""
 
@@ -123,6 +130,7 @@ class Changes:
             UseAssertion: self._use_assertion,
             Withdraw: self._withdraw,
             ForgetSubject: self._forget_subject,
+            PruneEvents: self._prune_events,
             RewrapKeys: self._rewrap_keys,
         }
 
@@ -408,6 +416,23 @@ class Changes:
 
     def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
         change.reached = self._subjects.rewrap(change.after, change.limit)
+
+    def _prune_events(self, _: str, change: PruneEvents, __: dict[str, int]) -> None:
+        for first, before in change.spans:
+            place = (change.tenant, first, before)
+            where = "where tenant = ? and idx >= ? and idx < ?"
+            kept = self._sql.execute(
+                "insert into pruned_leaves select tenant, idx, leaf_hash, task_before"  # noqa: S608 - ours
+                f" from events {where}",
+                place,
+            )
+            # INVARIANT: the event of this change names exactly what it removes, also beside another prune.
+            if kept.rowcount != before - first:
+                raise ChangedMeanwhile(
+                    f"not all of the events {first} to {before - 1} are in the store",
+                    remediation="see `remit audit verify`, and prune again",
+                )
+            self._sql.execute(f"delete from events {where}", place)  # noqa: S608 - words of ours
 
     def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
         done = self._sql.execute(

@@ -34,8 +34,10 @@ class Counter(msgspec.Struct, frozen=True):
 
 
 _COUNTERS = (
-    "select c.task, c.calls, c.effectful_calls, c.result_bytes, c.last_event, e.leaf_hash"
+    "select c.task, c.calls, c.effectful_calls, c.result_bytes, c.last_event,"
+    " coalesce(e.leaf_hash, p.leaf_hash)"
     " from counters c left join events e on e.tenant = c.tenant and e.idx = c.last_event"
+    " left join pruned_leaves p on p.tenant = c.tenant and p.idx = c.last_event"
     " where c.tenant = ?"
 )
 

@@ -319,20 +319,27 @@ def of_task(
             "select kind, task_before from events where tenant = ? and idx = ? and task = ?",
             (tenant, at, task),
         ).fetchone()
-        kind, previous = row or ("", at)
+        kind, previous = row or (None, _before_pruned(connection, tenant, at))
         if previous is not None and previous >= at:
             raise VerificationFailed(
                 f"the chain of task `{task}` was changed in the store at event {at}",
                 code="chain-changed",
                 remediation="`remit audit log` without `--task` shows all events",
             )
-        if (not kinds or kind in kinds) and (before is None or at < before):
+        if kind is not None and (not kinds or kind in kinds) and (before is None or at < before):
             chain.append(at)
         at = previous
     found = []
     for index in chain[::-1][:limit]:
         found += connection.execute(f"{EVENT} where e.tenant = ? and e.idx = ?", (tenant, index)).fetchall()
     return found
+
+
+def _before_pruned(connection: Sql, tenant: str, index: int) -> int | None:
+    """Return the event of the task before a pruned one; `index` itself if that was not pruned."""
+    query = "select task_before from pruned_leaves where tenant = ? and idx = ?"
+    row = connection.execute(query, (tenant, index)).fetchone()
+    return row[0] if row else index
 
 
 def entry(row: tuple[Any, ...], tenant: str, opener: SealOpener | None) -> Entry:

@@ -109,25 +109,27 @@ def _first_at(connection: Sql, tenant: str, at: datetime, low: int, high: int) -
     """Return an index between `low` and `high` by halving: the events before it are from before `at`."""
     sought = timestamp(at)
     while low < high:
-        probe = middle = (low + high) // 2
-        # An event that was changed in the store has no time: the one after it counts.
-        while probe < high and (found := _time_of(connection, tenant, probe)) is None:
-            probe += 1
-        if probe < high and found is not None and found < sought:
+        middle = (low + high) // 2
+        probe, found = _next_time(connection, tenant, middle, high)
+        if found and found < sought:
             low = probe + 1
         else:
             high = middle
     return low
 
 
-def _time_of(connection: Sql, tenant: str, index: int) -> str | None:
-    row = connection.execute(
-        "select leaf from events where tenant = ? and idx = ?", (tenant, index)
-    ).fetchone()
-    try:
-        return _leaf(row[0]).at if row is not None else None
-    except msgspec.DecodeError:
-        return None
+def _next_time(connection: Sql, tenant: str, index: int, high: int) -> tuple[int, str]:
+    """Return index and time of the first event from `index` on; an empty time if there is none below `high`.
+
+    An event that was pruned, or changed in the store, has no time: the one after it counts.
+    """
+    query = "select idx, leaf from events where tenant = ? and idx >= ? and idx < ? order by idx limit 1"
+    while row := connection.execute(query, (tenant, index, high)).fetchone():
+        try:
+            return row[0], _leaf(row[1]).at
+        except msgspec.DecodeError:
+            index = row[0] + 1
+    return high, ""
 
 
 def _bounds(

@@ -16,7 +16,7 @@ from remit.adapters.store.relational import (
     search,
     stored_labels,
 )
-from remit.adapters.store.relational.changes import ForgetSubject, RewrapKeys
+from remit.adapters.store.relational.changes import ForgetSubject, PruneEvents, RewrapKeys
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
@@ -414,6 +414,12 @@ class RelationalStore:
             return False
         await self._scrub()
         return True
+
+    async def prune(self, tenant: str, spans: Sequence[tuple[int, int]], *events: Event) -> None:
+        """Delete the text and the values of events, and the traces that they may have left."""
+        change: Any = PruneEvents(tenant, tuple(spans))
+        await self.commit(Unit(changes=(change,), events=events, tenant=tenant))
+        await self._scrub()
 
     async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
         """Rewrap the next subject keys under the current sealing key."""

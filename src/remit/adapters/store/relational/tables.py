@@ -239,6 +239,13 @@ MIGRATIONS: tuple[str, ...] = (
     create index findings_by_kind on findings (tenant, kind, seen);
     """
     + _KINDS_FILLED,
+    # The leaf hashes of pruned events, and where the chain of their task goes on.
+    """
+    create table pruned_leaves (
+        tenant text not null, idx integer not null, leaf_hash blob not null, task_before integer,
+        primary key (tenant, idx)
+    ) strict, without rowid;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -153,6 +153,23 @@ class SubjectForgotten(EventBody, kw_only=True):
     by: By
 
 
+class LogPruned(EventBody, kw_only=True):
+    """The text and the values of old events were removed from the store; their hashes stay, so that every
+    proof still holds.
+    """
+
+    KIND = EventKind.LOG_PRUNED
+    ranges: Annotated[
+        list[list[int]], "the events, as pairs of indexes: the first one, and the one after the last"
+    ]
+    events: Annotated[int, "how many they are"]
+    before: Annotated[str, "the time before which they were"]
+    exports: Annotated[list[str], "the exports that had taken all of them"] = []
+    without_export: Annotated[bool, "`true`: no export had to have them"] = False
+    reason: Reason = ""
+    by: By
+
+
 class ChangeFrozen(EventBody, kw_only=True):
     """A person declared a change freeze; policies read that one is in force."""
 
