@@ -307,10 +307,14 @@ def _files_now(running: Config) -> FilesNow:
 
 
 def _keep_telling(services: Services, upkeep: Upkeep) -> None:
-    """Start what notifies people, and sends the log to receivers, exports and witnesses."""
+    """Start what notifies people, sends the log to receivers, exports and witnesses, and prunes it."""
     if services.evidence.witnesses.watched:
         upkeep.every(
             "ask the witnesses", 1.0, tended(services.endings.remains, services.evidence.witnesses.turn)
+        )
+    if services.evidence.retention.rule.keep is not None:
+        upkeep.every(
+            "prune the log", 3600.0, tended(services.endings.remains, services.evidence.retention.turn)
         )
     for name in services.evidence.exports.targets:
         upkeep.every(
@@ -357,10 +361,6 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
             "check for silent transmitters",
             1.0,
             tended(services.endings.remains, services.signals.silence.turn),
-        )
-    if services.evidence.retention.rule.keep is not None:
-        upkeep.every(
-            "prune the log", 3600.0, tended(services.endings.remains, services.evidence.retention.turn)
         )
     _keep_telling(services, upkeep)
     upkeep.every("check open sinks", 1.0, services.credentials.sink_alarms.look)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -27,6 +28,7 @@ from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
 from remit.core.findings.kinds import FindingKind
 from remit.ports.store.units import Unit
+from remit.services.evidence import retention
 from remit.services.evidence.exports import ExportTarget
 from remit.services.evidence.log_audit import LogAudit
 from remit.services.evidence.retention import RetentionRule
@@ -34,6 +36,7 @@ from tests.refusals import refused
 from tests.samples.exported_lines import checked
 from tests.samples.independent_verifier import independent_verifier
 from tests.worlds.calls import CallWorld, call_world
+from tests.worlds.services import service_world
 from tests.worlds.values import TENANT, an_event
 
 Json = Any
@@ -360,3 +363,37 @@ async def test_a_part_shows_no_pruned_events(world: CallWorld) -> None:
     pruned = next(line for line in lines if b'"pruned"' in line)
     report = verified(world, [header, pruned, event_line(9, b"{}", None, []), lines[-1]])
     assert "line-broken" in {one.code for one in report.faults}
+
+
+async def test_a_prune_that_is_cut_off_leaves_a_log_that_holds(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each slice is one commit with its event; the next prune goes on."""
+    monkeypatch.setattr(retention, "SLICE", 2)
+    before = world.clock.now() - timedelta(days=30)
+    cut = asyncio.ensure_future(world.services.evidence.retention.prune(before, by="ana", exported=False))
+    while not await world.services.evidence.log.pages(limit=1, kinds=(EventKind.LOG_PRUNED,)):  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0)
+    cut.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cut
+    report = verified(world, await lines_of(world))
+    assert report.holds
+    assert 0 < report.absent < 5
+    assert await prune(world) > 0
+    assert verified(world, await lines_of(world)).absent > report.absent
+    assert await audited(world) == "holds"
+
+
+async def test_pruning_is_for_administrators(tmp_path: Path) -> None:
+    """An auditor and an operator are refused; what an administrator prunes is on record under that name."""
+    async with service_world(tmp_path) as world:
+        order = {"before": "2020-01-01T00:00:00Z", "without_export": True, "reason": "old"}
+        for name in ("audra", "lena"):
+            refusal = await world.ask("POST", "/api/v1/events/prune", order, by=await world.session(name))
+            assert refusal.status == 403
+        done = await world.ask("POST", "/api/v1/events/prune", order, by=await world.session("root"))
+        assert (done.status, done.json["pruned"]) == (200, 0)
+        young = {**order, "before": world.clock.now().isoformat()}
+        refusal = await world.ask("POST", "/api/v1/events/prune", young, by=await world.session("root"))
+        assert (refusal.status, refusal.json["code"]) == (400, "too-young")

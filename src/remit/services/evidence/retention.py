@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retention: the text and the values of old events are removed, on record; hashes and proofs stay.
 
-1. what is pruned is older than 30 days and than the configured time, whoever asks. A log that was changed is
+1. what is pruned is older than 30 days and than the configured time, always. A log that was changed is
    not pruned: that would remove the traces
 2. events are pruned in the order of the log. The first younger event ends it, as do the first one that is not
    signed, that a sink has not taken (unless that is waived), and that permitted a call without outcome yet
