@@ -207,3 +207,17 @@ def test_an_answer_of_indexes_alone_is_shown(capsys: pytest.CaptureFixture[str])
     """They are hidden beside other columns only."""
     ask("SELECT index FROM events LIMIT 2", [], place=WHOLE, key=KEY, limit=5, proof=None)
     assert "INDEX" in capsys.readouterr().out
+
+
+def test_hostile_texts_stay_text_in_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a terminal nor its links obey them; a program gets them as they are."""
+    hostile = "\x1b[2J\x1b]8;;https://evil.test\x07=1+1\r\n@a\u202e"
+    sql = "SELECT 0 AS index, chr(27) || '[2J' || chr(27) || ']8;;https://evil.test' || chr(7) || '=1+1' || "
+    sql += "chr(13) || chr(10) || '@a' || chr(8238) AS said"
+    ask(sql, (), place=WHOLE, key=KEY, limit=5, proof=None)
+    shown = capsys.readouterr().out
+    assert "=1+1" in shown
+    for control in "\x1b\x07\r\u202e":
+        assert control not in shown
+    with opened(WHOLE, KEY) as (tables, _):
+        assert answered(tables, sql) == [(0, hostile)]

@@ -21,7 +21,7 @@ from remit.core.evidence.checkpoint import (
 )
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.evidence.monitor import MonitorLimits, MonitorMemory, MonitorTurn
-from remit.core.evidence.tile import entry_bundle
+from remit.core.evidence.tile import Tile, entry_bundle
 from remit.core.evidence.trust_policy import TrustPolicy
 from tests.refusals import refused
 
@@ -240,3 +240,22 @@ def test_hashes_alone_show_forks_and_leave_times_unread() -> None:
     other.write(5)
     with refused("forked", VerificationFailed):
         looked(other, memory, entries=False)
+
+
+def test_no_bit_of_a_tile_or_an_entry_can_flip() -> None:
+    """Whichever it is, and wherever: the monitor tells of a fork or a gap, and remembers nothing of it."""
+    operator = Operator()
+    operator.write(3)
+    note = operator.checkpoint()
+    tile = Tile(0, 0, len(operator.leaves))
+    hashes = b"".join(map(leaf_hash, operator.leaves))
+    bundle = entry_bundle(operator.leaves)
+    rest = hashes + bundle
+    for bit in range(0, len(rest) * 8, 7):
+        flipped = bytearray(rest)
+        flipped[bit // 8] ^= 1 << bit % 8
+        turn = MonitorTurn(EMPTY, note, policy=POLICY, log=LOG, now_s=NOON_S, limits=MonitorLimits())
+        turn.take(tile, bytes(flipped[: len(hashes)]), bytes(flipped[len(hashes) :]))
+        with pytest.raises(VerificationFailed) as told:
+            turn.remembered()
+        assert told.value.code in ("forked", "gap")

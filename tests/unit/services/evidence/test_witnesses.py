@@ -9,11 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from remit.core.errors import VerificationFailed
 from remit.core.evidence.checkpoint import Note, VerifierKey, cosign_checkpoint, open_checkpoint
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import EMPTY_ROOT
+from remit.core.evidence.trust_policy import TrustPolicy
+from remit.core.evidence.verification import verify_export
 from remit.core.findings.finding import FindingState
 from remit.core.findings.kinds import FindingKind
+from remit.core.keys.own_keys import KeyKind
 from remit.ports.fetch import Fetched
 from remit.ports.store.units import Unit
 from remit.services.evidence.witnesses import Witness, Witnesses, WitnessSettings
@@ -284,3 +288,49 @@ async def test_a_reader_gets_the_head_without_witnesses_that_are_away(trio: Trio
     early = await trio.world.services.evidence.log.prove(0)
     opened = open_checkpoint(early.checkpoint, trio.key, witnesses=[one.key for one in trio.small.values()])
     assert len(opened.cosignatures) == 3
+
+
+async def test_a_rotated_key_of_the_log_holds_across_receipts_exports_and_witnesses(trio: Trio) -> None:
+    """Receipts of before hold under the old key; in between, both keys sign; witnesses that learn the new key
+    go on, and one that does not is missed.
+    """
+    log, rotations = trio.world.services.evidence.log, trio.world.services.identity.rotations
+    await trio.turn()
+    old, receipt = trio.key, await log.prove(0)
+    names = [f"witness {name} {one.key}" for name, one in trio.small.items()]
+
+    def policy(key: VerifierKey) -> TrustPolicy:
+        return TrustPolicy.parse(
+            "\n".join([f"log {key}", *names, "group g 2 a b c", "quorum g", ""]).encode()
+        )
+
+    async def export() -> list[bytes]:
+        return [line async for line in log.export()]
+
+    await rotations.rotate(KeyKind.CHECKPOINT, by="root")
+    new = VerifierKey.parse(log.verifier)
+    assert new != old
+    await trio.turn()
+    lines = await export()
+    for key in (old, new):
+        assert verify_export(lines, key, policy=policy(key)).holds
+    assert verify_export(lines, old).successor == str(new)
+    assert verify_export(lines, new).successor == ""
+    for one in (receipt, await log.prove(0)):
+        one.verify(one.extra, old)
+    assert policy(old).open(receipt.checkpoint).checkpoint.size > 0
+    trio.key = trio.small["a"].log = trio.small["b"].log = new
+    trio.world.clock.advance(400 * 86_400)
+    await rotations.keep()
+    await trio.turn()
+    assert trio.cosigners() == {"w.example/a", "w.example/b"}
+    lines = await export()
+    assert verify_export(lines, new, policy=policy(new)).holds
+    assert not verify_export(lines, old).holds
+    receipt.verify(receipt.extra, old)
+    with pytest.raises(VerificationFailed):
+        receipt.verify(receipt.extra, new)
+    again = await log.prove(0)
+    again.verify(again.extra, new)
+    with pytest.raises(VerificationFailed):
+        again.verify(again.extra, old)
