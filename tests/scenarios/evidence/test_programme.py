@@ -21,8 +21,10 @@ from remit.core.evidence.event import EventKind
 from remit.core.evidence.verification import verify_export
 from remit.core.tools.tool import Tier
 from remit.ports.notifier import Notification
+from remit.services.inspection.programme import KEPT_EVERY_S, Programme
 from remit.services.signals.notifications import NotificationTarget
 from tests.worlds.calls import CallWorld, call_world
+from tests.worlds.values import TENANT
 
 Json = Any
 MONTH_S = 30 * 86_400
@@ -166,11 +168,15 @@ async def test_a_crossing_is_told_once_and_on_its_day(tmp_path: Path) -> None:
     async with call_world(tmp_path, initiatives=(DESK,), addressees={"chat": target}) as world:
         await world.services.signals.notifications.begin()
         programme = world.services.inspection.programme
+        assert await programme.turn()
         assert await programme.tell() == 0
         _, token = await world.open()
+        assert await programme.turn()
         assert await programme.tell() == 0
         assert await world.outcome(token, "read", text="a") is Outcome.PERMIT
         (first,) = await world.facts(EventKind.DECISION_MADE)
+        assert await programme.tell() == 0
+        assert await programme.turn()
         assert await programme.tell() == 1
         assert await programme.tell() == 0
         (event,) = await world.facts(EventKind.INITIATIVE_CROSSED)
@@ -179,7 +185,28 @@ async def test_a_crossing_is_told_once_and_on_its_day(tmp_path: Path) -> None:
         await world.services.signals.notifications.turn()
         assert [one.kind for one in heard.told] == ["initiative.crossed"]
         await world.reopen()
+        assert await world.services.inspection.programme.turn()
         assert await world.services.inspection.programme.tell() == 0
+
+
+async def test_counts_outlive_a_restart_and_a_prune(tmp_path: Path) -> None:
+    """A process that starts goes on where the last one stored its counts, and reads no older event."""
+    async with call_world(tmp_path, initiatives=(DESK,)) as world:
+        _, token = await world.open()
+        assert await world.outcome(token, "read", text="a") is Outcome.PERMIT
+        await world.facts(EventKind.TOOL_CALLED)
+        programme = world.services.inspection.programme
+        assert await programme.turn()
+        world.clock.advance(KEPT_EVERY_S + 1)
+        await world.open()
+        assert await programme.turn()
+        counted = (await programme.status()).figures
+        (decided,) = await world.services.evidence.log.pages(limit=9, kinds=(EventKind.DECISION_MADE,))
+        await world.services.store.prune(TENANT, [(decided.index, decided.index + 1)])
+        again = Programme(store=world.services.store, clock=world.clock, tenant=TENANT, initiatives=(DESK,))
+        assert await again.turn()
+        assert (await again.status()).figures == counted
+        assert counted[0].crossing is not None
 
 
 async def test_turns_at_once_count_no_event_twice(world: CallWorld) -> None:

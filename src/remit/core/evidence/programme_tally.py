@@ -2,7 +2,8 @@
 """Count the figures of initiatives event by event, as a log grows.
 
 The same figures as those of `remit assess` from the evidence, whose SQL is in `controls/programme`; one is
-tested against the other. Nothing is kept but the figures of the last days, open tasks, and open questions.
+tested against the other. Nothing is remembered but the figures of the last days, open tasks, and open
+questions.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from remit.core.controls.programme import (
 )
 from remit.core.controls.status import Count
 from remit.core.evidence.event import EventKind
+from remit.core.json_value import Json
 from remit.core.tools.tool import Tier
 
 #: The kinds of events that are counted.
@@ -45,6 +47,8 @@ _DAY: Final = timedelta(days=1)
 _US: Final = timedelta(microseconds=1)
 #: Ended tasks, and open questions, that are remembered: the closure and the answer come after them.
 _KEPT: Final = 100_000
+#: The number of the form in which a tally is stored. It changes with what is counted.
+_FORM: Final = 1
 
 
 class _Day(msgspec.Struct):
@@ -77,6 +81,19 @@ class _Task(msgspec.Struct):
     used: set[str] = set()
 
 
+class KeptTally(msgspec.Struct, frozen=True, kw_only=True):
+    """What was counted up to event `next`, as it is stored. Another `form` is counted again."""
+
+    form: int
+    next: int
+    last: datetime | None
+    agents: dict[str, _Agent]
+    tasks: dict[str, _Task]
+    ended: dict[str, str]
+    asked: dict[str, datetime]
+    everyone: dict[str, list[tuple[int | None, int]]]
+
+
 class ProgrammeTally:
     """The figures of all agents up to the last event that was added; `days` are kept, with the last one."""
 
@@ -91,6 +108,35 @@ class ProgrammeTally:
         self._asked: OrderedDict[str, datetime] = OrderedDict()
         self._everyone: dict[str, list[tuple[int | None, int]]] = {}
         self.last: datetime | None = None
+
+    def kept(self, reached: int) -> Json:
+        """Return what was counted up to event `reached`, in a form that can be stored."""
+        told: Json = msgspec.to_builtins(
+            KeptTally(
+                form=_FORM,
+                next=reached,
+                last=self.last,
+                agents=dict(self._agents),
+                tasks=self._tasks,
+                ended=dict(self._ended),
+                asked=dict(self._asked),
+                everyone=self._everyone,
+            )
+        )
+        return told
+
+    def take(self, kept: Json) -> int:
+        """Go on from what was stored; return the next event to count. What cannot be read counts nothing."""
+        try:
+            told = msgspec.convert(kept, KeptTally)
+        except msgspec.ValidationError:
+            return 0
+        if told.form != _FORM:
+            return 0
+        self._agents = defaultdict(_Agent, told.agents)
+        self._tasks, self._everyone, self.last = told.tasks, told.everyone, told.last
+        self._ended, self._asked = OrderedDict(told.ended), OrderedDict(told.asked)
+        return told.next
 
     def add(self, index: int, kind: str, record: Mapping[str, Any]) -> None:
         """Count one event of the log; other kinds than `COUNTED` change nothing."""
