@@ -152,3 +152,22 @@ def test_an_agent_with_many_tokens_displaces_only_its_own() -> None:
     recent = uses.recent(0.0)
     assert len(recent) == 1 + MAX_USES_EACH
     assert any(one.about == "agent:other" for one in recent)
+
+
+def test_invented_names_do_not_make_a_refused_tool_forgotten() -> None:
+    """Refused often, and then permitted: found, whatever names were tried in between."""
+    habits, index = Habits(since=0, last=0), 0
+    for _ in range(RULES.refusals_before_permit):
+        anomalies_of(
+            habits, WatchedCall(index=index, at=1, agent="a", tool="desk/pay", permitted=False), RULES
+        )
+        index += 1
+    for number in range(3 * MOST_REFUSED):
+        invented = WatchedCall(
+            index=index, at=2, agent="a", tool=f"desk/x{number}", permitted=False, described=False
+        )
+        anomalies_of(habits, invented, RULES)
+        index += 1
+    assert len(habits.refused) == MOST_REFUSED
+    call = WatchedCall(index=index, at=3, agent="a", tool="desk/pay", permitted=True)
+    assert FindingKind.REFUSED_RETRIED in {one.kind for one in anomalies_of(habits, call, RULES)}

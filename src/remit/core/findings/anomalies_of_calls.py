@@ -28,7 +28,7 @@ class WatchedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One decided call. `at` is in seconds since 1970, `index` that of its event.
 
     `places` are its destinations: a digest, and the name that is shown. `times` is above 1 for refusals that
-    were only counted.
+    were only counted. `described` is whether the tool has a description, and is no name that an agent invented.
     """
 
     index: int
@@ -40,12 +40,14 @@ class WatchedCall(msgspec.Struct, frozen=True, kw_only=True):
     external: bool = False
     places: tuple[tuple[str, str], ...] = ()
     times: int = 1
+    described: bool = True
 
 
 class RecentRefusals(msgspec.Struct):
-    """The refusals of one tool: time, event and number of each."""
+    """The refusals of one tool: time, event and number of each; and whether it has a description."""
 
     seen: list[tuple[float, int, int]] = []
+    described: bool = True
 
 
 class SharedFinding(msgspec.Struct):
@@ -174,9 +176,12 @@ def _refused(habits: Habits, call: WatchedCall, rules: AnomalyRules, now: float)
     seen.append((now, call.index, call.times))
     del seen[: -max(rules.refusals, MOST_NAMED)]
     habits.refused.pop(call.tool, None)
-    habits.refused[call.tool] = RecentRefusals(seen)
-    while len(habits.refused) > MOST_REFUSED:
-        habits.refused.pop(next(iter(habits.refused)))
+    habits.refused[call.tool] = RecentRefusals(seen, described=call.described or call.tool in habits.tools)
+    # INVARIANT: names that an agent invents take no place from tools that exist.
+    for described in (False, True):
+        names = [name for name, one in habits.refused.items() if one.described is described]
+        for name in names[: max(0, len(habits.refused) - MOST_REFUSED)]:
+            del habits.refused[name]
     if before < rules.refusals <= before + call.times:
         number = counted(before + call.times, "time")
         says = f"was refused `{call.tool}` {number} within {span(now - seen[0][0])}"

@@ -99,7 +99,7 @@ def decision_services(
         policies=policies, store=store, clock=clock, entropy=entropy, tenant=deployment.tenant
     )
     surroundings = _surroundings(adapters, deployment, settings)
-    refusals = Refusals(store, clock, late)
+    refusals = Refusals(store, clock, late, lambda tool: tools.registry.get(tool) is not None)
     plans = Plans(
         store=store,
         clock=clock,

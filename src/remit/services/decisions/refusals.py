@@ -9,6 +9,7 @@ a refusal (a question to people) is always committed.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from remit.core.evidence.event import Event
@@ -25,8 +26,9 @@ BURST = 200
 PER_S = 2.0
 #: Limit of tasks that are remembered; the one whose last refusal is oldest is dropped first.
 MAX_TASKS = 10_000
-#: Limit of tools and of codes that a count names.
+#: Limit of tools and of codes that a count names, and of those that are counted apart until then.
 NAMED = 10
+COUNTED_APART = 100
 
 
 #: Tenant, family and the names of an entry, with amount and time.
@@ -43,8 +45,10 @@ class _Refused:
     since_s: float
     counted: int = 0
     sample: Event | None = None
-    tools: set[str] = field(default_factory=set)
-    codes: set[str] = field(default_factory=set)
+    #: By name; of tools that exist, of others, and of codes.
+    known: dict[str, int] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
     #: What the counted ones add to the history: amount and time.
     history: _History = field(default_factory=dict)
 
@@ -52,8 +56,14 @@ class _Refused:
 class Refusals:
     """Writes refusals, and counts floods of them. For one event loop."""
 
-    def __init__(self, store: UnitStore, clock: Clock, late: WriteBehind) -> None:
-        """Begin without refusals."""
+    def __init__(
+        self, store: UnitStore, clock: Clock, late: WriteBehind, exists: Callable[[str], bool]
+    ) -> None:
+        """Begin without refusals; `exists` is whether there is a tool with an id.
+
+        INVARIANT: names that an agent invents take no place from tools that exist.
+        """
+        self._exists = exists
         self._store = store
         self._clock = clock
         self._late = late
@@ -75,7 +85,8 @@ class Refusals:
             for one in change.entries:
                 key = (change.tenant, change.family, *one[:4])
                 _join(known.history, {key: (one.amount, one.at_ms)})
-        _note(known.tools, event.facts.get("tool"))
+        tool = str(event.facts.get("tool"))
+        _note(known.known if self._exists(tool) else known.others, tool)
         for code in _codes(event):
             _note(known.codes, code)
 
@@ -107,13 +118,20 @@ class Refusals:
                 _join(one.history, history)
                 raise
             one.counted -= counted
-            one.tools.clear()
+            one.known.clear()
+            one.others.clear()
             one.codes.clear()
         return len(counted_ones)
 
     def _summary(self, one: _Refused) -> Event:
         assert one.sample is not None
-        counted = RefusalsCounted(count=one.counted, codes=sorted(one.codes), tools=sorted(one.tools))
+        tools = {**_most(one.known, NAMED), **_most(one.others, NAMED - min(len(one.known), NAMED - 1))}
+        counted = RefusalsCounted(
+            count=one.counted,
+            codes=sorted(_most(one.codes, NAMED)),
+            tools=list(tools),
+            times=list(tools.values()),
+        )
         return Event.of(
             counted,
             at=self._clock.now(),
@@ -136,9 +154,19 @@ def _changes(history: _History) -> tuple[CountHistory, ...]:
     )
 
 
-def _note(into: set[str], value: Json) -> None:
-    if isinstance(value, str) and len(into) < NAMED:
-        into.add(value[:200])
+def _note(into: dict[str, int], value: Json) -> None:
+    """Count a name; beyond the bound, in place of the rarest one, so that a frequent name stays."""
+    if not isinstance(value, str):
+        return
+    name = value[:200]
+    if name not in into and len(into) >= COUNTED_APART:
+        rarest = min(into, key=lambda one: into[one])
+        del into[rarest]
+    into[name] = into.get(name, 0) + 1
+
+
+def _most(counts: dict[str, int], most: int) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:most])
 
 
 def _codes(event: Event) -> list[Json]:

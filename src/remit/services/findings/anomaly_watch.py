@@ -199,11 +199,18 @@ class _Step:
         self, entry: Entry, facts: dict[str, Any], values: dict[str, Json], agent: str, at: float
     ) -> Iterator[WatchedCall]:
         if entry.kind == EventKind.REFUSALS_COUNTED.value:
-            tools = facts.get("tools", [])
-            for tool in tools:
-                times = facts["count"] if len(tools) == 1 else 1
+            tools, counts = facts.get("tools", []), facts.get("times", [])
+            for place, tool in enumerate(tools):
+                # Before there were counts of each tool, one tool alone had that of all.
+                times = counts[place] if place < len(counts) else facts["count"] if len(tools) == 1 else 1
                 yield WatchedCall(
-                    index=entry.index, at=at, agent=agent, tool=plain(tool), permitted=False, times=times
+                    index=entry.index,
+                    at=at,
+                    agent=agent,
+                    tool=plain(tool),
+                    permitted=False,
+                    times=times,
+                    described=tool in self._tools,
                 )
             return
         permitted = facts["outcome"] == "permit" or bool(facts.get("observed"))
@@ -218,6 +225,7 @@ class _Step:
             permitted=permitted,
             effect=facts["effect"],
             external=facts["audience"] == "external",
+            described=facts["tool"] in self._tools,
             places=tuple(self._places(self._tools.get(facts["tool"]), values)) if permitted else (),
         )
 

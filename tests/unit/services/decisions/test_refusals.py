@@ -62,3 +62,19 @@ async def test_a_question_to_people_is_never_merely_counted(world: CallWorld) ->
     approval = await world.asked(token, amount=1)
     assert (await world.services.decisions.approvals.get(approval)).tool == "desk/pay"
     assert await written(world) == BURST + 1
+
+
+async def test_invented_names_hide_no_tool_that_exists(world: CallWorld) -> None:
+    """However many they are: the count names the tool, and how often it was refused."""
+    _, token = await world.open("hello")
+    for number in range(BURST):
+        await world.outcome(token, f"invented-{number}")
+    for number in range(400):
+        await world.outcome(token, f"invented-{number % 130}")
+        if number % 4 == 0:
+            assert await world.outcome(token, "pay", amount=1) is Outcome.DENY
+    await world.services.mediation.mediator.count_refusals()
+    (told,) = await world.facts(EventKind.REFUSALS_COUNTED)
+    assert told["count"] == 500
+    assert (told["tools"][0], told["times"][0]) == ("desk/pay", 100)
+    assert len(told["tools"]) == 10

@@ -91,8 +91,9 @@ class RefusalsCounted(EventBody, kw_only=True):
 
     KIND = EventKind.REFUSALS_COUNTED
     count: Annotated[int, "refused calls that were only counted"]
-    codes: Annotated[list[str], "stable codes of their reasons, the first ten"]
-    tools: Annotated[list[str], "their tools, the first ten"] = []
+    codes: Annotated[list[str], "stable codes of their reasons, the ten most frequent ones"]
+    tools: Annotated[list[str], "their tools: the ten most frequent ones that exist, then other names"] = []
+    times: Annotated[list[int], "how often each of the tools, as far as it was counted"] = []
 
 
 class ToolCalled(EventBody, kw_only=True):
