@@ -23,6 +23,7 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tools.tool import Argument, ArgumentRole, Effect
 from remit.ports.store.log import EventSearch
+from remit.ports.store.units import Unit
 from remit.services.decisions.circumstances import MAX_AGE_S
 from remit.services.findings.anomaly_watch import MAX_BEHIND, places_of
 from tests.servers.scripted_broker import ScriptedBroker
@@ -38,6 +39,7 @@ from tests.worlds.calls import (
 )
 from tests.worlds.desk_replicas import desk_replicas
 from tests.worlds.services import PERMIT
+from tests.worlds.values import an_event
 
 Json = Any
 DAY_S = 86400.0
@@ -469,3 +471,30 @@ async def test_a_rule_that_is_off_finds_nothing(world: CallWorld) -> None:
     for _ in range(230):
         await world.call(token, "read")
     assert [one.kind for one in await watched(world)] == [FindingKind.UNUSUAL_VOLUME]
+
+
+async def test_an_event_from_the_future_ends_no_window(world: CallWorld) -> None:
+    """A clock that was wrong for a moment: what is refused before and after it still counts together."""
+    token = await known(world)
+    most = world.services.findings.anomalies.rules.refusals
+    for number in range(most):
+        if number == most // 2:
+            facts = {"outcome": "deny", "tool": "desk/odd", "effect": "none", "audience": "self"}
+            at = world.clock.now() + timedelta(days=30)
+            future = an_event(EventKind.DECISION_MADE, at=at, agent="clerk", facts=facts)
+            await world.services.store.commit(Unit(events=(future,)))
+            assert not await watched(world)
+        assert await world.outcome(token, "unheard-of") is Outcome.DENY
+    assert FindingKind.REFUSED_RETRIED in {one.kind for one in await watched(world)}
+
+
+async def test_an_event_that_cannot_be_read_is_told_and_stops_nothing(world: CallWorld) -> None:
+    """The watch goes on behind it."""
+    token = await known(world)
+    broken = an_event(EventKind.DECISION_MADE, at=world.clock.now(), agent="clerk", facts={"n": 1})
+    (index,) = (await world.services.store.commit(Unit(events=(broken,)))).indexes
+    await world.call(token, "send", to="eve@elsewhere.example", text="x")
+    found = await watched(world)
+    (unseen,) = [one for one in found if one.kind is FindingKind.ANOMALIES_UNSEEN]
+    assert unseen.facts["events"] == [index]
+    assert FindingKind.NEW_DESTINATION in {one.kind for one in found}

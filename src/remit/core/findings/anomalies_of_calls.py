@@ -28,7 +28,8 @@ class WatchedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One decided call. `at` is in seconds since 1970, `index` that of its event.
 
     `places` are its destinations: a digest, and the name that is shown. `times` is above 1 for refusals that
-    were only counted. `described` is whether the tool has a description, and is no name that an agent invented.
+    were only counted. `described` is whether the tool has a description, and is no name that an agent
+    invented.
     """
 
     index: int

@@ -49,10 +49,11 @@ ANOMALIES: Final[dict[FindingKind, FindingMeaning]] = {
         ("ASI09",),
     ),
     FindingKind.ANOMALIES_UNSEEN: FindingMeaning(
-        "Anomalies are not being looked for: the watch is off or behind. Policies read this word for every "
-        "agent, and no finding is opened for it.",
-        {},
-        "turn `anomalies.watch` on; `remit doctor` and the process's log say why it is behind",
+        "Anomalies are not being looked for: the watch is off or behind, which policies read by this word for"
+        " every agent, or it could not read some events, which is a finding.",
+        {"says": "what was not watched", "events": "the events that could not be read"},
+        "turn `anomalies.watch` on; `remit doctor` and the process's log say why it is behind, or what it "
+        "cannot read",
         Severity.MEDIUM,
         ("ASI10",),
     ),

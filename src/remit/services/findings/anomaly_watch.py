@@ -5,13 +5,15 @@
 2. apply the rules (`core.findings.anomalies_of_calls`, `anomalies_of_approvals`)
 3. commit the findings, the habits and the new position together, if the position is still the same
 
-So each event counts once, over restarts and whichever replica watches. Nothing is kept in memory.
+So each event counts once, over restarts and whichever replica watches. Nothing is kept in memory. An event
+that cannot be read is a finding, and stops nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -27,6 +29,7 @@ from remit.core.findings.anomalies_of_approvals import Questions, after_answer, 
 from remit.core.findings.anomalies_of_calls import Habits, WatchedCall, anomalies_of
 from remit.core.findings.anomaly_rules import MOST_NAMED, Anomaly, AnomalyRules
 from remit.core.findings.finding import finding_id
+from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import person_of
 from remit.core.json_value import Json
 from remit.core.safe_text import plain
@@ -38,6 +41,8 @@ from remit.ports.store.log import Entry, LogStore
 from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings, Sighting
+
+log = logging.getLogger("remit.findings")
 
 POSITION: Final = "anomalies:position"
 QUESTIONS: Final = "anomalies:questions"
@@ -55,6 +60,11 @@ MAX_BEHIND: Final = timedelta(minutes=5)
 MOST_PLACES: Final = 50
 #: The domain after each `@`, and what programs read in different ways inside a URL.
 _DOMAIN: Final = re.compile(r"@([^@,;:\s<>\"'?&/()]+)")
+#: What reading an event of another form raises.
+_UNREADABLE: Final = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError),
+    msgspec.MsgspecError,
+)
 _UNCLEAR: Final = re.compile(r"[\s\\]")
 _KINDS: Final = tuple(
     one.value
@@ -132,12 +142,17 @@ class AnomalyWatch:
         full = len(entries) == PAGE
         if kept and not entries and now - datetime.fromisoformat(before.at or before.began) < TOLD_EVERY:
             return False
-        step = _Step(self._store, self._tenant, self.rules, self._tools())
+        step = _Step(self._store, self._tenant, self.rules, self._tools(), now)
         found: list[tuple[datetime, Anomaly]] = []
+        unread: list[int] = []
         for number, entry in enumerate(entries):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            found += await step.of(entry)
+            try:
+                found += await step.of(entry)
+            except _UNREADABLE as fault:
+                log.error("the watch for anomalies cannot read event %d: %r", entry.index, fault)
+                unread.append(entry.index)
         sightings = [
             await self._sighting(one) for one in _together(found, datetime.fromisoformat(before.began))
         ]
@@ -156,6 +171,9 @@ class AnomalyWatch:
         await self._store.commit(Unit(tuple(changes), events, self._tenant))
         for one in sightings:
             await self._findings.written(one)
+        if unread:
+            told = {"says": "events that could not be read were not watched", "events": unread[-MOST_NAMED:]}
+            await self._findings.see(FindingKind.ANOMALIES_UNSEEN, "log:anomalies", "unread", told)
         return full
 
     async def _sighting(self, one: Anomaly) -> Sighting:
@@ -171,7 +189,10 @@ class AnomalyWatch:
 class _Step:
     """The events of one step, and the habits that they change."""
 
-    def __init__(self, store: _Rooms, tenant: str, rules: AnomalyRules, tools: dict[str, Tool]) -> None:
+    def __init__(
+        self, store: _Rooms, tenant: str, rules: AnomalyRules, tools: dict[str, Tool], now: datetime
+    ) -> None:
+        self._now = now
         self._store = store
         self._tenant = tenant
         self._rules = rules
@@ -183,7 +204,8 @@ class _Step:
         """Return what is odd about an event, each with the event's time."""
         leaf: dict[str, Any] = msgspec.json.decode(entry.leaf)
         when = datetime.fromisoformat(leaf["at"])
-        facts, values, at = leaf["facts"], entry.opened or {}, when.timestamp()
+        # An event from the future would end every window of its agent, and no later one would count.
+        facts, values, at = leaf["facts"], entry.opened or {}, min(when, self._now).timestamp()
         agent = str(leaf.get("agent", ""))
         if entry.kind in (EventKind.DECISION_MADE.value, EventKind.REFUSALS_COUNTED.value):
             found = [
@@ -263,9 +285,9 @@ class _Step:
     async def _known(self, agent: str, at: float) -> Habits:
         if agent not in self._habits:
             kept = await self._store.value(self._tenant, HABITS + agent)
-            self._habits[agent] = (
-                msgspec.convert(kept, Habits, str_keys=True) if kept else Habits(since=at, last=at)
-            )
+            habits = msgspec.convert(kept, Habits, str_keys=True) if kept else Habits(since=at, last=at)
+            habits.last = min(habits.last, self._now.timestamp())
+            self._habits[agent] = habits
         return self._habits[agent]
 
     def changes(self) -> Iterator[PutValue]:
