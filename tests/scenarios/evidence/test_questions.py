@@ -12,8 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from remit.cli.evidence import questions as evidence_questions
 from remit.cli.evidence.questions import ask, given_values, opened, questions, write_tables
 from remit.cli.exit_codes import UsageFault
+from remit.compose.store import evidence_tables
 from remit.core.errors import Malformed, NotFound, VerificationFailed
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.event import EventKind
@@ -221,3 +223,22 @@ def test_hostile_texts_stay_text_in_an_answer(capsys: pytest.CaptureFixture[str]
         assert control not in shown
     with opened(WHOLE, KEY) as (tables, _):
         assert answered(tables, sql) == [(0, hostile)]
+
+
+def test_a_file_that_is_swapped_after_it_was_verified_answers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked is what was verified: the file is read once."""
+    place = tmp_path / "evidence.jsonl"
+    place.write_bytes(WHOLE.read_bytes())
+
+    def swapped(read: Path, views: str) -> EvidenceTables:
+        place.write_bytes(WHOLE.read_bytes().replace(b"clerk", b"thief"))
+        return evidence_tables(read, views)
+
+    with opened(place, KEY) as (tables, _):
+        expected = answered(tables, "SELECT index, leaf FROM events ORDER BY index")
+    monkeypatch.setattr(evidence_questions, "evidence_tables", swapped)
+    with opened(place, KEY) as (tables, _):
+        assert answered(tables, "SELECT index, leaf FROM events ORDER BY index") == expected
+    assert b"thief" in place.read_bytes() or b"clerk" not in WHOLE.read_bytes()

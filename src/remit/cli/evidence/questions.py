@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
@@ -98,9 +99,9 @@ def opened(place: Path | None, key: str) -> Iterator[tuple[EvidenceTables, Signe
     An export is verified first; `VerificationFailed` if it does not hold.
     """
     views = _folder().joinpath(f"{_VIEWS}.sql").read_text("utf-8")
-    with evidence_file(place) as found:
-        log = _log_of(found, key) if found.is_dir() else _verified(found, key)
-        tables = evidence_tables(found, views)
+    with evidence_file(place) as found, ExitStack() as stack:
+        read, log = (found, _log_of(found, key)) if found.is_dir() else _verified(found, key, stack)
+        tables = evidence_tables(read, views)
         try:
             yield tables, log
         finally:
@@ -124,18 +125,28 @@ def _log_of(folder: Path, key: str) -> SignedLog:
     return msgspec.structs.replace(log, verified=False)
 
 
-def _verified(export: Path, key: str) -> SignedLog:
-    report, used = checked_export(export, key)
+def _verified(export: Path, key: str, stack: ExitStack) -> tuple[Path, SignedLog]:
+    """Return the log of an export, and the lines that were verified, in a folder of this user alone.
+
+    INVARIANT: the export is read once. What is read again may be another file.
+    """
+    read = Path(stack.enter_context(TemporaryDirectory(prefix="remit-"))) / "evidence.jsonl"
+    with open_private(read) as out:
+
+        def keep(line: bytes) -> None:
+            out.write(line)
+
+        report, used = checked_export(export, key, keep)
     if not report.complete:
         raise VerificationFailed(
             f"`{export}` holds a part of the log, and no count says what is missing",
             code="part-of-a-log",
             remediation="take the whole log (`remit audit export`)",
         )
-    with export.open("rb") as read:
-        read.seek(max(0, export.stat().st_size - _LAST_LINE_BYTES))
-        note = json.loads(read.read().splitlines()[-1])["checkpoint"]
-    return SignedLog(
+    with read.open("rb") as lines:
+        lines.seek(max(0, read.stat().st_size - _LAST_LINE_BYTES))
+        note = json.loads(lines.read().splitlines()[-1])["checkpoint"]
+    return read, SignedLog(
         origin=report.origin,
         verifier=used,
         size=report.size,
