@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
@@ -61,22 +62,29 @@ class Client:
         """Keep address and session. `served_by` is a further user id that may serve the address."""
         self.base_url = base_url
         self._extensions = checked(base_url, served_by)
+        self._session = session
         try:
-            self._http = httpx.Client(
-                base_url=base_url,
-                auth=SessionAuth(session, urlsplit(base_url).path.rstrip("/")),
-                timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
-                trust_env=False,
-                verify=_authorities(base_url),
-                follow_redirects=False,
-            )
+            self._http = self._opened()
         except (httpx.InvalidURL, ValueError):
             raise errors.ConfigInvalid(
                 f"`{base_url[:80]}` is not an address", remediation="write `http://host:port`"
             ) from None
         closing = CLOSING.get(None)
         if closing is not None:
-            closing.callback(self._http.close)
+            closing.callback(self._close)
+
+    def _close(self) -> None:
+        self._http.close()
+
+    def _opened(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.base_url,
+            auth=SessionAuth(self._session, urlsplit(self.base_url).path.rstrip("/")),
+            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            trust_env=False,
+            verify=_authorities(self.base_url),
+            follow_redirects=False,
+        )
 
     def get(self, *path: str, **query: str | int | bool | None) -> Json:
         """Send a GET request; parameters that are `None` are left out."""
@@ -119,16 +127,43 @@ class Client:
         except (httpx.TransportError, httpx.DecodingError) as fault:
             raise self._unreachable(fault) from None
 
-    def raw(self, *path: str, most: int) -> bytes:
-        """Return the bytes at a path outside the REST interface; an answer of more than `most` is a fault."""
+    def raw(self, *path: str, most: int, within_s: float = 2 * ANSWER_S) -> bytes:
+        """Return the bytes at a path outside the REST interface.
+
+        An answer of more than `most` bytes is a fault, and so is one that takes longer than `within_s` as a
+        whole, however it drips.
+        """
+        address = "/" + "/".join(path)
+        late = threading.Event()
+
+        def cut() -> None:
+            late.set()
+            self._http.close()
+
+        watch = threading.Timer(within_s, cut)
+        watch.daemon = True
+        watch.start()
         try:
-            address = "/" + "/".join(path)
+            return self._raw(address, most)
+        except (Unreachable, RuntimeError):
+            if late.is_set():
+                self._http = self._opened()
+                raise Unreachable(
+                    f"the answer of {self.base_url} took longer than {within_s:g} seconds",
+                    remediation="try again later",
+                ) from None
+            raise
+        finally:
+            watch.cancel()
+
+    def _raw(self, address: str, most: int) -> bytes:
+        try:
             with self._http.stream("GET", address, extensions=self._extensions) as response:
                 if response.status_code != 200:
                     response.read()
                     self._read(response)
                 found = bytearray()
-                for chunk in response.iter_bytes(65_536):
+                for chunk in response.iter_bytes():
                     found += chunk
                     if len(found) > most:
                         raise errors.Malformed(
