@@ -329,8 +329,8 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         ("ASI10",),
     ),
     FindingKind.LOG_UNWITNESSED: FindingMeaning(
-        "The quorum of witnesses does not cosign the log, or a witness remembers another history of it.",
-        {"witness": "which remembers another", "size": "events cosigned by the quorum", "why": "the errors"},
+        "The quorum of witnesses does not cosign the log, or a witness remembers another history or lies.",
+        {"witness": "which one", "size": "events cosigned by the quorum", "why": "the errors"},
         "check the witnesses; with another history, find out who rolled back the store or also signs the log",
         Severity.HIGH,
         ("ASI10",),

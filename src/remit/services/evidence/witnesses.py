@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.errors import Conflict, RemitError, SourceUnavailable, VerificationFailed
+from remit.core.errors import Conflict, Malformed, RemitError, SourceUnavailable, VerificationFailed
 from remit.core.evidence.checkpoint import Checkpoint, Note, Signature, VerifierKey, cosignature_time
 from remit.core.evidence.witness_messages import (
     MAX_ANSWER_BYTES,
@@ -88,7 +88,7 @@ class _State:
         self.due_s = 0.0
         self.failures = 0
         self.why = ""
-        self.contradicts = False
+        self.contradicts = False  # or lies; told
 
 
 class Witnesses:
@@ -276,7 +276,8 @@ class Witnesses:
         state.why = fault.message
         pause = min(self._settings.every_s * 2.0 ** min(state.failures, 16), MAX_PAUSE_S)
         state.due_s = self._clock.boot_s() + pause
-        if isinstance(fault, _Contradicted) and not state.contradicts:
+        # One that cosigns wrongly is told of as well, although the others make the quorum.
+        if isinstance(fault, VerificationFailed | Malformed) and not state.contradicts:
             state.contradicts = True
             facts = {"witness": name, "why": fault.message}
             await self._findings.see(FindingKind.LOG_UNWITNESSED, f"witness:{name}", name, facts)

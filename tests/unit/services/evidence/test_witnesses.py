@@ -151,6 +151,10 @@ LIES: dict[str, Callable[[Trio, Fetched], Fetched]] = {
 }
 
 
+#: What a witness may do that says nothing false.
+SILENT = ("a redirect", "a defect")
+
+
 def with_body(told: Fetched, body: bytes) -> Fetched:
     """Return an answer with another body."""
     return msgspec.structs.replace(told, body=body)
@@ -201,6 +205,13 @@ async def test_a_witness_that_lies_adds_nothing_and_is_asked_less(trio: Trio, li
     assert trio.cosigners() == {"w.example/b", "w.example/c"}
     assert trio.small["a"].asked <= 8
     assert trio.small["b"].asked == 8
+    told = lie not in SILENT
+    assert await trio.open_findings() == (["witness:a"] if told else [])
+    trio.small["a"].answer = None
+    trio.world.clock.advance(4_000)
+    await trio.turn()
+    assert await trio.open_findings() == []
+    trio.small["a"].answer = lambda told: LIES[lie](trio, told)
     head = await trio.world.services.evidence.log.proven()
     keys = [one.key for one in trio.small.values()]
     assert open_checkpoint(head.note.encode(), trio.key, witnesses=keys).checkpoint.size == head.size
