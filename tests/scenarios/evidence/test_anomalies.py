@@ -214,7 +214,9 @@ def test_a_new_destination_does_not_hide_beside_a_known_one(to: str) -> None:
 
 
 async def test_many_anomalies_share_a_finding_and_none_is_lost(world: CallWorld) -> None:
-    """A flood of new destinations makes six findings, and the last one names the newest of them."""
+    """A flood of new destinations makes six findings; the last one names the first and the newest of the
+    others, and where all of them are.
+    """
     token = await known(world)
     for number in range(60):
         await world.call(token, "send", to=f"x@flood{number}.example", text="x")
@@ -222,7 +224,9 @@ async def test_many_anomalies_share_a_finding_and_none_is_lost(world: CallWorld)
     assert len(found) == 6
     (shared,) = [one for one in found if "number" in one.facts]
     assert shared.facts["number"] == 55
+    assert shared.facts["places"][0] == "flood5.example"
     assert shared.facts["places"][-1] == "flood59.example"
+    assert f"from event {min(shared.facts['events'])} on" in str(shared.facts["says"])
     assert len(shared.facts["events"]) == 20
 
 

@@ -8,12 +8,14 @@ so a full memory finds more, never less.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from remit.core.findings.anomaly_rules import DAY_S, HOUR_S, MOST_NAMED, Anomaly, AnomalyRules, counted, span
 from remit.core.findings.kinds import FindingKind, Severity
+
+T = TypeVar("T")
 
 MOST_TOOLS: Final = 512
 MOST_PLACES: Final = 1024
@@ -52,8 +54,11 @@ class RecentRefusals(msgspec.Struct):
 
 
 class SharedFinding(msgspec.Struct):
-    """What the shared finding of a week stands for."""
+    """What the shared finding of a week stands for: since event `first`, and of its names and events the
+    first ones and the last ones.
+    """
 
+    first: int = 0
     number: int = 0
     names: list[str] = []
     events: list[int] = []
@@ -226,20 +231,27 @@ def _own_or_shared(
         return one
     habits.told[weight] = told
     shared = habits.shared.setdefault(weight, SharedFinding())
+    shared.first = shared.first if shared.number else min(one.events)
     shared.number += 1
     names = one.facts.get("places") or one.facts.get("tools")
     name = str(names[0]) if isinstance(names, list) and names else one.which
-    shared.names = [*(known for known in shared.names if known != name), name][-MOST_NAMED:]
-    shared.events = [*shared.events, *one.events][-MOST_NAMED:]
+    shared.names = _ends([*(known for known in shared.names if known != name), name])
+    shared.events = _ends([*shared.events, *one.events])
     listed = ", ".join(f"`{known}`" for known in reversed(shared.names))
     return msgspec.structs.replace(
         one,
         which=f"more {weight}",
         says=f"{one.says}; within a week {counted(shared.number, 'anomaly', 'anomalies')} beyond the first "
-        f"{rules.own_findings}: {listed}",
+        f"{rules.own_findings}, from event {shared.first} on: {listed}",
         events=tuple(shared.events),
         facts={("places" if "places" in one.facts else "tools"): list(shared.names), "number": shared.number},
     )
+
+
+def _ends(listed: list[T]) -> list[T]:
+    """Return the first and the last ones of a list: what came before a flood stays beside its newest."""
+    half = MOST_NAMED // 2
+    return listed if len(listed) <= MOST_NAMED else listed[:half] + listed[-half:]
 
 
 def _rank(severity: Severity) -> int:
