@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast exported evidence is verified, whole, and in how much memory."""
+"""How fast exported evidence is verified, whole, and in how much memory.
+
+`python -m bench.evidence --events 10000000` takes a larger log than `python -m bench --only evidence`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import itertools
 import json
 import resource
 import subprocess
@@ -24,6 +29,8 @@ VERIFIED_BARE = "evidence: events verified without values"
 HASHED = "evidence: their leaves hashed alone"
 MEMORY = "evidence: peak memory of a verification"
 ROUNDS = 5
+#: Leaves that are hashed alone, which stay in memory.
+HASHED_LEAVES = 200_000
 
 
 def calls(events: int) -> Iterator[LogEvent]:
@@ -70,7 +77,9 @@ def per_second(place: Path, key: VerifierKey) -> float:
 
 def hashed(place: Path) -> float:
     """Hash the leaves and nothing else; events for each second of CPU."""
-    leaves = [json.loads(line)["leaf"].encode() for line in place.read_bytes().splitlines()[1:-1]]
+    with place.open("rb") as lines:
+        taken = [json.loads(line) for line in itertools.islice(lines, HASHED_LEAVES)]
+    leaves = [line["leaf"].encode() for line in taken if "leaf" in line]
     best = float("inf")
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -80,14 +89,14 @@ def hashed(place: Path) -> float:
     return len(leaves) / best
 
 
-def evidence(quick: bool) -> list[Figure]:
+def evidence(quick: bool, events: int = 0) -> list[Figure]:
     """Events verified for each second of CPU, with their values and without, and the peak of memory."""
-    events = 10_000 if quick else 200_000
+    events = events or (10_000 if quick else 200_000)
     with tempfile.TemporaryDirectory(prefix="bench-evidence-") as folder:
         place, bare = Path(folder) / "evidence.jsonl", Path(folder) / "bare.jsonl"
         key = write_log(place, calls(events), events)
         without_values(place, bare)
-        program = [sys.executable, "-m", "bench.evidence", str(place), str(key)]
+        program = [sys.executable, "-m", "bench.evidence", "--file", str(place), "--key", str(key)]
         told = subprocess.run(program, check=True, capture_output=True, text=True)
         how = f"{events} events, one core, the best of {ROUNDS}, with completeness and chains"
         return [
@@ -106,9 +115,18 @@ def evidence(quick: bool) -> list[Figure]:
 
 
 def main() -> None:
-    """Verify a file once, and print the peak of memory in MiB."""
-    with Path(sys.argv[1]).open("rb") as lines:
-        assert verify_export(lines, VerifierKey.parse(sys.argv[2])).complete
+    """Verify a file once, and print the peak of memory in MiB; or measure a log of a size."""
+    parser = argparse.ArgumentParser(prog="python -m bench.evidence")
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--key", default="")
+    asked = parser.parse_args()
+    if asked.file is None:
+        for one in evidence(quick=False, events=asked.events):
+            print(f"{one.name}: {one.value:,.1f} {one.unit} ({one.how})")
+        return
+    with asked.file.open("rb") as lines:
+        assert verify_export(lines, VerifierKey.parse(asked.key)).complete
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

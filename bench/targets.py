@@ -17,6 +17,7 @@ from bench.discovery import SPEED as SCAN_SPEED
 from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
+from bench.exports import exports_cost
 from bench.figure import Figure, Goal
 from bench.fleet import PAUSED_OVER, ROLLED_BACK, THREE_P99, fleet
 from bench.governed import Governed
@@ -78,6 +79,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "senders": senders,
     "evidence": evidence,
     "questions": questions_answered,
+    "exports": exports_cost,
     "provenance": provenance,
     "paths": reach,
     "engines": policy_engines,
