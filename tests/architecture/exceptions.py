@@ -54,6 +54,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",
     "src/remit/compose/replicas.py": "the driver of PostgreSQL, as in `store`",
+    "src/remit/api/app.py": "`scim2-server` is an extra: half a second to load",
     "src/remit/compose/build.py": "a policy server loads the same HTTP client",
     "src/remit/adapters/policy/rego/machine.py": "`wasmtime` is an extra, for Rego in process",
     "src/remit/adapters/discovery/databases.py": "`duckdb` is an extra, for Parquet: 70 MB to load",

@@ -5,7 +5,7 @@
 WORDS = {
     "protocols and formats, by the names that their specifications give them": """
         api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt mcp mermaid metadata
-        oauth oidc openapi oscal pki protocol rest sigv4 spiffe sql sse ssf sts tls transit url utterance
+        oauth oidc openapi oscal pki protocol rest scim sigv4 spiffe sql sse ssf sts tls transit url utterance
         syslog webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
@@ -21,7 +21,7 @@ WORDS = {
         admission assertion attestation auth authentication authenticator authorization
         authorizer bearer canonical certificate claim client directory exchange identity
         issued issuer issuing keyring login merkle namespace password people permission presented
-        protected provider refresh registered registration revocation right sealing security sign
+        protected provider provisioning refresh registered registration revocation right sealing security sign
         signing verification
     """,
     "terms of governance and evidence": """
@@ -55,7 +55,7 @@ WORDS = {
         runtime safe scaffold schema screen scripted search second section server service setting shell
         tally
         silence simplify slice socket source ssrf stand state static status stdio step store structure
-        subscription subset supervisor survey system taken target template terminal time timeline
+        storage subscription subset supervisor survey system taken target template terminal time timeline
         timestamp tracing transport tree under unit up upkeep user validator walk web wire write
         instruction python script builtin cache compiler counterexample evaluated machine prover solver
         symbolic syntax cluster hierarchy tenant workflow

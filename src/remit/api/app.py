@@ -31,7 +31,7 @@ from remit.api.rooms import console_rooms, endpoint_rooms, health_rooms, oauth_r
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
 from remit.api.ssf import routes as ssf_routes
-from remit.core.errors import Malformed, NotFound, RemitError
+from remit.core.errors import ConfigInvalid, Malformed, NotFound, RemitError
 from remit.core.policy.bundle import Bundle
 from remit.services.assembly.services import Services
 from remit.services.limits.sign_in_attempts import SignInAttempts
@@ -46,6 +46,7 @@ PATHS = (
     "/access/",
     AUTHZEN_METADATA_PATH,
     "/ssf/",
+    "/scim/",
     "/tlog/",
     CONSOLE_PATH,
     f"{CONSOLE_PATH}/",
@@ -96,13 +97,26 @@ def app(
     pages = people_routes.routes(page_rooms(services), desk.tries, remote_sign_in=remote_sign_in)
     console = console_routes.routes(console_rooms(services))
     # Routes are tried in this order: the most frequent requests come first.
-    routes = [*_others(services), *_rest(desk, endpoint_rooms(services)), *pages, *console]
+    rest = _rest(desk, endpoint_rooms(services))
+    routes = [*_others(services), *rest, *_scim(services, desk), *pages, *console]
     guarded = [
         Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
     ]
     made = Starlette(routes=guarded, exception_handlers={HTTPException: _unknown})
     made.router.redirect_slashes = False
     return made
+
+
+def _scim(services: Services, desk: RestServices) -> Iterable[tuple[str, dict[str, Serve]]]:
+    if not services.identity.provisioning.providers:
+        return ()
+    try:
+        from remit.api.scim.routes import routes
+    except ModuleNotFoundError:
+        raise ConfigInvalid(
+            "`agents.scim` needs `scim2-server`", remediation="install it: `pip install 'remit[scim]'`"
+        ) from None
+    return routes(services.identity.provisioning, desk)
 
 
 def _rest(desk: RestServices, rooms: dict[type[object], object]) -> Iterable[tuple[str, dict[str, Serve]]]:

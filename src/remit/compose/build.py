@@ -18,7 +18,7 @@ from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
 from remit.compose.evidence.assembly import evidence_settings
 from remit.compose.keys import REST, fingerprint_key, periods_of
-from remit.compose.people import document_fetch_of, people_settings
+from remit.compose.people import document_fetch_of, identity_providers, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
 from remit.compose.signals import callback_deliveries, signal_settings
 from remit.compose.sources import tls_of
@@ -223,6 +223,7 @@ def _identity_settings(config: Config, opened: OpenedProcess) -> IdentitySetting
         own_uid=os.geteuid() if hasattr(os, "geteuid") else -1,
         session_ttl_s=int(config.limits.session_ttl_s),
         suspend_on=frozenset(config.agents.suspend_on),
+        providers=identity_providers(config),
         end_on=frozenset(config.agents.end_on),
         key_periods=periods_of(config.keys, config.workload_api),
         key_rest=REST if several(config) else timedelta(),

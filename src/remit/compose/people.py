@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The services for people in their browsers, from the configuration."""
+"""The services for people in their browsers, and the identity providers, from the configuration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from remit.config import Config
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.principals import Role
 from remit.ports.fetch import Fetch
+from remit.services.identity.provisioning import IdentityProvider
 from remit.services.people.assembly import PeopleSettings
 from remit.services.people.connections import Connections
 from remit.services.people.consents import ConsentRules
@@ -73,3 +74,24 @@ def document_fetch_of(config: Config) -> Fetch | None:
     return guarded_fetch(
         private=clients.private, ca_file=config.at(clients.tls_ca) if clients.tls_ca else None
     )
+
+
+def identity_providers(config: Config) -> dict[str, IdentityProvider]:
+    """Return the providers that create and end agents; raises `KeyUnavailable`."""
+    return {
+        name: IdentityProvider(
+            name=name,
+            prefix=one.prefix or f"{name}-",
+            owner=one.owner,
+            purpose=one.purpose,
+            agent=one.agent,
+            token=one.token.resolve() if one.token else "",
+            constrained=one.sender_constraint == "required",
+            agents=frozenset(one.agents),
+            environment=one.environment,
+            initiative=one.initiative,
+            groups=one.groups,
+            issuer=one.issuer,
+        )
+        for name, one in config.agents.scim.items()
+    }

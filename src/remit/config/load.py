@@ -20,7 +20,7 @@ from remit.config.sections.audiences import check_within
 from remit.config.sections.directory import check_directory
 from remit.config.sections.environment import check_environment
 from remit.config.sections.evidence import check_evidence
-from remit.config.sections.governance import check_approvals
+from remit.config.sections.governance import check_approvals, check_scim
 from remit.config.sections.keys import check_keys
 from remit.config.sections.listen import check_listen
 from remit.config.sections.notify import check_notify
@@ -152,6 +152,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     check_environment(config.environment, node, problems)
     check_trust(config.trust, node, problems)
     check_policy(config.policy, node, problems)
+    check_scim(config.agents.scim, node, problems)
     check_approvals(config.approvals, config.limits.approval_ttl_s, node, problems)
     check_notify(config.notify, config.trust.plain_loopback, node, problems)
     check_evidence(config.evidence, config.trust.plain_loopback, node, problems)

@@ -5,15 +5,21 @@ answers questions that wait for long, or in an emergency.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from remit.config.reading.decoding import Problems
-from remit.config.reading.section import Name, Seconds, Section
+from remit.config.reading.secret_reference import SecretRef
+from remit.config.reading.section import Name, Seconds, Section, Text
 from remit.config.reading.yaml_lines import Node
 from remit.core.findings.anomaly_rules import AnomalyRules
 from remit.core.findings.kinds import FindingKind
+from remit.core.ids import NAME
+
+#: The longest beginning of an agent's name: half of a name.
+MAX_PREFIX: Final = 31
 
 
 class ReviewsSection(Section, frozen=True, kw_only=True):
@@ -31,6 +37,51 @@ class ReviewsSection(Section, frozen=True, kw_only=True):
             "is `agent.review_overdue`), or the agent is suspended."
         ),
     ] = "escalate"
+
+
+class ScimSection(Section, frozen=True, kw_only=True):
+    """An identity provider that creates and ends agents at `/scim/v2/Agents` (SCIM 2.0)."""
+
+    owner: Annotated[
+        Text, Meta(description="Owner of the agents that it creates: a person, or `group:name`.")
+    ]
+    purpose: Annotated[Text, Meta(description="Purpose of the agents that it creates; policies read it.")]
+    agent: Annotated[str, Meta(description="The registered agent whose access tokens it presents.")] = ""
+    token: Annotated[
+        SecretRef | None,
+        Meta(
+            description="Secret that it presents as a bearer token instead, as `env:X`. Who copies it may "
+            "end and create these agents."
+        ),
+    ] = None
+    sender_constraint: Annotated[
+        Literal["required", "optional"],
+        Meta(description="Whether the access tokens of `agent` must be bound to a key (DPoP, mTLS)."),
+    ] = "required"
+    prefix: Annotated[
+        str, Meta(description="What the names of its agents begin with. Default: its name and `-`.")
+    ] = ""
+    agents: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Agents that it may see and end beside those that it created: names, `group:name`, "
+            "or `*` for all."
+        ),
+    ] = ()
+    environment: Annotated[Name, Meta(description="Environment of the agents that it creates.")] = (
+        "development"
+    )
+    initiative: Annotated[str, Meta(description="AI programme of the agents that it creates.")] = ""
+    groups: Annotated[
+        tuple[Name, ...], Meta(description="Groups of the agents that it creates; task types name them.")
+    ] = ()
+    issuer: Annotated[
+        str,
+        Meta(
+            description="Exact `iss` of the tokens that its agents present; their subject is `externalId`. "
+            "It must be in `trust.issuers`. Default: none; a person binds each agent."
+        ),
+    ] = ""
 
 
 class AgentsSection(Section, frozen=True, kw_only=True):
@@ -68,6 +119,10 @@ class AgentsSection(Section, frozen=True, kw_only=True):
         ReviewsSection | None,
         Meta(description="When access reviews are due. Default: they can be given, and never are due."),
     ] = None
+    scim: Annotated[
+        dict[Name, ScimSection],
+        Meta(description="Identity providers that create and end agents, by name."),
+    ] = {}
 
 
 #: The rules for anomalies, by the kind of their findings.
@@ -249,6 +304,26 @@ class ApprovalsSection(Section, frozen=True, kw_only=True):
         BreakGlassSection | None,
         Meta(description="Turns break-glass on. Each use needs a reason and an after-review."),
     ] = None
+
+
+def check_scim(providers: Mapping[str, ScimSection], node: Node, problems: Problems) -> None:
+    """Note identity providers that could not authenticate, or whose agents could have no name."""
+    agents: dict[str, str] = {}
+    for name, one in providers.items():
+        key = f"agents.scim.{name}"
+        faults = []
+        if bool(one.agent) == (one.token is not None):
+            faults.append(("", "needs either `agent` or `token`", "keep one of them"))
+        if one.token is not None and (not one.token.secret or one.token.lead):
+            faults.append((".token", "is not a reference", "write `env:NAME`"))
+        if one.agent and agents.setdefault(one.agent, name) != name:
+            faults.append((".agent", f"is also that of `{agents[one.agent]}`", "register an agent for each"))
+        if not NAME.match(f"{one.prefix or name}x") or len(one.prefix) > MAX_PREFIX:
+            rule = f"use at most {MAX_PREFIX} of a-z, 0-9, `.`, `_` and `-`"
+            faults.append((".prefix", "cannot begin a name", rule))
+        for at, message, remediation in faults:
+            where = key + at
+            problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
 
 
 def check_approvals(section: ApprovalsSection, ttl_s: float, node: Node, problems: Problems) -> None:

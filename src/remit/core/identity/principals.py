@@ -32,12 +32,29 @@ class AgentState(enum.StrEnum):
 _USABLE = (AgentState.REGISTERED, AgentState.ACTIVE)
 
 
+class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
+    """The words of an identity provider about an agent (SCIM, RFC 7643): they describe, and grant nothing.
+
+    `client` is the provider's name in the configuration. `held` is true while the agent is suspended because
+    the provider deactivated it: only then may the provider reactivate it. `changed` is the time of the
+    provider's last change.
+    """
+
+    client: str
+    external_id: str = ""
+    display_name: str = ""
+    description: str = ""
+    held: bool = False
+    changed: datetime
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """A governed non-human identity: one workload, one accountable owner, a purpose.
 
     `owner` is a person, or a team as `group:name`. `bindings` are the ways in which the agent's workload may
     prove its identity; each belongs to this agent only. `manifest_digest` covers model, prompt, tools and
     code, where the owner gave one. Tokens issued before `tokens_from` (seconds since the epoch) are refused.
+    `provisioned` is what an identity provider says of the agent, if one manages it.
     """
 
     tenant: str
@@ -51,6 +68,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     bindings: tuple[Binding, ...] = ()
     manifest_digest: str = ""
     tokens_from: int = 0
+    provisioned: Provisioned | None = None
     created: datetime
     created_by: str
 

@@ -21,6 +21,7 @@ from remit.services.identity.authenticator import Authenticator
 from remit.services.identity.directory import Directory
 from remit.services.identity.keys import KeyRotations
 from remit.services.identity.people import PersonAdministration
+from remit.services.identity.provisioning import IdentityProvider, Provisioning
 from remit.services.identity.svid_issuing import SvidIssuing
 from remit.services.policy.bundle import Policies
 from remit.services.separation.second_person import SecondPerson
@@ -33,6 +34,7 @@ class IdentitySettings:
 
     Findings of the kinds in `suspend_on` take their agent out of service, those in `end_on` end its tasks.
     Keys of a kind are replaced at the age in `key_periods`; a previous sealing key stays for `key_rest`.
+    `providers` manage agents.
     """
 
     attestors: Attestors = field(default_factory=Attestors)
@@ -43,6 +45,7 @@ class IdentitySettings:
     end_on: frozenset[FindingKind] = frozenset()
     key_periods: Mapping[KeyKind, timedelta] = field(default_factory=dict)
     key_rest: timedelta = timedelta()
+    providers: Mapping[str, IdentityProvider] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class IdentityServices:
 
     authenticator: Authenticator
     directory: Directory
+    provisioning: Provisioning
     personnel: PersonAdministration
     rotations: KeyRotations
     attestors: Attestors
@@ -110,10 +114,30 @@ def identity_services(
     return IdentityServices(
         authenticator=authenticator,
         directory=directory,
+        provisioning=_provisioning(adapters, deployment, settings, directory, findings, endings),
         personnel=personnel,
         rotations=_key_rotations(adapters, deployment, settings, credentials),
         attestors=settings.attestors,
         issuing=settings.issuing,
+    )
+
+
+def _provisioning(
+    adapters: Adapters,
+    deployment: Deployment,
+    settings: IdentitySettings,
+    directory: Directory,
+    findings: FindingServices,
+    endings: EndingServices,
+) -> Provisioning:
+    return Provisioning(
+        directory=directory,
+        revocations=endings.revocations,
+        findings=findings.findings,
+        members=deployment.members,
+        clock=adapters.clock,
+        providers=settings.providers,
+        suspend_on=settings.suspend_on,
     )
 
 

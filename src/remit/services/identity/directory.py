@@ -14,7 +14,7 @@ from remit.core.evidence.events.identity import AgentChanged, AgentRegistered
 from remit.core.evidence.events.people import PersonAdded
 from remit.core.findings.finding import Finding
 from remit.core.findings.kinds import FindingKind
-from remit.core.identity.principals import TEAM, Agent, AgentState, Memberships, Person, Role
+from remit.core.identity.principals import TEAM, Agent, AgentState, Memberships, Person, Provisioned, Role
 from remit.core.identity.workload import Binding, checked_binding, workload_of
 from remit.core.ids import check_name, check_subject
 from remit.core.scope import ScopeKind
@@ -42,7 +42,7 @@ MAX_BINDINGS = 16
 #: Attempts at a change when others change the same agent at the same time.
 TRIES = 8
 
-_Revised = tuple[Agent, AgentChanged] | None
+Revised = tuple[Agent, AgentChanged] | None
 
 
 class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,11 +104,12 @@ class Directory:
         self._owners = Accountability(findings, revocations)
         findings.on_seen(self._react)
 
-    async def register(self, new: NewAgent, *, by: str) -> Agent:
+    async def register(self, new: NewAgent, *, by: str, provisioned: Provisioned | None = None) -> Agent:
         """Register an agent.
 
         It needs an accountable owner, a purpose, an environment, and a way to prove its identity that no
-        other agent has (`Conflict`, code `workload-taken`).
+        other agent has (`Conflict`, code `workload-taken`). An agent that an identity provider has
+        `provisioned` may be without one: it can do nothing until it gets one.
         """
         check_subject(new.name, "an agent")
         for group in new.groups:
@@ -118,7 +119,7 @@ class Directory:
             raise Malformed(
                 "an agent needs an accountable owner and a purpose", remediation="give `owner` and `purpose`"
             )
-        if not 1 <= len(new.bindings) <= MAX_BINDINGS:
+        if not (0 if provisioned else 1) <= len(new.bindings) <= MAX_BINDINGS:
             raise Malformed(f"an agent has 1 to {MAX_BINDINGS} bindings", remediation="give `bindings`")
         await self._check_owner(new.owner)
         # A name denotes one subject only: in tokens, in identity reports, and in the evidence.
@@ -134,6 +135,7 @@ class Directory:
             groups=new.groups,
             bindings=tuple(checked_binding(one) for one in new.bindings),
             manifest_digest=new.manifest_digest,
+            provisioned=provisioned,
             created=self._clock.now(),
             created_by=by,
         )
@@ -156,7 +158,7 @@ class Directory:
         """Add a binding: one more way in which an agent may prove its identity."""
         added = checked_binding(binding)
 
-        def bound(agent: Agent) -> _Revised:
+        def bound(agent: Agent) -> Revised:
             if added in agent.bindings:
                 return None
             if len(agent.bindings) >= MAX_BINDINGS:
@@ -167,7 +169,7 @@ class Directory:
             changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
             return changed, AgentChanged(change="bound", workload=workload_of(added), by=by)
 
-        return await self._change(name, bound, by)
+        return await self.revise(name, bound, by)
 
     async def unbind(self, name: str, workload: str, *, by: str, reason: str = "") -> Agent:
         """Remove every binding of an agent to a workload, for example after its key has leaked.
@@ -177,7 +179,7 @@ class Directory:
         """
         from_now = int(self._clock.now().timestamp()) + 1
 
-        def unbound(agent: Agent) -> _Revised:
+        def unbound(agent: Agent) -> Revised:
             kept = tuple(one for one in agent.bindings if workload_of(one) != workload)
             if len(kept) == len(agent.bindings):
                 raise NotFound(
@@ -187,7 +189,7 @@ class Directory:
             changed = msgspec.structs.replace(agent, bindings=kept, tokens_from=from_now)
             return changed, AgentChanged(change="unbound", workload=workload, reason=reason, by=by)
 
-        changed = await self._change(name, unbound, by)
+        changed = await self.revise(name, unbound, by)
         await self._revocations.end_scope(
             ScopeKind.AGENT,
             name,
@@ -205,11 +207,11 @@ class Directory:
         if len(digest) > 200:
             raise Malformed("a manifest's digest is short", remediation="give `sha256:` and 64 digits")
 
-        def reviewed(agent: Agent) -> _Revised:
+        def reviewed(agent: Agent) -> Revised:
             told = AgentChanged(change="manifest", manifest=digest, previous=agent.manifest_digest, by=by)
             return msgspec.structs.replace(agent, manifest_digest=digest), told
 
-        changed = await self._change(name, reviewed, by)
+        changed = await self.revise(name, reviewed, by)
         await self._findings.settle(
             FindingKind.MANIFEST_DRIFT, f"agent:{name}", by=by, resolution="a new manifest was registered"
         )
@@ -220,11 +222,11 @@ class Directory:
         await self.agent(name)
         await self._check_owner(owner)
 
-        def owned(agent: Agent) -> _Revised:
+        def owned(agent: Agent) -> Revised:
             told = AgentChanged(change="owner", owner=owner, previous=agent.owner, by=by)
             return msgspec.structs.replace(agent, owner=owner), told
 
-        changed = await self._change(name, owned, by, self._use_owner(owner))
+        changed = await self.revise(name, owned, by, self._use_owner(owner))
         await self._findings.settle(
             FindingKind.OWNERLESS, f"agent:{name}", by=by, resolution="it has a new owner"
         )
@@ -266,8 +268,8 @@ class Directory:
                 ScopeKind.AGENT, agent.name, reason=reason, by="remit", cause=Cause.POSTURE
             )
 
-    async def _change(
-        self, name: str, revise: Callable[[Agent], _Revised], by: str, checks: tuple[Change, ...] = ()
+    async def revise(
+        self, name: str, revise: Callable[[Agent], Revised], by: str, checks: tuple[Change, ...] = ()
     ) -> Agent:
         """Write what `revise` makes of an agent, and its event; `None` from it changes nothing.
 
@@ -299,7 +301,7 @@ class Directory:
         `checks` are made in the same commit.
         """
 
-        def moved_to(agent: Agent) -> _Revised:
+        def moved_to(agent: Agent) -> Revised:
             if state not in AGENT_MOVES[agent.state]:
                 raise Forbidden(
                     f"agent `{name}` is already {state.value}"
@@ -310,9 +312,11 @@ class Directory:
                     else "see `remit agent show`",
                 )
             told = AgentChanged(change="state", state=state, previous=agent.state.value, reason=reason, by=by)
-            return msgspec.structs.replace(agent, state=state), told
+            # From here on the state is not the identity provider's, which may not reverse it.
+            words = agent.provisioned and msgspec.structs.replace(agent.provisioned, held=False)
+            return msgspec.structs.replace(agent, state=state, provisioned=words), told
 
-        moved = await self._change(name, moved_to, by, checks)
+        moved = await self.revise(name, moved_to, by, checks)
         if not moved.usable:
             await self._revocations.end_scope(
                 ScopeKind.AGENT,

@@ -34,7 +34,7 @@ class AgentChanged(EventBody, kw_only=True):
     """An agent changed: its state, by what it may prove itself, its manifest, or who answers for it."""
 
     KIND = EventKind.AGENT_CHANGED
-    change: Annotated[str, "`state`, `bound`, `unbound`, `manifest` or `owner`"]
+    change: Annotated[str, "`state`, `bound`, `unbound`, `manifest`, `owner` or `provisioned`"]
     state: Annotated[AgentState | UnsetType, "the new state"] = UNSET
     workload: Annotated[str | UnsetType, "the workload that was bound or unbound"] = UNSET
     manifest: Annotated[str | UnsetType, "the new digest"] = UNSET

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agents of one identity provider, as the storage of a SCIM server."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scim2_models import (
+    NotFoundException,
+    PreconditionFailedException,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    SearchRequest,
+    UniquenessException,
+)
+from scim2_server.conditions import opaque_tag
+from scim2_server.storage import AsyncScimStorage, SearchPage
+
+from remit.api.scim.agent_resource import AgentResource, proposed_by, resource_of
+from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
+from remit.services.identity.provisioning import IdentityProvider, Provisioning
+
+_TAKEN: Final = "`agentUserName` or `externalId` is taken, or was; choose another one"
+
+
+class AgentStorage(AsyncScimStorage):
+    """Reads and writes the agents that one provider sees."""
+
+    def __init__(self, provisioning: Provisioning, provider: IdentityProvider) -> None:
+        """Take the agents, and the provider that asks."""
+        self._provisioning = provisioning
+        self._provider = provider
+
+    async def get(
+        self,
+        resource_type: ResourceType,
+        resource_id: str,
+        *,
+        response_parameters: ResponseParameters[Any] | None = None,
+    ) -> Resource[Any]:
+        """Return an agent."""
+        try:
+            return resource_of(self._provider, await self._provisioning.agent(self._provider, resource_id))
+        except NotFound as error:
+            raise NotFoundException(detail=str(error)) from None
+
+    async def search(
+        self,
+        resource_types: list[ResourceType],
+        search_request: SearchRequest[Any],
+        *,
+        position: Any = None,
+    ) -> SearchPage:
+        """Return one page of the matching agents, by name unless they are sorted."""
+        wanted = search_request.filter
+        every = [resource_of(self._provider, one) for one in await self._provisioning.agents(self._provider)]
+        found = [one for one in every if wanted is None or wanted.match(one)]
+        if search_request.sort_by is not None:
+            keyed = [(search_request.sort_value(one), one) for one in found]
+            falling = search_request.sort_order == SearchRequest.SortOrder.descending
+            keyed.sort(key=lambda pair: (pair[0] is None, pair[0] or "", pair[1].id), reverse=falling)
+            found = [one for _, one in keyed]
+        first = search_request.start_index_0 or 0
+        last = None if search_request.count is None else first + search_request.count
+        return SearchPage(len(found), list(found[first:last]))
+
+    async def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
+        """Register an agent."""
+        assert isinstance(resource, AgentResource)
+        try:
+            agent = await self._provisioning.create(self._provider, proposed_by(resource))
+        except Conflict:
+            # Who has the name, or the identity, is not for the provider.
+            raise UniquenessException(detail=_TAKEN) from None
+        return resource_of(self._provider, agent)
+
+    async def update(
+        self, resource_type: ResourceType, resource: Resource[Any], *, expected_version: str | None = None
+    ) -> Resource[Any]:
+        """Change an agent; a deactivation returns after what the agent did has ended everywhere."""
+        assert isinstance(resource, AgentResource)
+        try:
+            agent = await self._provisioning.update(
+                self._provider, resource.id or "", proposed_by(resource), _opaque(expected_version)
+            )
+        except ChangedMeanwhile as error:
+            raise PreconditionFailedException(detail=str(error)) from None
+        except NotFound as error:
+            raise NotFoundException(detail=str(error)) from None
+        except Conflict as error:
+            if error.code != "workload-taken":
+                raise
+            raise UniquenessException(detail=_TAKEN) from None
+        return resource_of(self._provider, agent)
+
+    async def delete(
+        self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None
+    ) -> None:
+        """Retire an agent; return after what it did has ended everywhere."""
+        try:
+            await self._provisioning.delete(self._provider, resource_id, _opaque(expected_version))
+        except ChangedMeanwhile as error:
+            raise PreconditionFailedException(detail=str(error)) from None
+        except NotFound as error:
+            raise NotFoundException(detail=str(error)) from None
+
+
+def _opaque(version: str | None) -> str | None:
+    return None if version is None else opaque_tag(version)
