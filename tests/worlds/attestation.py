@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,23 @@ def sign(key: Key, claims: Mapping[str, Json], header: Mapping[str, Json]) -> st
 def b64(data: bytes) -> str:
     """Return base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _wit_key() -> Key:
+    return ECKey.generate_key("P-256")
+
+
+def workload_proof(key: Key, token: str, url: str, now: datetime = START, **more: Json) -> str:
+    """Return the proof of possession (WPT) for a WIT-SVID and one request."""
+    header = {"alg": "ES256", "typ": "wpt+jwt", **more.pop("header", {})}
+    claims: dict[str, Json] = {
+        "aud": url,
+        "exp": int(now.timestamp()) + 60,
+        "jti": "proof-1",
+        "wth": b64(hashlib.sha256(token.encode()).digest()),
+    }
+    said = {name: value for name, value in (claims | more).items() if value is not None}
+    return sign(key, said, header)
 
 
 @dataclass
@@ -161,6 +179,7 @@ class WorldAuthority:
     sequence: int | None = None
     refresh_hint_s: int | None = None
     jwt_issuer: WorldIssuer = field(default_factory=WorldIssuer)
+    wit_issuer: WorldIssuer = field(default_factory=lambda: WorldIssuer(keys={"wit-1": _wit_key()}))
 
     def __post_init__(self) -> None:
         """Make the authority's own key and certificate."""
@@ -190,6 +209,7 @@ class WorldAuthority:
                     "x5c": [base64.b64encode(der).decode()],
                 },
                 *({**key, "use": "jwt-svid"} for key in self.jwt_issuer.jwks["keys"]),
+                *({**key, "use": "wit-svid"} for key in self.wit_issuer.jwks["keys"]),
             ]
         }
         if self.sequence is not None:
@@ -203,6 +223,13 @@ class WorldAuthority:
         header = more.pop("header", None)
         claims = {"iss": None, "sub": f"spiffe://{self.trust_domain}{path}", **more}
         return self.jwt_issuer.token(now, header, **claims)
+
+    def wit_svid(self, key: Key, path: str = "/worker", now: datetime = START, **more: Json) -> str:
+        """Return a WIT-SVID over a key."""
+        header = {"typ": "wit+jwt", **more.pop("header", {})}
+        jwk = {**key.as_dict(private=False), "alg": "ES256", **more.pop("jwk", {})}
+        about = {"iss": None, "aud": None, "sub": f"spiffe://{self.trust_domain}{path}"}
+        return self.wit_issuer.token(now, header, **(about | {"cnf": {"jwk": jwk}} | more))
 
     def svid(self, *uris: str, **more: Json) -> tuple[bytes, ...]:
         """Return an X.509-SVID as a chain in DER."""

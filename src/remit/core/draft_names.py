@@ -34,6 +34,12 @@ JWT_SPIFFE_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-s
 SPIFFE_JWT_METHOD: Final = "spiffe_jwt"
 SPIFFE_X509_METHOD: Final = "spiffe_x509"
 
+# draft-ietf-wimse-workload-creds and draft-ietf-wimse-wpt, 2026: later versions put the proof into
+# `Authorization`, earlier ones (-00, -01) into a separate header.
+WIT_HEADER: Final = "workload-identity-token"
+WPT_SCHEME: Final = "wpt"
+WPT_HEADER: Final = "workload-proof-token"
+
 # draft-ietf-oauth-identity-assertion-authz-grant (ID-JAG), 2026-10.
 ID_JAG_HEADER_TYPE: Final = "oauth-id-jag+jwt"
 ID_JAG_TOKEN: Final = "urn:ietf:params:oauth:token-type:id-jag"

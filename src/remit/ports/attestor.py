@@ -22,6 +22,14 @@ class ShownAssertion(msgspec.Struct, frozen=True):
     type: str = JWT_TYPE
 
 
+class ShownProof(msgspec.Struct, frozen=True):
+    """A WIT-SVID, and the proof of possession that its workload signed for a request to `url`."""
+
+    token: str
+    proof: str
+    url: str
+
+
 class ShownCertificate(msgspec.Struct, frozen=True):
     """The certificates of a TLS client, leaf first, DER.
 
@@ -42,7 +50,7 @@ class ShownPeer(msgspec.Struct, frozen=True):
     executable_digest: str
 
 
-Shown = ShownAssertion | ShownCertificate | ShownPeer
+Shown = ShownAssertion | ShownProof | ShownCertificate | ShownPeer
 
 
 class Attestor(Protocol):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attests workloads that present an SVID: X.509-SVIDs over mTLS, and JWT-SVIDs."""
+"""Attests workloads that present an SVID: X.509-SVIDs over mTLS, JWT-SVIDs, and WIT-SVIDs with a proof."""
 
 from __future__ import annotations
 
@@ -13,9 +13,17 @@ from typing import TypeVar
 from remit.adapters.attestor.bundles import Source
 from remit.adapters.attestor.refreshed import KEPT_S, RefreshedTrustBundle
 from remit.core.errors import SourceUnavailable, Unauthenticated
+from remit.core.identity.key_bound_svid import check_proof, check_wit_svid, wit_svid_id
 from remit.core.identity.spiffe import TrustAnchors, check_jwt_svid, check_x509_svid, jwt_svid_id, leaf_id
 from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation, SpiffeId
-from remit.ports.attestor import JWT_SPIFFE_TYPE, JWT_TYPE, Shown, ShownAssertion, ShownCertificate
+from remit.ports.attestor import (
+    JWT_SPIFFE_TYPE,
+    JWT_TYPE,
+    Shown,
+    ShownAssertion,
+    ShownCertificate,
+    ShownProof,
+)
 from remit.ports.runtime import Clock
 
 T = TypeVar("T")
@@ -74,6 +82,8 @@ class SpiffeAttestor:
                     if type not in (JWT_TYPE, JWT_SPIFFE_TYPE):
                         return False
                     jwt_svid_id(token)
+                case ShownProof():
+                    return True
                 case _:
                     return False
         except Unauthenticated:
@@ -88,6 +98,8 @@ class SpiffeAttestor:
                 return await self._certificate(chain_der)
             case ShownAssertion(token, type) if type in (JWT_TYPE, JWT_SPIFFE_TYPE):
                 return await self._token(token, alone=type == JWT_SPIFFE_TYPE)
+            case ShownProof():
+                return await self._proven(shown)
             case _:
                 raise Unauthenticated("this is not an SVID", code="not-attestable", step=1)
 
@@ -129,6 +141,24 @@ class SpiffeAttestor:
             )
 
         return await self._under(jwt_svid_id(token), check)
+
+    async def _proven(self, shown: ShownProof) -> Attested:
+        def check(anchors: TrustAnchors) -> Attested:
+            svid = check_wit_svid(shown.token, anchors, now=self._now(), leeway_s=self._leeway_s)
+            proof = check_proof(
+                shown.proof, shown.token, svid, url=shown.url, now=self._now(), leeway_s=self._leeway_s
+            )
+            return Attested(
+                workload=str(svid.spiffe_id),
+                method=AttestationMethod.WIT_SVID,
+                assurance=self._assurance(svid.spiffe_id, AttestationMethod.WIT_SVID),
+                facts=svid.claims,
+                token_id=svid.registered.token_id,
+                expires=svid.registered.expires,
+                used=proof,
+            )
+
+        return await self._under(wit_svid_id(shown.token), check)
 
     def _assurance(self, spiffe_id: SpiffeId, method: AttestationMethod) -> Assurance:
         if spiffe_id.trust_domain not in self._own:

@@ -10,7 +10,14 @@ from starlette.requests import Request
 
 from remit.api.oauth.forms import Form, OAuthRefused
 from remit.api.oauth.rooms import OAuthRooms
-from remit.core.draft_names import JWT_SPIFFE_ASSERTION, SPIFFE_JWT_METHOD, SPIFFE_X509_METHOD
+from remit.core.draft_names import (
+    JWT_SPIFFE_ASSERTION,
+    SPIFFE_JWT_METHOD,
+    SPIFFE_X509_METHOD,
+    WIT_HEADER,
+    WPT_HEADER,
+    WPT_SCHEME,
+)
 from remit.core.errors import Malformed
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.client_assertion import ASSERTION_TYPE
@@ -75,6 +82,8 @@ def noticed(request: Request, form: Form, rooms: OAuthRooms, client: TokenClient
 
 
 async def _authenticated(request: Request, form: Form, rooms: OAuthRooms, *, public: bool) -> TokenClient:
+    if WIT_HEADER in request.headers:
+        return await _by_proof(request, form, rooms)
     if scheme := request.headers.get("authorization", "").partition(" ")[0]:
         raise OAuthRefused(
             "invalid_client", "clients authenticate with an assertion or a certificate", scheme=scheme
@@ -91,6 +100,23 @@ async def _authenticated(request: Request, form: Form, rooms: OAuthRooms, *, pub
     if public and client_id:
         return await rooms.oauth.clients.public(client_id)
     raise OAuthRefused("invalid_client", f"send `client_assertion` with the type `{ASSERTION_TYPE}`")
+
+
+async def _by_proof(request: Request, form: Form, rooms: OAuthRooms) -> TokenClient:
+    """Return the client of a WIT-SVID (draft-ietf-wimse-wpt); its proof comes in one of two headers."""
+    tokens = request.headers.getlist(WIT_HEADER)
+    schemes = [one.partition(" ") for one in request.headers.getlist("authorization")]
+    proofs = [proof.strip() for scheme, _, proof in schemes if scheme.lower() == WPT_SCHEME]
+    proofs += request.headers.getlist(WPT_HEADER)
+    if len(tokens) != 1 or len(proofs) != 1 or len(schemes) > 1 or "client_assertion" in form:
+        raise OAuthRefused(
+            "invalid_client",
+            "a workload identity token comes with one proof, and nothing else",
+            scheme="WPT",
+            remediation="send `Workload-Identity-Token`, and its proof as `Authorization: WPT ...`",
+        )
+    url = rooms.identity.authenticator.issuer.rstrip("/") + request.url.path
+    return await rooms.oauth.clients.by_proof(tokens[0].strip(), proofs[0], url, form.get("client_id"))
 
 
 async def _by_assertion(form: Form, rooms: OAuthRooms, client_id: str) -> TokenClient:

@@ -37,14 +37,23 @@ class _Wire(msgspec.Struct, frozen=True):
 
 
 def check_registered(
-    claims: Mapping[str, Json], *, audience: str, now: datetime, leeway_s: int = 30, max_life_s: int = 0
+    claims: Mapping[str, Json],
+    *,
+    audience: str | None,
+    now: datetime,
+    leeway_s: int = 30,
+    max_life_s: int = 0,
 ) -> RegisteredClaims:
-    """Check audience and times of a token; raise `Unauthenticated`.
+    """Check audience and times of a token; raise `Unauthenticated`. With `audience` `None` it has none.
 
     `leeway_s` is the permitted clock difference. `max_life_s`, where it is not 0, bounds the token's life
     after `iat` (or after now, without `iat`). Codes: `token-claims`, `token-audience`, `token-expired`,
     `token-not-yet-valid`.
     """
+    if audience is None:
+        if "aud" in claims:
+            raise _refused("has an audience", "token-claims", "show one without `aud`")
+        claims = {**claims, "aud": []}
     try:
         wire = msgspec.convert(claims, _Wire)
     except msgspec.ValidationError as fault:
@@ -53,7 +62,7 @@ def check_registered(
     texts = (wire.sub, wire.jti, *audiences)
     if not wire.sub or len(audiences) > MAX_AUDIENCES or any(len(text) > MAX_TEXT for text in texts):
         raise _refused("has a malformed claim", "token-claims")
-    if not audience or audience not in audiences:
+    if audience is not None and (not audience or audience not in audiences):
         raise _refused("is for another audience", "token-audience", f"ask for one with `aud` `{audience}`")
     moment = now.astimezone(UTC).timestamp()
     # INVARIANT: written so that a NaN, for which every comparison is false, is refused.

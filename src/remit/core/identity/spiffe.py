@@ -47,7 +47,8 @@ MAX_JWT_SVID_LIFE_S: Final = 24 * 3600
 
 
 class TrustAnchors(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a trust domain's bundle: authorities of X.509-SVIDs, and keys of JWT-SVIDs by `kid`.
+    """The content of a trust domain's bundle: authorities of X.509-SVIDs, and keys of JWT-SVIDs and WIT-SVIDs
+    by `kid`.
 
     `sequence` grows with each change (section 4.1.1 of the bundle's standard), None where the source has
     none; `refresh_hint_s` is the re-read interval that the bundle's owner requests.
@@ -56,13 +57,14 @@ class TrustAnchors(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str
     authorities: tuple[x509.Certificate, ...] = ()
     jwt_keys: VerificationKeys = VerificationKeys()
+    wit_keys: VerificationKeys = VerificationKeys()
     sequence: int | None = None
     refresh_hint_s: int | None = None
 
     @property
     def empty(self) -> bool:
         """Whether the bundle has no authority and no key: then nothing of the trust domain is valid."""
-        return not self.authorities and not len(self.jwt_keys)
+        return not self.authorities and not len(self.jwt_keys) and not len(self.wit_keys)
 
 
 class X509Svid(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,14 +91,13 @@ def read_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
         raise _no_bundle(trust_domain, "it is not a JWK Set, or it has too many keys")
     # Section 4.2.2: keys of other uses are ignored.
     named = [key for key in keys if isinstance(key, dict)]
+    # JWT-SVID section 4, WIT-SVID section 6.1: a key without `kid` cannot be referenced.
+    listed = {"keys": [key for key in named if isinstance(key.get("kid"), str)]}
     return TrustAnchors(
         trust_domain=trust_domain,
         authorities=tuple(_authority(key, trust_domain) for key in named if key.get("use") == "x509-svid"),
-        jwt_keys=read_keyset(
-            # JWT-SVID section 4: a key without `kid` cannot be referenced.
-            {"keys": [key for key in named if isinstance(key.get("kid"), str)]},
-            uses=("jwt-svid",),
-        ),
+        jwt_keys=read_keyset(listed, uses=("jwt-svid",)),
+        wit_keys=read_keyset(listed, uses=("wit-svid",)),
         sequence=_whole(wire.get("spiffe_sequence"), trust_domain),
         refresh_hint_s=_whole(wire.get("spiffe_refresh_hint"), trust_domain),
     )

@@ -52,13 +52,14 @@ class AttestationMethod(enum.StrEnum):
     certificate with a registered key (RFC 8705 section 2.2). `x509-svid` and `jwt-svid`: the documents of
     SPIFFE. `oidc`: a token of an issuer that is trusted for workloads. `unix-peer`: the kernel's information
     on the other end of a Unix socket. `client-metadata`: an assertion signed with a key of a client ID
-    metadata document.
+    metadata document. `wit-svid`: a SPIFFE document over a key, with a proof of possession.
     """
 
     PRIVATE_KEY = "private-key"
     CERTIFICATE = "certificate"
     X509_SVID = "x509-svid"
     JWT_SVID = "jwt-svid"
+    WIT_SVID = "wit-svid"
     OIDC = "oidc"
     UNIX_PEER = "unix-peer"
     CLIENT_METADATA = "client-metadata"
@@ -74,6 +75,7 @@ _ASSURANCE: Final[Mapping[AttestationMethod, Assurance]] = {
     AttestationMethod.CERTIFICATE: Assurance.KEY_BOUND,
     AttestationMethod.X509_SVID: Assurance.ATTESTED,
     AttestationMethod.JWT_SVID: Assurance.FEDERATED_BEARER,
+    AttestationMethod.WIT_SVID: Assurance.KEY_BOUND,
     AttestationMethod.OIDC: Assurance.FEDERATED_BEARER,
     AttestationMethod.UNIX_PEER: Assurance.ASSERTED,
     AttestationMethod.CLIENT_METADATA: Assurance.KEY_BOUND,
@@ -147,7 +149,7 @@ class KeyBinding(msgspec.Struct, frozen=True, tag_field="type", tag="key"):
 
 
 class SpiffeBinding(msgspec.Struct, frozen=True, tag_field="type", tag="spiffe"):
-    """The workload has this SPIFFE ID, proved by an X.509-SVID or a JWT-SVID."""
+    """The workload has this SPIFFE ID, proved by an X.509-SVID, a JWT-SVID or a WIT-SVID."""
 
     spiffe_id: str
 
@@ -182,6 +184,13 @@ class ClientBinding(msgspec.Struct, frozen=True, tag_field="type", tag="client")
 Binding = KeyBinding | SpiffeBinding | IssuerBinding | LocalBinding | ClientBinding
 
 
+class WorkloadProof(msgspec.Struct, frozen=True):
+    """A valid proof of possession for one request: its id may not be used again before `expires`."""
+
+    token_id: str
+    expires: datetime
+
+
 class Attested(msgspec.Struct, frozen=True, kw_only=True):
     """A workload's proven identity, at one moment.
 
@@ -189,7 +198,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     `facts` are the verified claims behind it, for bindings to match; they stay in this process. `token_id`
     identifies the presented document (a `jti`, a serial number), empty where it has no identifier. `expires`
     is the document's expiry, none for a peer process. `posture` holds the claims about device and build that
-    the configuration lets in, by their names there.
+    the configuration lets in, by their names there. `used` is a proof that was made for this request alone.
     """
 
     workload: str
@@ -201,6 +210,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     token_id: str = ""
     expires: datetime | None = None
     posture: dict[str, Json] = {}
+    used: WorkloadProof | None = None
 
     def with_key(self, confirmation: Confirmation) -> Attested:
         """Return the same proof, together with a key whose possession the workload also proved."""
@@ -239,7 +249,9 @@ def local_workload(uid: int, executable_digest: str) -> str:
 
 _METHODS: Final[Mapping[type[Binding], frozenset[AttestationMethod]]] = {
     KeyBinding: frozenset({AttestationMethod.PRIVATE_KEY, AttestationMethod.CERTIFICATE}),
-    SpiffeBinding: frozenset({AttestationMethod.X509_SVID, AttestationMethod.JWT_SVID}),
+    SpiffeBinding: frozenset(
+        {AttestationMethod.X509_SVID, AttestationMethod.JWT_SVID, AttestationMethod.WIT_SVID}
+    ),
     IssuerBinding: frozenset({AttestationMethod.OIDC}),
     LocalBinding: frozenset({AttestationMethod.UNIX_PEER}),
     ClientBinding: frozenset({AttestationMethod.CLIENT_METADATA}),

@@ -30,7 +30,7 @@ from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.keys.jws import read_compact
 from remit.core.oauth.client_assertion import ProvenAssertion, verify_assertion
 from remit.core.oauth.client_metadata import ClientMetadata, is_client_address
-from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer
+from remit.ports.attestor import ShownAssertion, ShownCertificate, ShownPeer, ShownProof
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, UseAssertion
 from remit.ports.store.principals import PrincipalStore
@@ -167,6 +167,19 @@ class Clients:
             )
         attested = await self._attestors.attest(ShownAssertion(token, kind))
         agent = await self._admit(await self._bound(attested, client_id))
+        return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
+
+    async def by_proof(self, token: str, proof: str, url: str, client_id: str = "") -> TokenClient:
+        """Return the client of a WIT-SVID with the proof that it signed for this request to `url`.
+
+        Each proof works once.
+        """
+        attested = await self._attestors.attest(ShownProof(token, proof, url))
+        agent = await self._bound(attested, client_id)
+        if attested.used is None:
+            raise _refused("nothing proves that the key is held")
+        used = secret_digest(f"{attested.workload}\n{attested.used.token_id}")
+        agent = await self._admit(agent, UseAssertion(self._tenant, used, attested.used.expires))
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
 
     async def by_peer(self, shown: ShownPeer, client_id: str = "") -> TokenClient:

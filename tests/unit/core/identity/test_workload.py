@@ -98,6 +98,7 @@ def test_each_method_has_its_assurance() -> None:
         "certificate": "key-bound",
         "x509-svid": "attested",
         "jwt-svid": "federated-bearer",
+        "wit-svid": "key-bound",
         "oidc": "federated-bearer",
         "unix-peer": "asserted",
         "client-metadata": "key-bound",
