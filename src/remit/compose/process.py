@@ -17,6 +17,7 @@ from remit import __version__, api
 from remit.adapters.runtime.announcements import announcements
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.api.rest.route import FilesNow
+from remit.api.spiffe.socket_path import MODES, bind
 from remit.compose.brokers import secret_probes_of
 from remit.compose.build import OpenedProcess, build, log_origin, policy_engine
 from remit.compose.keys import issuing_of, open_keys, serve_keys
@@ -28,7 +29,13 @@ from remit.compose.trust import trust_of
 from remit.compose.upstreams import idle_programs_of, offer_apis, upstreams_of
 from remit.config import Config, load_bundle, load_config, state_of
 from remit.config.scaffold import keep_from_git
-from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
+from remit.core.errors import (
+    ConfigInvalid,
+    KeyUnavailable,
+    StoreUnavailable,
+    UpstreamUnreachable,
+    VerificationFailed,
+)
 from remit.core.evidence.event import Event, EventBody
 from remit.core.evidence.events.system import SystemStarted, SystemStopped
 from remit.core.json_value import Json
@@ -43,7 +50,8 @@ from remit.gateway.asgi import (
     counting,
     raw_path,
 )
-from remit.gateway.endpoints import hooks_endpoint, http_endpoint, mcp_endpoint
+from remit.gateway.endpoints import ext_authz_listener, hooks_endpoint, http_endpoint, mcp_endpoint
+from remit.gateway.ext_authz import ProxyTls
 from remit.gateway.hooks import HooksLimits
 from remit.gateway.http import HttpLimits
 from remit.gateway.mcp import McpLimits
@@ -113,6 +121,7 @@ async def open_services(
         await asyncio.gather(*(_start(services, upkeep, name, one) for name, one in upstreams.items()))
         services.endings.events.ended.append(partial(_forget_task, upkeep, upstreams))
         await serve_keys(config, services.identity, services.findings.sightings, upkeep, stack)
+        await _answer_envoy(services, config, stack)
         await look_after_secrets(config, services, rotated, fetched, keys.sealing, upkeep)
         await _hear_relays(services, config, url, stack)
         _keep_up(services, config, upkeep)
@@ -120,6 +129,39 @@ async def open_services(
         yield services
         await upkeep.close()
         await _end(services)
+
+
+async def _answer_envoy(services: Services, config: Config, stack: AsyncExitStack) -> None:
+    """Answer Envoy about requests that it sends to upstreams itself, until `stack` is closed."""
+    section = config.listen.ext_authz
+    if section is None:
+        return
+    limits = McpLimits(
+        max_request_bytes=config.limits.max_request_bytes,
+        max_depth=config.limits.max_depth,
+        max_calls_in_flight=config.limits.max_calls_in_flight,
+    )
+    listener = ext_authz_listener(services, section.upstreams, limits=limits)
+    stack.push_async_callback(listener.close)
+    if section.socket:
+        place, key = config.at(section.socket), "listen.ext_authz.socket"
+        await listener.on_socket(await asyncio.to_thread(bind, place, MODES[section.socket_open_to], key))
+        stack.callback(partial(place.unlink, missing_ok=True))
+    if section.host:
+        tls = ProxyTls(
+            certificate=config.at(section.certificate),
+            key=config.at(section.key),
+            clients_ca=config.at(section.clients_ca),
+            clients=frozenset(section.clients),
+        )
+        try:
+            await listener.on_address(section.host, section.port, tls)
+        except OSError as fault:
+            raise ConfigInvalid(
+                f"cannot listen at `{section.host}:{section.port}`: {fault.strerror or fault}",
+                key="listen.ext_authz",
+                remediation="check address, certificate, key and authorities",
+            ) from None
 
 
 async def _hear_relays(services: Services, config: Config, url: str, stack: AsyncExitStack) -> None:

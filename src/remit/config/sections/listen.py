@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from remit.config.reading.decoding import Problems
-from remit.config.reading.section import Section, Text
+from remit.config.reading.section import Section, Text, UpstreamName
 from remit.config.reading.yaml_lines import Node
 
 
@@ -25,6 +25,31 @@ class TlsSection(Section, frozen=True, kw_only=True):
             "it, not the handshake. Browsers may then prompt their users for one."
         ),
     ] = "never"
+
+
+class ExtAuthzSection(Section, frozen=True, kw_only=True):
+    """Envoy's external authorization (gRPC): on a Unix socket, or over TLS with client certificates."""
+
+    upstreams: Annotated[
+        tuple[UpstreamName, ...],
+        Meta(min_length=1, description="The upstreams to which Envoy sends requests itself."),
+    ]
+    socket: Annotated[str, Meta(description="The Unix socket. Default: none.")] = ""
+    socket_open_to: Annotated[
+        Literal["user", "group"],
+        Meta(description="Who may connect to it: the user of remit, or its group."),
+    ] = "user"
+    host: Annotated[str, Meta(description="Address to listen on with TLS. Default: none.")] = ""
+    port: Annotated[int, Meta(ge=0, le=65535, description="Its port; 0 uses any free port.")] = 8701
+    certificate: Annotated[str, Meta(description="File of remit's certificate chain, in PEM.")] = ""
+    key: Annotated[str, Meta(description="File of its private key, in PEM.")] = ""
+    clients_ca: Annotated[
+        str, Meta(description="File of the authorities that sign Envoy's certificates, in PEM.")
+    ] = ""
+    clients: Annotated[
+        tuple[Text, ...],
+        Meta(description="DNS names or URIs (SPIFFE IDs), one of which Envoy's certificate must have."),
+    ] = ()
 
 
 class ListenSection(Section, frozen=True, kw_only=True):
@@ -49,7 +74,10 @@ class ListenSection(Section, frozen=True, kw_only=True):
         Literal["user", "group", "all"],
         Meta(description="Who may connect to it: the user of remit, its group, or every local user."),
     ] = "user"
-
+    ext_authz: Annotated[
+        ExtAuthzSection | None,
+        Meta(description="Answer Envoy about requests that it sends to upstreams itself."),
+    ] = None
     proxies: Annotated[
         tuple[Text, ...],
         Meta(
@@ -68,7 +96,8 @@ class ListenSection(Section, frozen=True, kw_only=True):
 
 
 def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
-    """Note proxies whose addresses are invalid."""
+    """Note proxies whose addresses are invalid, and a listener that anyone could ask."""
+    _check_ext_authz(listen, node, problems)
     for place, named in enumerate(listen.proxies):
         try:
             ip_network(named)
@@ -79,3 +108,20 @@ def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
                 key="listen.proxies",
                 remediation="write `10.0.0.5` or `10.0.0.0/8`",
             )
+
+
+def _check_ext_authz(listen: ListenSection, node: Node, problems: Problems) -> None:
+    section, key = listen.ext_authz, "listen.ext_authz"
+    if section is None:
+        return
+    given = (section.certificate, section.key, section.clients_ca, section.clients)
+    if not section.socket and not section.host:
+        fault, remediation = "has no address", "give `socket`, or `host` with certificates"
+    elif section.host and not all(given):
+        fault = "would answer anyone who connects"
+        remediation = "give `certificate`, `key`, `clients_ca` and `clients`"
+    elif not section.host and any(given):
+        fault, remediation = "has certificates and no `host`", "give `host`, or leave them out"
+    else:
+        return
+    problems.add(fault, line=node.line_of(key), key=key, remediation=remediation)

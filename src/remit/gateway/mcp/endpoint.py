@@ -85,7 +85,7 @@ _LOG = logging.getLogger(__name__)
 #: Headers that determine how the body is read.
 _OF_BODY: Final = frozenset((b"content-type", b"content-encoding"))
 _BOTH: Final = (True, True)
-_LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
+LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
 
 
 class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,9 +229,9 @@ class McpEndpoint:
         visit.place = place
         method = scope["method"]
         version = visit.head.values.get(VERSION)
-        old = not version or version in _LEGACY
+        old = not version or version in LEGACY
         if method == "POST":
-            self._check_post(visit.head)
+            check_post(visit.head, self._limits.max_request_bytes)
             message = read_incoming(
                 await self._body(visit),
                 max_bytes=self._limits.max_request_bytes,
@@ -322,30 +322,6 @@ class McpEndpoint:
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
-    def _check_post(self, head: McpHeaders) -> None:
-        if not head.twice.isdisjoint(_OF_BODY) or not is_json(head.values.get(b"content-type", b"")):
-            raise WireFault(
-                "the body must be `application/json`, in UTF-8",
-                INVALID_REQUEST,
-                status=415,
-                code="content-type",
-            )
-        if head.values.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
-            # An intermediary that decompresses the body could read another body than the decided one.
-            raise WireFault(
-                "the body is compressed",
-                INVALID_REQUEST,
-                status=415,
-                code="content-encoding",
-                remediation="send it without Content-Encoding",
-            )
-        if accepted(head.values.get(b"accept", b"")) != _BOTH:
-            raise _not_acceptable("application/json, text/event-stream")
-        try:
-            check_length(head.values.get(b"content-length", b""), self._limits.max_request_bytes)
-        except Malformed as fault:
-            raise _of_body(fault) from None
-
     async def _body(self, visit: CallVisit) -> bytes:
         limits = self._limits
         try:
@@ -390,6 +366,32 @@ class McpEndpoint:
         if unknown:
             fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)
+
+
+def check_post(head: McpHeaders, max_bytes: int) -> None:
+    """Refuse a body of another kind, a compressed one, or one that is too long; raise `WireFault`."""
+    if not head.twice.isdisjoint(_OF_BODY) or not is_json(head.values.get(b"content-type", b"")):
+        raise WireFault(
+            "the body must be `application/json`, in UTF-8",
+            INVALID_REQUEST,
+            status=415,
+            code="content-type",
+        )
+    if head.values.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
+        # An intermediary that decompresses the body could read another body than the decided one.
+        raise WireFault(
+            "the body is compressed",
+            INVALID_REQUEST,
+            status=415,
+            code="content-encoding",
+            remediation="send it without Content-Encoding",
+        )
+    if accepted(head.values.get(b"accept", b"")) != _BOTH:
+        raise _not_acceptable("application/json, text/event-stream")
+    try:
+        check_length(head.values.get(b"content-length", b""), max_bytes)
+    except Malformed as fault:
+        raise _of_body(fault) from None
 
 
 def _not_acceptable(kinds: str) -> WireFault:

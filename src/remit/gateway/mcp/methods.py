@@ -62,7 +62,7 @@ TASKS: Final = "notifications/tasks"
 #: Placeholder for a request if a stream was not opened by one.
 NOTHING: Final = Incoming("", {})
 
-_LISTS: Final = {
+LISTS: Final = {
     "tools/list": TOOLS,
     "resources/list": RESOURCES,
     "resources/templates/list": TEMPLATES,
@@ -109,7 +109,7 @@ class Methods:
         self._sightings.program(visit.claims, message.meta.get(META_CLIENT))
         if method in CALLS:
             await self._calls.run(visit, message)
-        elif method in _LISTS:
+        elif method in LISTS:
             await self._list(visit, message)
         elif method in METHODS:
             await self._deferred.run(visit, message)
@@ -132,7 +132,7 @@ class Methods:
             await respond(visit.send, 202, b"")
         elif method in CALLS or method in ("resources/subscribe", UNSUBSCRIBE):
             await self._in_session(visit, session, message)
-        elif method in _LISTS:
+        elif method in LISTS:
             await self._list(visit, message)
         elif method == "ping":
             await respond_value(visit.send, message.id, {})
@@ -158,11 +158,11 @@ class Methods:
 
     async def _list(self, visit: CallVisit, message: Incoming) -> None:
         """Answer with a list of what the task may see."""
-        kind = _LISTS[message.method]
+        kind = LISTS[message.method]
         entries = await self._listing.entries(visit.claims, await self._bound(visit), visit.place, kind)
         told: dict[str, Json] = {kind: [orjson.Fragment(entries)]}
         if visit.modern:
-            told |= {"resultType": "complete", **_CACHED}
+            told |= {"resultType": "complete", **CACHED}
         await respond_value(visit.send, message.id, told)
 
     async def _discover(self, visit: CallVisit, message: Incoming) -> None:
@@ -175,7 +175,7 @@ class Methods:
                 "supportedVersions": [*LEGACY_VERSIONS, *MODERN_VERSIONS],
                 "capabilities": self._listing.capabilities(live, visit.place, modern=True),
                 **await self._listing.words(visit.claims, live, visit.place),
-                **_CACHED,
+                **CACHED,
                 "_meta": {META_SERVER: server_info(visit.place)},
             },
         )
@@ -387,4 +387,4 @@ def _no_method(method: str) -> WireFault:
     return WireFault(f"method `{method[:80]}` does not exist", METHOD_NOT_FOUND, code="no-method")
 
 
-_CACHED: Final = {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
+CACHED: Final = {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}

@@ -60,6 +60,7 @@ class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """The question of an enforcement point: may this subject make this call?
 
     `caller` is the enforcement point itself, `carries_out` the kinds of obligations that it can meet.
+    `claims` are those of the subject's token where an endpoint of remit itself has authenticated its sender.
     """
 
     point: EnforcementPoint
@@ -67,6 +68,7 @@ class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
     subject: AskedSubject
     asked: RequestedCall
     carries_out: frozenset[str] = frozenset()
+    claims: AccessClaims | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class EvaluationSteps(CallState):
     async def identify(self) -> AccessClaims:
         """Step 1. Return the subject's claims: by its token, or at the enforcement point's word."""
         question = self._question
+        if question.claims is not None:
+            return question.claims
         return await self._subjects.claims(question.point, question.caller, question.subject, self.now)
 
     async def bind(self, claims: AccessClaims) -> BoundTask:

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Envoy's external authorization: a proxy that asks about each request of MCP before it sends it upstream.
+
+Not for proxies that only balance: those pass every request to remit (`gateway.forwarding`).
+"""
+
+from remit.gateway.ext_authz.listener import ExtAuthzListener, ProxyTls
+
+__all__ = ["ExtAuthzListener", "ProxyTls"]
