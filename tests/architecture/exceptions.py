@@ -16,6 +16,8 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/api/app.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/api/oauth/browser/rendering.py": "a page: a defect becomes a page that tells nothing",
     "src/remit/api/spiffe/listener.py": "an endpoint: bytes that break a library end one connection",
+    "src/remit/gateway/ext_authz/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
+    "src/remit/gateway/ext_authz/listener.py": "malformed HTTP/2 ends one connection",
     "src/remit/gateway/hooks/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/gateway/http/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/gateway/mcp/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",

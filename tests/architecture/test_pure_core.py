@@ -17,7 +17,7 @@ ALLOWED_IN_CORE = {
     "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "shlex",
     "string", "struct", "tomllib", "types", "typing", "unicodedata", "urllib", "warnings", "zoneinfo",
     # of others, what only computes
-    "ada_url", "cryptography", "idna", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785",
+    "ada_url", "cryptography", "google", "idna", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785",
     "tree_sitter", "tree_sitter_bash", "yaml",
     # itself
     "remit",

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from grpclib.client import Channel, UnaryUnaryMethod
 
 from remit.api.spiffe.socket_path import MODES, bind
-from remit.gateway.endpoints import ext_authz_listener
+from remit.gateway.ext_authz.assembly import ext_authz_listener
 from remit.gateway.ext_authz.messages import CHECK, message
 from remit.gateway.mcp import McpLimits
+from remit.services.authzen.declared_mapping import no_expressions
 from tests.worlds.mcp_endpoint import BASIC, LEGACY, GatewayWorld, gateway_world
 
 Json = Any
@@ -25,11 +26,14 @@ Json = Any
 async def asked_world(folder: Path, **settings: Json) -> AsyncIterator[tuple[GatewayWorld, Path]]:
     """Open the world with its listener; gives the world and the listener's socket."""
     limits = settings.pop("limits", None) or McpLimits()
+    resources, evaluate = settings.pop("resources", ()), settings.pop("evaluate", no_expressions)
     # The path of a socket is short.
     place = Path(tempfile.mkdtemp(prefix="remit-envoy-"))
     try:
         async with gateway_world(folder, limits, **settings) as world:
-            listener = ext_authz_listener(world.services, ("files", "notes"), limits=limits)
+            listener = ext_authz_listener(
+                world.services, ("files", "notes"), resources, evaluate=evaluate, limits=limits
+            )
             await listener.on_socket(bind(place / "ask.sock", MODES["user"]))
             try:
                 yield world, place / "ask.sock"

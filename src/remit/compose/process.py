@@ -50,8 +50,7 @@ from remit.gateway.asgi import (
     counting,
     raw_path,
 )
-from remit.gateway.endpoints import ext_authz_listener, hooks_endpoint, http_endpoint, mcp_endpoint
-from remit.gateway.ext_authz import ProxyTls
+from remit.gateway.endpoints import hooks_endpoint, http_endpoint, mcp_endpoint
 from remit.gateway.hooks import HooksLimits
 from remit.gateway.http import HttpLimits
 from remit.gateway.mcp import McpLimits
@@ -61,6 +60,7 @@ from remit.ports.store.units import Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
+from remit.services.authzen.declared_mapping import Evaluate, no_expressions
 from remit.services.credentials.upstream_assertion import UpstreamAssertions
 from remit.services.limits.client_address import Proxies
 from remit.services.limits.request_bodies import Bodies
@@ -136,12 +136,17 @@ async def _answer_envoy(services: Services, config: Config, stack: AsyncExitStac
     section = config.listen.ext_authz
     if section is None:
         return
+    from remit.gateway.ext_authz.assembly import ext_authz_listener
+    from remit.gateway.ext_authz.listener import ProxyTls
+
     limits = McpLimits(
         max_request_bytes=config.limits.max_request_bytes,
         max_depth=config.limits.max_depth,
         max_calls_in_flight=config.limits.max_calls_in_flight,
     )
-    listener = ext_authz_listener(services, section.upstreams, limits=limits)
+    listener = ext_authz_listener(
+        services, section.upstreams, section.resources, evaluate=expressions(), limits=limits
+    )
     stack.push_async_callback(listener.close)
     if section.socket:
         place, key = config.at(section.socket), "listen.ext_authz.socket"
@@ -162,6 +167,15 @@ async def _answer_envoy(services: Services, config: Config, stack: AsyncExitStac
                 key="listen.ext_authz",
                 remediation="check address, certificate, key and authorities",
             ) from None
+
+
+def expressions() -> Evaluate:
+    """Return what evaluates the mappings of tools; it refuses each where its library is not installed."""
+    try:
+        from remit.adapters.expressions.cel import value_of
+    except ImportError:
+        return no_expressions
+    return value_of
 
 
 async def _hear_relays(services: Services, config: Config, url: str, stack: AsyncExitStack) -> None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remit.gateway.asgi import Application, RequestsInProgress
-from remit.gateway.ext_authz import ExtAuthzListener
-from remit.gateway.ext_authz.endpoint import NAME, ExtAuthzEndpoint
 from remit.gateway.forwarding import ForwardingFront
 from remit.gateway.hooks import HooksEndpoint, HooksLimits
 from remit.gateway.http import HttpEndpoint, HttpLimits
@@ -27,7 +25,6 @@ from remit.gateway.protected_resource import ProtectedResource
 from remit.ports.forwarding import Forwarder
 from remit.ports.upstream import HttpUpstream
 from remit.services.assembly.services import Services
-from remit.services.authzen.enforcement_points import EnforcementPoint
 
 
 def http_endpoint(
@@ -39,7 +36,7 @@ def http_endpoint(
     """Return the endpoint for agents that call REST APIs."""
     return HttpEndpoint(
         public_url=services.public_url,
-        resource=_resource(services, HTTP),
+        resource=resource_of(services, HTTP),
         clock=services.clock,
         apis={name: one for name, one in services.upstreams.items() if isinstance(one, HttpUpstream)},
         sightings=services.findings.sightings,
@@ -58,33 +55,6 @@ def hooks_endpoint(
 ) -> HooksEndpoint:
     """Return the endpoint for the hooks of coding assistants."""
     return HooksEndpoint(services.guard, services.identity.authenticator, in_hand=in_hand, limits=limits)
-
-
-def ext_authz_listener(
-    services: Services,
-    upstreams: Iterable[str],
-    *,
-    limits: McpLimits | None = None,
-    in_hand: RequestsInProgress | None = None,
-) -> ExtAuthzListener:
-    """Return what answers a proxy about requests for `upstreams`; it does not listen yet."""
-    limits = limits or McpLimits()
-    endpoint = ExtAuthzEndpoint(
-        point=EnforcementPoint(name=NAME, resources=frozenset(upstreams), agents=frozenset({"*"})),
-        public_url=services.public_url,
-        resource=_resource(services, MCP),
-        clock=services.clock,
-        live=services.tasks.live,
-        listing=Listing(services.mediation.lists, services.tools.registry),
-        answers=services.answers,
-        approvals=services.decisions.approvals,
-        sightings=services.findings.sightings,
-        authenticator=services.identity.authenticator,
-        limits=limits,
-        in_hand=in_hand
-        or RequestsInProgress(most=limits.max_calls_in_flight, most_of_agent=limits.max_calls_per_agent),
-    )
-    return ExtAuthzListener(endpoint, max_request_bytes=limits.max_request_bytes)
 
 
 def mcp_endpoint(
@@ -108,7 +78,7 @@ def mcp_endpoint(
     return McpEndpoint(
         upstreams=tuple(services.upstreams),
         public_url=services.public_url,
-        resource=_resource(services, MCP),
+        resource=resource_of(services, MCP),
         methods=_methods(services, sessions, subscriptions),
         sessions=sessions,
         subscriptions=subscriptions,
@@ -161,7 +131,8 @@ def _methods(services: Services, sessions: Sessions, subscriptions: Subscription
     )
 
 
-def _resource(services: Services, prefix: str) -> ProtectedResource:
+def resource_of(services: Services, prefix: str) -> ProtectedResource:
+    """Return the resources below a path, and the authentication of their callers."""
     return ProtectedResource(
         public_url=services.public_url,
         prefix=prefix,

@@ -34,6 +34,10 @@ class ExtAuthzSection(Section, frozen=True, kw_only=True):
         tuple[UpstreamName, ...],
         Meta(min_length=1, description="The upstreams to which Envoy sends requests itself."),
     ]
+    resources: Annotated[
+        tuple[UpstreamName, ...],
+        Meta(description="Types of resources that `x-authzen-mapping` of their tools may name."),
+    ] = ()
     socket: Annotated[str, Meta(description="The Unix socket. Default: none.")] = ""
     socket_open_to: Annotated[
         Literal["user", "group"],

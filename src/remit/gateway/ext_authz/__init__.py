@@ -3,7 +3,3 @@
 
 Not for proxies that only balance: those pass every request to remit (`gateway.forwarding`).
 """
-
-from remit.gateway.ext_authz.listener import ExtAuthzListener, ProxyTls
-
-__all__ = ["ExtAuthzListener", "ProxyTls"]

@@ -18,6 +18,7 @@ the fence once it is permitted. Streams (GET) and ends of sessions (DELETE) belo
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 from typing import Any, Final
@@ -34,8 +35,9 @@ from remit.core.errors import (
     Suspended,
     Unauthenticated,
 )
+from remit.core.evidence.event import CallOutcome
 from remit.core.json_value import Json
-from remit.core.tools.tool import RESERVED_OPERATIONS
+from remit.core.tools.tool import RESERVED_OPERATIONS, Tool
 from remit.gateway.approval_outcome import page_of
 from remit.gateway.asgi import RequestsInProgress, origin_of, refused_header
 from remit.gateway.ext_authz.check_request import CheckedRequest
@@ -70,6 +72,7 @@ from remit.gateway.mcp.methods import CACHED, LISTS
 from remit.gateway.protected_resource import ProtectedResource
 from remit.gateway.stated_reason import HEADER, reason_of
 from remit.ports.runtime import Clock
+from remit.services.authzen.declared_mapping import MEMBER, Evaluate, MappedEvaluation, mapped
 from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
 from remit.services.authzen.evaluation import AuthzenEvaluations, EvaluationQuestion
 from remit.services.decisions.approvals import Approvals
@@ -99,6 +102,8 @@ class ExtAuthzEndpoint:
         self,
         *,
         point: EnforcementPoint,
+        upstreams: frozenset[str],
+        evaluate: Evaluate,
         public_url: str,
         resource: ProtectedResource,
         clock: Clock,
@@ -111,8 +116,14 @@ class ExtAuthzEndpoint:
         limits: McpLimits,
         in_hand: RequestsInProgress,
     ) -> None:
-        """Take the services; `point` names the upstreams that the proxy may ask about."""
+        """Take the services.
+
+        The proxy may ask about requests for `upstreams`; `point` also names the resources of mappings, whose
+        expressions `evaluate` evaluates.
+        """
         self._point = point
+        self._upstreams = upstreams
+        self._evaluate = evaluate
         self._base = public_url.rstrip("/")
         self._resource = resource
         self._clock = clock
@@ -150,7 +161,7 @@ class ExtAuthzEndpoint:
         self._in_hand.check()
         # 2
         told = self._identify(asked, visit)
-        if upstream not in self._point.resources:
+        if upstream not in self._upstreams:
             raise WireFault(
                 "the proxy does not guard this upstream",
                 DENIED,
@@ -246,28 +257,53 @@ class ExtAuthzEndpoint:
         """Take the call through steps 1 to 5 and return its decision; raise `WireFault` for a refusal."""
         upstream = visit.place.upstreams[0]
         name, arguments = call_of(message)
+        steps = [MappedEvaluation(upstream=upstream, name=name, arguments=arguments)]
         if message.method == "tools/call":
             if len(name) > MAX_NAME or name in RESERVED_OPERATIONS:
                 raise _unknown(message)
             tool = self._listing.tool(live, upstream, name)
-            if visit.modern and tool is not None:
-                check_params(self._listing.rules(tool), visit.head, arguments)
-        end = await self._answers.answer(self._question(asked, visit, name, arguments))
-        if isinstance(end, Permitted):
-            return end.decision.id
-        raise await self._denial(message, end)
+            if tool is not None:
+                if visit.modern:
+                    check_params(self._listing.rules(tool), visit.head, arguments)
+                steps[:0] = self._mapped(visit, tool, message)
+        return await self._each(asked, visit, message, steps)
+
+    def _mapped(self, visit: CallVisit, tool: Tool, message: Incoming) -> tuple[MappedEvaluation, ...]:
+        """Return what the call stands for by the tool's reviewed mapping; none without a mapping."""
+        schema = tool.surface.get("inputSchema")
+        if not isinstance(schema, dict) or MEMBER not in schema:
+            return ()
+        claims = claims_in(visit.token)
+        return mapped(schema[MEMBER], message.params, claims, self._evaluate)
+
+    async def _each(
+        self, asked: CheckedRequest, visit: CallVisit, message: Incoming, steps: list[MappedEvaluation]
+    ) -> str:
+        """Decide every step, the call itself last; where one is refused, the permits before it end unused."""
+        given: list[str] = []
+        try:
+            for one in steps:
+                end = await self._answers.answer(self._question(asked, visit, one))
+                if not isinstance(end, Permitted):
+                    raise await self._denial(message, end)
+                given.append(end.decision.id)
+        except RemitError:
+            for decision in given:
+                await self._answers.report(self._point, decision, CallOutcome.NOT_SENT, 0)
+            raise
+        return given[-1]
 
     def _question(
-        self, asked: CheckedRequest, visit: CallVisit, name: str, arguments: dict[str, Json]
+        self, asked: CheckedRequest, visit: CallVisit, step: MappedEvaluation
     ) -> EvaluationQuestion:
         claims = visit.claims
         reasons = [value.decode("latin-1") for key, value in asked.headers if key == _REASON]
         call = RequestedCall(
             token=visit.token,
             proven=visit.proven,
-            upstream=visit.place.upstreams[0],
-            name=name,
-            arguments=arguments,
+            upstream=step.upstream,
+            name=step.name,
+            arguments=step.arguments,
             origin=visit.origin,
             reason=reason_of({HEADER: " ".join(reasons)}),
         )
@@ -324,6 +360,13 @@ def _unknown(message: Incoming, decision: str = "") -> WireFault:
         remediation="see the lists of this server",
         data={"decision": decision} if decision else {},
     )
+
+
+def claims_in(token: str) -> dict[str, Json]:
+    """Return the claims of a token that was validated before."""
+    part = token.split(".")[1]
+    claims = orjson.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return dict(claims)
 
 
 async def _nothing() -> dict[str, Any]:

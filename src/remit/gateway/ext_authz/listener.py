@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gRPC listener for Envoy: a Unix socket, or TLS with a certificate that the configuration names.
 
-INVARIANT: whoever can connect could ask in Envoy's place, so there is no listener without one of the two.
+INVARIANT: what can connect could ask in Envoy's place, so there is no listener without one of the two.
 """
 
 from __future__ import annotations
