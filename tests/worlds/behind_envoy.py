@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,9 +59,14 @@ def a_call(arguments: Json = None, name: str = "echo", **more: Json) -> Json:
 class Asked:
     """A proxy that asks on a socket, whatever it was sent; without a proxy's own checks."""
 
-    def __init__(self, world: GatewayWorld, place: Path) -> None:
+    def __init__(
+        self, world: GatewayWorld, place: Path | tuple[str, int], tls: ssl.SSLContext | None = None
+    ) -> None:
         self._world = world
-        self._channel = Channel(path=str(place))
+        if isinstance(place, Path):
+            self._channel = Channel(path=str(place))
+        else:
+            self._channel = Channel(*place, ssl=tls)
         self._method: Any = UnaryUnaryMethod(
             self._channel, CHECK, message("CheckRequest"), message("CheckResponse")
         )
@@ -75,6 +81,7 @@ class Asked:
         method: str = "POST",
         size: int = 0,
         pinned: str = "",
+        within_s: float = 30,
     ) -> Json:
         """Ask about one request; `raw` are headers that may repeat. Gives the `CheckResponse`."""
         body = content if isinstance(content, bytes) else json.dumps(content or a_call()).encode()
@@ -93,7 +100,7 @@ class Asked:
                 http.header_map.headers.add(key=name, raw_value=value.encode("latin-1"))
         if pinned:
             asked.attributes.context_extensions["upstream"] = pinned
-        return await self._method(asked, timeout=30)
+        return await self._method(asked, timeout=within_s)
 
     def close(self) -> None:
         """Hang up."""

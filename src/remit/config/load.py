@@ -148,7 +148,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
             remediation="raise it, or lower the other",
         )
     check_programs(config.programs, node, problems)
-    check_listen(config.listen, node, problems)
+    check_listen(config.listen, config.upstreams, node, problems)
     check_environment(config.environment, node, problems)
     check_trust(config.trust, node, problems)
     check_policy(config.policy, node, problems)

@@ -516,7 +516,8 @@ class Config(Section, frozen=True, kw_only=True):
         enforcement points guard.
         """
         guarded = (name for point in self.enforcement_points.values() for name in point.resources)
-        return tuple(dict.fromkeys((*self.upstreams, *self.guards, *self.functions, *guarded)))
+        mapped = self.listen.ext_authz.resources if self.listen.ext_authz else ()
+        return tuple(dict.fromkeys((*self.upstreams, *self.guards, *self.functions, *guarded, *mapped)))
 
     def waiting(self, running: Config) -> tuple[str, ...]:
         """Return the sections that differ from those of a running remit, and are read only at its start.

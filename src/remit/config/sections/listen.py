@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
@@ -99,9 +100,9 @@ class ListenSection(Section, frozen=True, kw_only=True):
         return (self.public_url or f"{scheme}://{host}:{self.port}").rstrip("/")
 
 
-def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
+def check_listen(listen: ListenSection, upstreams: Container[str], node: Node, problems: Problems) -> None:
     """Note proxies whose addresses are invalid, and a listener that anyone could ask."""
-    _check_ext_authz(listen, node, problems)
+    _check_ext_authz(listen, upstreams, node, problems)
     for place, named in enumerate(listen.proxies):
         try:
             ip_network(named)
@@ -114,10 +115,20 @@ def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
             )
 
 
-def _check_ext_authz(listen: ListenSection, node: Node, problems: Problems) -> None:
+def _check_ext_authz(
+    listen: ListenSection, upstreams: Container[str], node: Node, problems: Problems
+) -> None:
     section, key = listen.ext_authz, "listen.ext_authz"
     if section is None:
         return
+    for name in section.upstreams:
+        if name not in upstreams:
+            problems.add(
+                f"`{name}` is no upstream",
+                line=node.line_of(key),
+                key=f"{key}.upstreams",
+                remediation="add it under `upstreams`",
+            )
     given = (section.certificate, section.key, section.clients_ca, section.clients)
     if not section.socket and not section.host:
         fault, remediation = "has no address", "give `socket`, or `host` with certificates"
