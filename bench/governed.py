@@ -29,6 +29,8 @@ class Governed:
     url = ""
     pid = 0
     ready_s = 0.0
+    listens = ""
+    """What else stands under `listen`."""
 
     def __init__(self, durability: str, kind: str = "sqlite") -> None:
         """Choose the durability and the store: a database server has no reserved CPU."""
@@ -46,7 +48,9 @@ class Governed:
         build = Path("build")
         build.mkdir(exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="bench-remit-", dir=build))
-        config = write_bundle(self._folder, upstream.url, port, self._durability, self._kind)
+        config = write_bundle(
+            self._folder, upstream.url, port, self._durability, self._kind, listens=self.listens
+        )
         known: dict[str, str] = {}
         if self._kind == "postgres":
             self._database = Database(secrets.token_urlsafe(12), durable=self._durability == "durable")

@@ -79,7 +79,9 @@ when {{ context.label.class == "restricted" && resource.audience == "external" }
 DATABASE = "BENCH_DATABASE"
 
 
-def remit_yaml(upstream_url: str, port: int, durability: str, kind: str, lease: str) -> str:
+def remit_yaml(
+    upstream_url: str, port: int, durability: str, kind: str, lease: str, listens: str = ""
+) -> str:
     """The configuration: four upstreams, which are all the same echo server; `lease` is for the first."""
     place = f"kind: postgres, url: env:{DATABASE}, " if kind == "postgres" else ""
     leased = f", lease: {lease}" if lease else ""
@@ -88,7 +90,7 @@ def remit_yaml(upstream_url: str, port: int, durability: str, kind: str, lease: 
     return (
         "# SPDX-License-Identifier: Apache-2.0\n"
         f"upstreams:\n{upstreams}\n"
-        f"listen: {{port: {port}}}\n"
+        f"listen: {{port: {port}{', ' if listens else ''}{listens}}}\n"
         f"store: {{{place}durability: {durability}}}\n"
         "limits: {token_ttl_s: 1h}\n"
         f"groups: {{staff: [ana], bots: ['agent:{AGENT}']}}\n"
@@ -103,12 +105,13 @@ def write_bundle(
     kind: str = "sqlite",
     lease: str = "",
     policies: int = POLICIES,
+    listens: str = "",
 ) -> Path:
     """Write the bundle with so many policies; gives the path of its `remit.yaml`."""
     for name in ("policies", "tools", "tasks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     config = folder / "remit.yaml"
-    config.write_text(remit_yaml(upstream_url, port, durability, kind, lease), "utf-8")
+    config.write_text(remit_yaml(upstream_url, port, durability, kind, lease, listens), "utf-8")
     (folder / "tools" / "echo.yaml").write_text(_ECHO_TOOLS, "utf-8")
     for upstream, tools in _TOOLS.items():
         (folder / "tools" / f"{upstream}.yaml").write_text(_tools_file(upstream, tools), "utf-8")

@@ -7,6 +7,7 @@ A new target is a class with the members of `bench.target.Target` and one line i
 
 from collections.abc import Callable
 
+from bench.asked import Asked
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
 from bench.descriptions import PRECISION as TOOL_PRECISION
 from bench.descriptions import RECALL as TOOL_RECALL
@@ -69,6 +70,7 @@ TARGETS: list[Target] = [
     Governed("durable"),
     Governed("buffered"),
     Governed("durable", "postgres"),
+    Asked("durable"),
 ]
 
 PROBES: dict[str, Callable[[bool], list[Figure]]] = {

@@ -49,8 +49,13 @@ async def test_permit_sends_only_what_was_decided(world: World) -> None:
     assert header.header.key == "remit-decision"
     assert header.header.value.startswith("dec_")
     assert (made["outcome"], made["enforced_by"]) == ("permit", "envoy")
-    # The tool's result is unseen from here on: the task takes the worst.
+    # The tool's result is unseen from here on: the task takes the worst, and the outcome stays unknown.
     assert (await gateway.services.tasks.live.load(gateway.task)).index.unseen
+    assert await gateway.services.answers.sweep() == 0
+    gateway.clock.advance(6)
+    assert await gateway.services.answers.sweep() == 1
+    (called,) = await gateway.facts(EventKind.TOOL_CALLED)
+    assert called["outcome"] == "unknown"
 
 
 async def test_trace_context_goes_upstream_if_it_is_one(world: World) -> None:
@@ -103,6 +108,7 @@ async def test_body_that_could_be_read_differently_is_refused(
         ({"content-length": "999"}, 0, "too-large"),
         ({}, 999, "too-large"),
         ({"x-envoy-auth-partial-body": "", "content-length": ""}, 0, "body-length"),
+        ({"x-envoy-auth-partial-body": ""}, -1, "too-large"),
         ({"content-encoding": "gzip"}, 0, "content-encoding"),
         ({"content-encoding": "identity, gzip"}, 0, "content-encoding"),
         ({"content-type": "text/plain"}, 0, "content-type"),
@@ -130,7 +136,8 @@ async def test_chunked_body_that_is_whole_passes(world: World) -> None:
     "path",
     [
         "/mcp/files/", "/mcp//files", "/mcp/./files", "/mcp/x/../files", "/mcp/%66iles", "/mcp/files%00",
-        "/mcp/files?x=1", "/mcp/files;x=1", "/mcp/files#x", "/MCP/files", "/mcp/Files", "/mcp", "//mcp/files",
+        "/mcp/files?x=1", "/mcp/files;x=1", "/mcp/files#x", "/MCP/files", "/mcp/Files", "/mcp/",
+        "//mcp/files",
         "/mcp/files\\..\\notes", "http://elsewhere/mcp/files", "/mcp/..", "*",
     ],
 )  # fmt: skip
@@ -258,3 +265,20 @@ async def test_message_over_the_limit_ends_the_connection(world: World) -> None:
     """What is over all limits is not read to its end."""
     with pytest.raises((GRPCError, StreamTerminatedError, ConnectionError, asyncio.TimeoutError)):
         await world[1](a_call({"text": "x" * 1024 * 1024}))
+
+
+async def test_tools_of_all_upstreams_have_joined_names_at_one_address(world: World) -> None:
+    """At `/mcp` a tool is `upstream__tool`, as at remit's own endpoint; nothing else says whose it is."""
+    gateway, ask = world
+    token = await task_token(gateway.services, gateway.task, audience=(f"{PUBLIC_URL}/mcp",))
+    bearer = {"authorization": f"Bearer {token}"}
+    assert (await ask(a_call(name="notes__echo"), bearer, path="/mcp")).status.code == 0
+    assert [one["tool"] for one in await gateway.facts(EventKind.DECISION_MADE)] == ["notes/echo"]
+    assert said(await ask(a_call(name="echo"), bearer, path="/mcp"))[2] == "unknown-tool"
+    assert said(await ask(a_call(name="others__echo"), bearer, path="/mcp"))[2] == "unknown-tool"
+    read = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "note://1"}}
+    assert said(await ask(read, bearer, path="/mcp"))[2] == "method"
+    listed = await ask({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, bearer, path="/mcp")
+    assert listed.denied_response.status.code == 200
+    tools = json.loads(listed.denied_response.body)["result"]["tools"]
+    assert {"files__echo", "notes__echo"} <= {tool["name"] for tool in tools}

@@ -11,7 +11,7 @@ from remit.gateway.ext_authz.endpoint import NAME, ExtAuthzEndpoint
 from remit.gateway.ext_authz.listener import ExtAuthzListener
 from remit.gateway.mcp import McpLimits
 from remit.gateway.mcp.endpoint import PREFIX
-from remit.gateway.mcp.listing import Listing
+from remit.gateway.mcp.listing import Listing, check_joined
 from remit.services.assembly.services import Services
 from remit.services.authzen.declared_mapping import Evaluate, no_expressions
 from remit.services.authzen.enforcement_points import EnforcementPoint
@@ -27,11 +27,15 @@ def ext_authz_listener(
 ) -> ExtAuthzListener:
     """Return what answers a proxy about requests for `upstreams`; it does not listen yet.
 
-    `resources` are the types of resources that mappings of their tools may name.
+    `resources` are the types of resources that mappings of their tools may name. Raises `ConfigInvalid`
+    where two upstreams could give different tools one name at `/mcp`.
     """
     limits, guarded = limits or McpLimits(), frozenset(upstreams)
+    check_joined(tuple(guarded))
     endpoint = ExtAuthzEndpoint(
-        point=EnforcementPoint(name=NAME, resources=guarded | set(resources), agents=frozenset({"*"})),
+        point=EnforcementPoint(
+            name=NAME, resources=guarded | set(resources), agents=frozenset({"*"}), reports=False
+        ),
         upstreams=guarded,
         evaluate=evaluate,
         public_url=services.public_url,

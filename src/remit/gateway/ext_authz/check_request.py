@@ -19,7 +19,7 @@ from remit.core.errors import Malformed
 PARTIAL: Final = b"x-envoy-auth-partial-body"
 _COMPLETE: Final = frozenset({b"false"})
 #: A path in its one form: no escapes, no dots, no empty segments, no parameters, no query.
-_PATH: Final = re.compile(r"/mcp/([a-z0-9][a-z0-9._-]{0,62})")
+_PATH: Final = re.compile(r"/mcp(?:/([a-z0-9][a-z0-9._-]{0,62}))?")
 
 
 class CheckedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,15 +38,16 @@ class CheckedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def upstream(self) -> str:
-        """The upstream that the path names; raises `Malformed` for a path in any other form."""
+        """The upstream that the path names, empty for `/mcp`; raises `Malformed` for any other path."""
         found = _PATH.fullmatch(self.path)
-        if found is None or self.pinned not in ("", found[1]):
+        name = (found[1] or "") if found is not None else None
+        if name is None or self.pinned not in ("", name):
             raise Malformed(
                 "this address is no upstream's",
                 code="path",
-                remediation="use `/mcp/{upstream}` exactly, without escapes and without a query",
+                remediation="use `/mcp/{upstream}` or `/mcp` exactly, without escapes and without a query",
             )
-        return found[1]
+        return name
 
 
 def read_request(message: Any) -> CheckedRequest:
@@ -80,13 +81,14 @@ def _check_whole(headers: list[tuple[bytes, bytes]], body: bytes, size: int) -> 
     flags = {value.strip().lower() for name, value in headers if name == PARTIAL}
     lengths = {value.strip() for name, value in headers if name == b"content-length"}
     same = lengths == {b"%d" % len(body)}
-    if flags - _COMPLETE or (lengths and not same) or size > len(body):
+    unknown = size < 0 and not flags
+    if flags - _COMPLETE or (lengths and not same) or size > len(body) or unknown:
         raise Malformed(
             "the proxy sent a part of the body",
             code="too-large",
             remediation="send less at once, or raise `with_request_body.max_request_bytes`",
         )
-    if body and not flags and not same:
+    if body and not flags and not same and size != len(body):
         raise Malformed(
             "the proxy does not say whether the body is whole",
             code="body-length",

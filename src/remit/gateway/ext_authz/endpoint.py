@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Envoy's external authorization for MCP: each request to `/mcp/{upstream}` that Envoy sends upstream itself.
+"""Envoy's external authorization for MCP: requests to `/mcp/{upstream}` or `/mcp` that Envoy sends itself.
 
 Envoy stands at remit's public address. It sends requests for some upstreams there itself and everything else
 to remit, so tokens, their audiences and the addresses of proofs are those of remit's MCP endpoint. The checks
@@ -123,6 +123,7 @@ class ExtAuthzEndpoint:
         """
         self._point = point
         self._upstreams = upstreams
+        self._joined = tuple(sorted(upstreams))
         self._evaluate = evaluate
         self._base = public_url.rstrip("/")
         self._resource = resource
@@ -161,7 +162,7 @@ class ExtAuthzEndpoint:
         self._in_hand.check()
         # 2
         told = self._identify(asked, visit)
-        if upstream not in self._upstreams:
+        if upstream and upstream not in self._upstreams:
             raise WireFault(
                 "the proxy does not guard this upstream",
                 DENIED,
@@ -169,7 +170,8 @@ class ExtAuthzEndpoint:
                 code="no-upstream",
                 remediation="add it under `listen.ext_authz.upstreams` in remit.yaml",
             )
-        visit.place = Place(asked.path, (upstream,), joined=False)
+        names = (upstream,) if upstream else self._joined
+        visit.place = Place(asked.path, names, joined=not upstream)
         # 3
         message = self._read(asked, visit)
         live = await self._live.bind(visit.claims, self._clock.now())
@@ -255,8 +257,8 @@ class ExtAuthzEndpoint:
         self, asked: CheckedRequest, visit: CallVisit, live: LiveTask, message: Incoming
     ) -> str:
         """Take the call through steps 1 to 5 and return its decision; raise `WireFault` for a refusal."""
-        upstream = visit.place.upstreams[0]
-        name, arguments = call_of(message)
+        called, arguments = call_of(message)
+        upstream, name = _of_place(visit.place, message, called)
         steps = [MappedEvaluation(upstream=upstream, name=name, arguments=arguments)]
         if message.method == "tools/call":
             if len(name) > MAX_NAME or name in RESERVED_OPERATIONS:
@@ -349,6 +351,23 @@ def failed(fault: WireFault, visit: CallVisit | None = None) -> AnsweredRequest:
 def visit_client(message: Incoming) -> Any:
     """Return what a client says of its own program."""
     return message.meta.get(META_CLIENT) or message.params.get("clientInfo")
+
+
+def _of_place(place: Place, message: Incoming, name: str) -> tuple[str, str]:
+    """Return upstream and own name of what a message calls; at `/mcp` only names of tools say whose it is."""
+    if not place.joined:
+        return place.upstreams[0], name
+    if message.method != "tools/call":
+        raise WireFault(
+            "only tools have their upstream's name at `/mcp`",
+            DENIED,
+            code="method",
+            remediation="use the address of one upstream, `/mcp/{upstream}`",
+        )
+    found = place.split(name)
+    if found is None:
+        raise _unknown(message)
+    return found
 
 
 def _unknown(message: Incoming, decision: str = "") -> WireFault:

@@ -57,7 +57,8 @@ class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
     whose tasks it may ask: names, `group:name`, or `*`. `vouches` is the assurance with which it
     authenticates its callers; `None` if it must present their tokens. `constrained` states whether its own
     token must be bound to a key for permits of tier operator and above. `callbacks` are the addresses at
-    which it may be told of the end of an access request.
+    which it may be told of the end of an access request. `reports` states whether it reports how its calls
+    ended: the calls of one that does not are `unknown` once their permits are over.
     """
 
     name: str
@@ -66,6 +67,7 @@ class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
     vouches: Assurance | None = None
     constrained: bool = True
     callbacks: frozenset[str] = frozenset()
+    reports: bool = True
 
     def covers(self, agent: Agent) -> bool:
         """Return whether the enforcement point may ask about an agent's tasks."""

@@ -244,7 +244,7 @@ class AuthzenEvaluations:
         steps = EvaluationSteps(self._m, question, self.subjects, self._permit_ttl_s)
         timer = CallTimer(self._m.clock, f"{question.asked.upstream}/{question.asked.name}")
         try:
-            end, awaited = await steps.ask(self._report_within_s)
+            end, awaited = await steps.ask(self._report_within_s if question.point.reports else 0)
         except RemitError as fault:
             timer.failed(fault)
             raise
