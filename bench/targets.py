@@ -198,6 +198,11 @@ GOALS = [
     Goal(name=PASSED, at_most=0),
     Goal(name=ATTEMPTS, at_least=1_000_000),
     Goal(name=WRONGLY, at_most=1),
+    Goal(
+        name="remit-asked-durable: calls at concurrency 16",
+        yardstick="remit-durable: calls at concurrency 16",
+        at_least=0.8,
+    ),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]
