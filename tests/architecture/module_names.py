@@ -9,7 +9,7 @@ WORDS = {
         utterance syslog webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        apprise aws cedar git github httpx kubernete linux openbao postgre rego sqlite unix azure gcp
+        apprise aws cedar cel git github httpx kubernete linux openbao postgre rego sqlite unix azure gcp
     """,
     "agent frameworks that the sdk has an adapter for": """
         adk ai crewai google langchain openai pydantic strand

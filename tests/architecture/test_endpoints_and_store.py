@@ -8,7 +8,12 @@ from tests.architecture.tree import SOURCES, SourceFile
 ENDPOINTS = ("src/remit/api/", "src/remit/gateway/", "src/remit/console/")
 STORE = "remit.ports.store"
 #: Where each endpoint is handed the services that it uses.
-WIRING = {"src/remit/api/app.py", "src/remit/api/rooms.py", "src/remit/gateway/endpoints.py"}
+WIRING = {
+    "src/remit/api/app.py",
+    "src/remit/api/rooms.py",
+    "src/remit/gateway/endpoints.py",
+    "src/remit/gateway/ext_authz/assembly.py",
+}
 
 
 def endpoints() -> list[SourceFile]:

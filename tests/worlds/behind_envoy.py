@@ -59,10 +59,8 @@ def a_call(arguments: Json = None, name: str = "echo", **more: Json) -> Json:
 class Asked:
     """A proxy that asks on a socket, whatever it was sent; without a proxy's own checks."""
 
-    def __init__(
-        self, world: GatewayWorld, place: Path | tuple[str, int], tls: ssl.SSLContext | None = None
-    ) -> None:
-        self._world = world
+    def __init__(self, token: str, place: Path | tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+        self._token = token
         if isinstance(place, Path):
             self._channel = Channel(path=str(place))
         else:
@@ -90,7 +88,7 @@ class Asked:
         http.method, http.path, http.raw_body, http.size = method, path, body, size
         given = {
             **BASIC,
-            "authorization": f"Bearer {self._world.token}",
+            "authorization": f"Bearer {self._token}",
             "content-length": str(len(body)),
             "mcp-protocol-version": LEGACY,
             "x-envoy-auth-partial-body": "false",

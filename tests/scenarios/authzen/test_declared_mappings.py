@@ -42,7 +42,7 @@ def server() -> ScriptedServer:
 
 
 def bundle() -> Bundle:
-    """Return a bundle whose task may transfer between accounts of its own, and erase nothing."""
+    """Return a bundle whose task may transfer between its accounts, and erase nothing."""
     known = a_bundle()
     tools = [a_tool("files", "transfer"), a_tool("files", "erase")]
     tools += [a_tool("account", name) for name in ("debit", "credit")]
@@ -66,7 +66,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     settings = {"server": server(), "bundle": bundle(), "resources": ("account",), "evaluate": value_of}
     async with asked_world(tmp_path, **settings) as (world, place):
         await world.services.tools.registry.described()
-        proxy = Asked(world, place)
+        proxy = Asked(world.token, place)
         yield world, proxy
         proxy.close()
 

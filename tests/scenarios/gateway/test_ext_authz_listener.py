@@ -2,6 +2,7 @@
 """Only the proxy is answered: over TLS it shows a certificate of a configured name."""
 
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,13 +13,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from grpclib.exceptions import StreamTerminatedError
 
+from remit.compose import open_services
+from remit.compose.process import expressions
 from remit.config import load_config
 from remit.core.errors import ConfigInvalid
 from remit.gateway.ext_authz.assembly import ext_authz_listener
 from remit.gateway.ext_authz.listener import ProxyTls
+from remit.services.authzen.declared_mapping import no_expressions
 from tests.worlds.attestation import WorldAuthority, of_now
-from tests.worlds.behind_envoy import Asked
-from tests.worlds.mcp_endpoint import gateway_world
+from tests.worlds.behind_envoy import Asked, said
+from tests.worlds.mcp_endpoint import PERMIT, gateway_world
 
 Json = Any
 
@@ -69,14 +73,14 @@ async def test_certificate_of_the_proxy_is_answered_and_no_other(tmp_path: Path)
     authority, other = of_now("example.org"), of_now("example.org")
     async with listening(tmp_path, authority) as (world, port, trusted):
         envoy = written(tmp_path, authority, ENVOY)
-        asked = Asked(world, ("127.0.0.1", port), shown(trusted, envoy))
+        asked = Asked(world.token, ("127.0.0.1", port), shown(trusted, envoy))
         assert (await asked()).status.code == 0
         asked.close()
         stranger = written(tmp_path, authority, "spiffe://example.org/stranger")
         (tmp_path / "other").mkdir()
         forged = written(tmp_path / "other", other, ENVOY)
         for tls in (shown(trusted, stranger), shown(trusted, forged), shown(trusted, None), None):
-            asked = Asked(world, ("127.0.0.1", port), tls)
+            asked = Asked(world.token, ("127.0.0.1", port), tls)
             with pytest.raises((OSError, StreamTerminatedError, TimeoutError)):
                 await asked(within_s=5)
             asked.close()
@@ -86,7 +90,7 @@ UPSTREAM = "upstreams: {files: {url: 'http://127.0.0.1:9'}}\n"
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "fault"),
     [
         ("upstreams: [files]", "has no address"),
         ("upstreams: [files], host: 127.0.0.1", "would answer anyone who connects"),
@@ -100,9 +104,33 @@ UPSTREAM = "upstreams: {files: {url: 'http://127.0.0.1:9'}}\n"
         ("upstreams: [files], socket: s, socket_open_to: all", "`listen.ext_authz.socket_open_to`"),
     ],
 )
-def test_configuration_without_a_bound_on_who_asks_is_refused(tmp_path: Path, given: str, said: str) -> None:
+def test_configuration_without_a_bound_on_who_asks_is_refused(tmp_path: Path, given: str, fault: str) -> None:
     """A listener needs an address, and one that others reach needs certificates and names."""
     (tmp_path / "remit.yaml").write_text(f"{UPSTREAM}listen:\n  ext_authz: {{{given}}}\n")
-    with pytest.raises(ConfigInvalid) as fault:
+    with pytest.raises(ConfigInvalid) as refused:
         load_config(tmp_path)
-    assert said in str(fault.value)
+    assert fault in str(refused.value)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+async def test_remit_answers_at_the_configured_socket_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    """A request without a token gets the challenge of the configured address; afterwards nothing listens."""
+    if not installed:
+        monkeypatch.setitem(sys.modules, "remit.adapters.expressions.cel", None)
+    for name in ("tools", "tasks", "policies"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "policies" / "base.cedar").write_text(PERMIT)
+    (tmp_path / "remit.yaml").write_text(
+        f"{UPSTREAM}listen: {{ext_authz: {{upstreams: [files], socket: ask.sock}}}}\n"
+    )
+    place = tmp_path / "ask.sock"
+    async with open_services(load_config(tmp_path)):
+        assert place.stat().st_mode & 0o777 == 0o600
+        asked = Asked("", place)
+        answer = await asked(headers={"authorization": ""})
+        asked.close()
+        assert said(answer)[0] == 401
+        assert (expressions() is no_expressions) is not installed
+    assert not place.exists()

@@ -30,7 +30,7 @@ OTHER = json.dumps(a_call(name="crash")).encode()
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """The world, and a proxy that asks."""
     async with asked_world(tmp_path, limits=McpLimits(max_request_bytes=64 * 1024)) as (world, place):
-        proxy = Asked(world, place)
+        proxy = Asked(world.token, place)
         yield world, proxy
         proxy.close()
 
@@ -38,7 +38,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_permit_sends_only_what_was_decided(world: World) -> None:
     """The permit is durable when it is given; token, cookies and claimed names stay with the proxy."""
     gateway, ask = world
-    claimed = {"cookie": "a=b", "x-forwarded-for": "10.0.0.1", "x-user": "root", "x-original-url": "/admin"}
+    claimed = {
+        "cookie": "a=b", "x-forwarded-for": "10.0.0.1", "x-user": "root", "x-original-url": "/admin",
+        "user-agent": "data", "mcp-param-other": "data",
+    }  # fmt: skip
     answer = await ask(headers={**claimed, "traceparent": "not one", "mcp-session-id": "s"})
     assert answer.status.code == 0
     removed = set(answer.ok_response.headers_to_remove)
@@ -84,6 +87,7 @@ async def test_trace_context_goes_upstream_if_it_is_one(world: World) -> None:
         (CALL.replace(b'"arguments"', b'"task": {"ttl": 1}, "arguments"'), "invalid-params"),
         (CALL.replace(b'"arguments"', b'"_meta": {"baggage": "secret"}, "arguments"'), "invalid-params"),
         (CALL.replace(b'"arguments"', b'"inputResponses": {}, "arguments"'), "invalid-params"),
+        (CALL.replace(b'"id": 7', b'"id": "' + b"x" * 65 + b'"'), "invalid-params"),
         (json.dumps({"jsonrpc": "2.0", "id": 1, "result": {}}).encode(), "method"),
         (json.dumps({**a_call(), "method": "tasks/result"}).encode(), "method"),
         (json.dumps({**a_call(), "method": "Tools/Call"}).encode(), "method"),
@@ -173,6 +177,8 @@ async def test_pseudo_header_that_differs_is_refused(world: World) -> None:
         ([("content-type", "application/json")], "content-type"),
         ([("mcp-method", "ping")], "header-mismatch"),
         ([("mcp-name", "crash")], "header-mismatch"),
+        ([("mcp-protocol-version", MODERN)], "header-mismatch"),
+        ([("mcp-session-id", "a"), ("mcp-session-id", "b")], "header-mismatch"),
     ],
 )
 async def test_second_header_is_refused(world: World, raw: list[tuple[str, str]], code: str) -> None:
@@ -226,7 +232,10 @@ async def test_modern_message_needs_the_headers_that_repeat_it(world: World) -> 
     body = a_call()
     body["params"]["_meta"] = ENVELOPE
     named = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "echo"}
-    assert (await world[1](body, {**named, "mcp-param-text": "ok"})).status.code == 0
+    passed = await world[1](body, {**named, "mcp-param-text": "ok", "mcp-param-other": "data"})
+    assert passed.status.code == 0
+    assert "mcp-param-other" in passed.ok_response.headers_to_remove
+    assert {"mcp-name", "mcp-param-text"}.isdisjoint(passed.ok_response.headers_to_remove)
     assert said(await world[1](body, {**named, "mcp-param-text": "no"}))[1] == -32020
     assert said(await world[1](body, {**named, "mcp-name": "crash"}))[1] == -32020
     assert said(await world[1](body))[1] == -32020

@@ -16,8 +16,8 @@ from remit.gateway.tracing import travelling
 #: evidence has it, and a server could take it for Envoy's own word (`X-Forwarded-*`, names of users).
 _PASSED: Final = frozenset(
     (
-        b"accept", b"content-length", b"content-type", b"mcp-method", b"mcp-name", b"mcp-protocol-version",
-        b"mcp-session-id", b"transfer-encoding", b"user-agent", b"x-request-id",
+        b"accept", b"content-length", b"content-type", b"mcp-method", b"mcp-protocol-version",
+        b"mcp-session-id", b"transfer-encoding",
     )
 )  # fmt: skip
 #: Always removed, seen or not: credentials for remit, and headers that replace method or path.
@@ -35,11 +35,13 @@ _UNAUTHENTICATED: Final = 16
 class PassedRequest(msgspec.Struct, frozen=True):
     """Envoy sends the request upstream.
 
-    `decision` is the id of the permit, if one was needed; `told` are headers for the client's response.
+    `decision` is the id of the permit, if one was needed; `told` are headers for the client's response, and
+    `repeated` the headers of the request that repeat what was decided.
     """
 
     decision: str = ""
     told: HeaderLines = ()
+    repeated: frozenset[bytes] = frozenset()
 
 
 class AnsweredRequest(msgspec.Struct, frozen=True):
@@ -70,8 +72,8 @@ def written(outcome: PassedRequest | AnsweredRequest, asked: CheckedRequest | No
 
 def _undecided(asked: CheckedRequest, outcome: PassedRequest) -> set[str]:
     """Return the names of headers that no decision knows."""
-    kept = _PASSED | ({DECISION} if outcome.decision else set())
-    names = {name for name, _ in asked.headers if name not in kept and not name.startswith(b"mcp-param-")}
+    kept = _PASSED | outcome.repeated | ({DECISION} if outcome.decision else set())
+    names = {name for name, _ in asked.headers if name not in kept}
     traces = [value.decode("latin-1") for name, value in asked.headers if name == b"traceparent"]
     if len(traces) == 1 and travelling({"traceparent": traces[0]}):
         names.discard(b"traceparent")

@@ -45,7 +45,16 @@ from remit.gateway.ext_authz.check_response import AnsweredRequest, PassedReques
 from remit.gateway.ext_authz.methods import DECIDED, DENIED, call_of, check_message
 from remit.gateway.mcp.calls import MAX_NAME, CallVisit
 from remit.gateway.mcp.endpoint import LEGACY, McpLimits, check_post
-from remit.gateway.mcp.headers import VERSION, McpHeaders, check_modern, check_params, check_repeated
+from remit.gateway.mcp.headers import NAME as NAME_HEADER
+from remit.gateway.mcp.headers import (
+    NAMED_BY,
+    VERSION,
+    McpHeaders,
+    check_modern,
+    check_params,
+    check_repeated,
+    mismatch,
+)
 from remit.gateway.mcp.listing import Listing, Place
 from remit.gateway.mcp.messages import (
     APPROVAL_REQUIRED,
@@ -178,7 +187,8 @@ class ExtAuthzEndpoint:
         self._live.check_running(live)
         # 4
         if message.method in DECIDED:
-            return PassedRequest(await self._decided(asked, visit, live, message), told)
+            decision, repeated = await self._decided(asked, visit, live, message)
+            return PassedRequest(decision, told, repeated)
         if message.method in LISTS:
             return await self._listed(visit, live, message, told)
         await self._opened(visit, live, message)
@@ -225,6 +235,9 @@ class ExtAuthzEndpoint:
                 remediation="call this tool at remit's own MCP endpoint",
             )
         visit.id = message.id
+        if head.twice:
+            # The upstream could read the other one.
+            raise mismatch(f"header `{min(head.twice).decode()}` is given more than once")
         version = head.values.get(VERSION)
         visit.modern = not ((not version or version in LEGACY) and META_VERSION not in message.meta)
         if visit.modern and message.id is not None:
@@ -255,24 +268,30 @@ class ExtAuthzEndpoint:
 
     async def _decided(
         self, asked: CheckedRequest, visit: CallVisit, live: LiveTask, message: Incoming
-    ) -> str:
-        """Take the call through steps 1 to 5 and return its decision; raise `WireFault` for a refusal."""
+    ) -> tuple[str, frozenset[bytes]]:
+        """Take the call through steps 1 to 5; return its decision and the headers that repeat parts of it.
+
+        Raises `WireFault` for a refusal.
+        """
         called, arguments = call_of(message)
         upstream, name = _of_place(visit.place, message, called)
         steps = [MappedEvaluation(upstream=upstream, name=name, arguments=arguments)]
+        repeated = {NAME_HEADER} if message.method in NAMED_BY else set()
         if message.method == "tools/call":
             if len(name) > MAX_NAME or name in RESERVED_OPERATIONS:
                 raise _unknown(message)
             tool = self._listing.tool(live, upstream, name)
             if tool is not None:
                 if visit.modern:
-                    check_params(self._listing.rules(tool), visit.head, arguments)
+                    rules = self._listing.rules(tool)
+                    check_params(rules, visit.head, arguments)
+                    repeated |= {header for _, header, _ in rules}
                 steps[:0] = self._mapped(visit, tool, message)
-        return await self._each(asked, visit, message, steps)
+        return await self._each(asked, visit, message, steps), frozenset(repeated)
 
     def _mapped(self, visit: CallVisit, tool: Tool, message: Incoming) -> tuple[MappedEvaluation, ...]:
         """Return what the call stands for by the tool's reviewed mapping; none without a mapping."""
-        schema = tool.surface.get("inputSchema")
+        schema = self._listing.schema(tool)
         if not isinstance(schema, dict) or MEMBER not in schema:
             return ()
         claims = claims_in(visit.token)

@@ -26,6 +26,8 @@ from remit.gateway.tracing import travelling
 #: COAZ-MCP, "Authorization Denial": the code of each refusal of a request that could be read.
 DENIED: Final = -32001
 
+#: Most characters of what a client chooses beside the arguments: an id is no place for data.
+MAX_ID: Final = 64
 _META: Final = "_meta"
 _MEMBERS: Final = frozenset(("jsonrpc", "id", "method", "params"))
 #: Methods that are decided, and their params.
@@ -73,9 +75,11 @@ def check_message(message: Incoming, members: frozenset[str]) -> None:
             code="method",
             remediation="call it at remit's own MCP endpoint",
         )
-    if strange := message.params.keys() - known[method] - {_META}:
-        raise bad_params(f"`{method}` has no param `{min(strange)[:40]}` here", "leave it out")
+    if unknown := message.params.keys() - known[method] - {_META}:
+        raise bad_params(f"`{method}` has no param `{min(unknown)[:40]}` here", "leave it out")
     meta = object_param(message.params, _META)
+    if max(len(str(one)) for one in (message.id, meta.get("progressToken"))) > MAX_ID:
+        raise bad_params(f"an id or a progress token has at most {MAX_ID} characters here", "shorten it")
     for name in meta:
         if name == "progressToken" or name.startswith(RESERVED_META) or travelling({name: meta[name]}):
             continue

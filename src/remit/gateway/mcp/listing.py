@@ -100,6 +100,10 @@ class Listing:
             found = self._rules[tool.surface_digest] = param_rules(self._lists.schema(tool))
         return found
 
+    def schema(self, tool: Tool) -> Json:
+        """Return the schema of a tool's input as tasks are shown it."""
+        return self._lists.schema(tool)
+
     def has_result_schema(self, tool: Tool) -> bool:
         """Return whether tasks are shown a schema of a tool's results."""
         return self._lists.has_result_schema(tool)
