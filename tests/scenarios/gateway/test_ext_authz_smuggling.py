@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 from grpclib.exceptions import GRPCError, StreamTerminatedError
+from msgspec.structs import replace
 
 from remit.core.evidence.event import EventKind
 from remit.core.identity.workload import Confirmation
+from remit.core.policy.bundle import PolicySource
 from remit.gateway.mcp import McpLimits
 from remit_sdk.dpop import DpopProver
 from tests.samples.tokens import task_token
 from tests.worlds.behind_envoy import Asked, a_call, asked_world, said
-from tests.worlds.mcp_endpoint import ENVELOPE, MODERN, GatewayWorld
+from tests.worlds.calls import full_disk
+from tests.worlds.mcp_endpoint import ENVELOPE, MODERN, GatewayWorld, a_bundle
 from tests.worlds.services import PUBLIC_URL
 
 Json = Any
@@ -291,3 +294,37 @@ async def test_tools_of_all_upstreams_have_joined_names_at_one_address(world: Wo
     assert listed.denied_response.status.code == 200
     tools = json.loads(listed.denied_response.body)["result"]["tools"]
     assert {"files__echo", "notes__echo"} <= {tool["name"] for tool in tools}
+
+
+async def test_obligation_that_a_proxy_cannot_meet_is_a_refusal(tmp_path: Path) -> None:
+    """A proxy withholds no field and does nothing that a rule demands beside the call."""
+    known = a_bundle()
+    for notes in ('@redact("ssn")', '@obligation("watermark")'):
+        rule = f'@id("obliged")\n@reason("obliged")\n{notes}\npermit (principal, action, resource);\n'
+        sources = (*known.policies, PolicySource("obliged.cedar", rule))
+        folder = tmp_path / notes[1:7]
+        folder.mkdir()
+        async with asked_world(folder, bundle=replace(known, policies=sources)) as (world, place):
+            ask = Asked(world.token, place)
+            assert said(await ask())[1:] == (-32001, "obligation")
+            ask.close()
+
+
+async def test_decision_that_cannot_be_recorded_is_a_refusal(world: World) -> None:
+    """A permit is durable or not given: with a full disk there soon is none."""
+    gateway, ask = world
+    text, permits = "ok" + "x" * 20_000, 0
+    with full_disk(gateway):  # type: ignore[arg-type]  # it takes a store from any world
+        for _ in range(200):
+            answer = await ask(a_call({"text": text}))
+            if answer.status.code:
+                break
+            permits += 1
+        assert said(answer)[:2] == (503, -32603)
+        assert [one["outcome"] for one in await recorded(gateway)] == ["permit"] * permits
+
+
+async def recorded(gateway: GatewayWorld) -> list[Json]:
+    """Return the decisions in the evidence, without writing anything more."""
+    entries = await gateway.services.evidence.log.pages(limit=1000)
+    return [json.loads(one.leaf)["facts"] for one in entries if one.kind == EventKind.DECISION_MADE.value]
