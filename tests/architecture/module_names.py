@@ -38,7 +38,7 @@ WORDS = {
         representation strict suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
-        abandoned activity address administrator announcement app archive array attempt background backup
+        abandoned activity address administrator announcement app archive array attempt background
         base behind blocker body bound bridge browser build building catalogue change chart check checker
         cli cloud combined command commit completion compose composed config confirmation connect connection
         connector consistency cooperative core database deadline decoding delivery demo dependency

@@ -79,6 +79,20 @@ COMMANDS: tuple[Command, ...] = (
         "show the log of the service, a line for each call",
         "remit.cli.service.logs",
     ),
+    Command(
+        "backup",
+        "The service",
+        "FILE",
+        "back up store and evidence while remit serves",
+        "remit.cli.backup.command",
+    ),
+    Command(
+        "restore",
+        "The service",
+        "FILE",
+        "put a backup in the place of the store",
+        "remit.cli.backup.command:restore_app",
+    ),
     Command("doctor", "The service", "", "check this installation for problems", "remit.cli.doctor.command"),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(

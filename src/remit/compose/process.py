@@ -198,6 +198,10 @@ async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, g
     """Put a bundle in force and mend what a crash left; nothing is served yet."""
     # A new log's head is signed while the log is empty, so that no log with events lacks a signed head.
     await services.evidence.log.check_head()
+    if await services.endings.locks.loss() is not None:
+        log.warning(
+            "a restore lost events: everything is locked until administrators accept that; see `remit lock`"
+        )
     await services.evidence.log.checkpoint()
     await services.tools.registry.load()
     await services.decisions.modes.look()
@@ -242,12 +246,14 @@ async def open_records(
     *,
     own_policies: bool = False,
     clock: Clock | None = None,
+    restoring: bool = False,
 ) -> AsyncIterator[Services]:
     """Open what the configuration stores and nothing that serves: start no upstream, apply no bundle.
 
     For registrations before the first start, and for rehearsals, which bring their own `upstreams` and
-    `clock`. With `own_policies`, the policies came with remit, and no process is started to read them. Raises
-    `StoreUnavailable` while another process has the store open.
+    `clock`. With `own_policies`, the policies came with remit, and no process is started to read them.
+    `restoring` opens a store that a backup has just replaced. Raises `StoreUnavailable` while another process
+    has the store open.
     """
     clock, entropy = clock or SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
@@ -269,8 +275,10 @@ async def open_records(
             ),
             config.listen.url,
         )
-        if not services.replicas.membership.several:
-            await services.endings.remains.recover()
+        if not restoring:
+            await services.evidence.log.check_settled()
+            if not services.replicas.membership.several:
+                await services.endings.remains.recover()
         yield services
         await services.evidence.log.checkpoint()
 

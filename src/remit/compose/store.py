@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from remit.adapters.log.file import FileHeadKeeper
+from remit.adapters.store.relational.tables import VERSION
 from remit.adapters.store.sqlite import SqliteStore
-from remit.adapters.store.sqlite.reads import check_at, pins_at
+from remit.adapters.store.sqlite.reads import check_at, pins_at, schema_at
 from remit.compose.secret_sources import fetch_now
 from remit.config import Config
 from remit.core.errors import StoreUnavailable
@@ -72,19 +73,33 @@ def pins_of(config: Config) -> list[Pin]:
     return pins_at(path, config.tenant) if path.is_file() else []
 
 
-def check_log(config: Config, origin: Callable[[str], str]) -> None:
+def check_log(config: Config, origin: Callable[[str], str]) -> bool:
     """Check the log in the store against its signed head, and raise what a start would raise.
 
-    Reads only, also while another process has the store open.
+    Returns whether a restore lost events, and that is not accepted yet. Reads only, also while another
+    process has the store open.
     """
     # In this order: another process may be appending to the log, and signs what it has appended.
     head = FileHeadKeeper(config.at(config.log_head.path)).read(origin(config.tenant))
     if config.store.url is not None:
         from remit.adapters.store.postgres.reads import check_at as check_in
 
-        check_in(config.store.url.resolve(), config.tenant, head)
-    elif (path := config.at(config.store.path)).exists():
-        check_at(path, config.tenant, head)
+        return check_in(config.store.url.resolve(), config.tenant, head)
+    path = config.at(config.store.path)
+    return path.exists() and check_at(path, config.tenant, head)
+
+
+def schema_of(config: Config) -> tuple[int, int]:
+    """Return the version of the store's tables, 0 where there are none, and the one that this program writes.
+
+    Reads only. Raises `StoreUnavailable` or `KeyUnavailable`.
+    """
+    if config.store.url is not None:
+        from remit.adapters.store.postgres.reads import schema_at as schema_in
+
+        return schema_in(config.store.url.resolve()), VERSION
+    path = config.at(config.store.path)
+    return (schema_at(path) if path.exists() else 0), VERSION
 
 
 def database_at(config: Config) -> tuple[str, bool]:

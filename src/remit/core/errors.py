@@ -205,8 +205,21 @@ class HeadMissing(VerificationFailed):
         """State the number of events in the message."""
         super().__init__(
             f"the log of tenant `{tenant}` has {size} events, and its signed head is missing",
-            remediation="restore the head's file (`log_head.path`) from a backup or a witness of the "
-            "log; on a new replica, copy the file of another replica",
+            remediation="put the head's file (`log_head.path`) back from a copy, or from a witness of "
+            "the log; on a new replica, copy the file of another replica; else run `remit restore`",
+        )
+
+
+class RestoreUnfinished(VerificationFailed):
+    """A backup was put in place and what it holds has not been ended: it may hold what was revoked since."""
+
+    code = "restore-unfinished"
+
+    def __init__(self) -> None:
+        """Name the remediation."""
+        super().__init__(
+            "a restore of this store was interrupted",
+            remediation="run `remit restore` with the same backup again",
         )
 
 

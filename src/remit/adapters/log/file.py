@@ -100,6 +100,22 @@ class FileHeadKeeper:
         finally:
             os.close(lock)
 
+    def set_back(self, origin: str, head: Head, stamp: str) -> Path | None:
+        """Replace the head by a smaller or another one, after a restore; return where the old one is kept.
+
+        Only a restore may do this (ADR 0103): the log then says what it has lost.
+        """
+        place = self._place(origin)
+        aside = place.with_name(f"{place.name}.before-{stamp}") if place.exists() else None
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if aside is not None:
+                os.link(place, aside)
+            self._replace(place, _Record(origin, head.size, base64.b64encode(head.root).decode(), head.note))
+        except OSError as fault:
+            raise _unavailable(place, fault) from fault
+        return aside
+
     def _place(self, origin: str) -> Path:
         # Readable, and distinct for distinct origins, whatever characters they contain.
         digest = hashlib.sha256(origin.encode()).hexdigest()[:16]

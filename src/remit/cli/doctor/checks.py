@@ -59,6 +59,7 @@ def examine_all(invocation: Invocation) -> list[Check]:
             *_keys(config),
             *_openbao(config),
             *_store(config),
+            *_schema(config),
             *_log(config),
             *upstream_looks(config, told_of_upstreams(base_url) if answer is not None and not others else {}),
         ]
@@ -226,12 +227,30 @@ def _store(config: Config) -> Iterator[Check]:
         yield Check("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
 
 
+def _schema(config: Config) -> Iterator[Check]:
+    from remit.compose.store import schema_of
+
+    try:
+        found, written = schema_of(config)
+    except (StoreUnavailable, KeyUnavailable, ConfigInvalid):
+        return  # `_store` reports it
+    if found > written:
+        says = f"the store has schema version {found}, but this program supports {written}"
+        yield Check("store", "fail", says, "use the remit that wrote it, or a newer one")
+    elif 0 < found < written:
+        says = f"the store has schema version {found}; the next start migrates it to {written}"
+        yield Check("store", "note", says, "run `remit backup` before: there is no way back")
+
+
 def _log(config: Config) -> Iterator[Check]:
     from remit.compose import log_origin
     from remit.compose.store import check_log
 
     try:
-        check_log(config, log_origin)
+        if check_log(config, log_origin):
+            says = "a restore lost events of the log, and everything is locked until that is accepted"
+            remediation = "let two administrators run `remit unlock everything`; see `remit lock`"
+            yield Check("evidence", "note", says, remediation)
     except VerificationFailed as fault:
         yield Check(
             "evidence", "fail", f"{fault.message}; `remit up` refuses to start with it", fault.remediation

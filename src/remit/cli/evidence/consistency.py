@@ -72,12 +72,13 @@ def _grown(told: Json, known: _Known) -> Checkpoint:
 
 
 def _tell_fault(known: _Known, fault: Malformed | VerificationFailed) -> None:
+    way = "if a backup was restored, `remit audit verify` shows whether that was accepted"
     if terminal.is_json():
-        faults = [{"index": -1, "code": fault.code, "text": str(fault)}]
+        faults = [{"index": -1, "code": fault.code, "text": f"{fault}; {way}"}]
         terminal.answer({"holds": False, "old": known.head.size, "key": str(known.key), "faults": faults})
         return
     terminal.say(terminal.text("DOES NOT VERIFY", "bold red"), ": the running remit")
-    terminal.say(terminal.text(f"  {fault.code}", "red"), f"  {fault}")
+    terminal.say(terminal.text(f"  {fault.code}", "red"), f"  {fault}; {way}")
 
 
 def _tell(known: _Known, head: Checkpoint) -> None:

@@ -19,6 +19,8 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "shadow.stopped": ("candidate", "calls", "differing", "reason"),
     "decision.notify": ("addressee", "tool"),
     "model.used": ("model", "input_tokens", "output_tokens"),
+    "log.restored": ("size", "loss", "lost_size"),
+    "log.loss_accepted": ("size", "lost_size", "administrators"),
     "change.frozen": ("freeze", "until", "reason"),
     "change.freeze_lifted": ("freeze", "reason"),
     "policy.proven": ("verdict", "bundle", "guardrail"),

@@ -101,11 +101,11 @@ def last_head(verifier: str) -> SeenHead | None:
     return read().heads.get(verifier)
 
 
-def remember_head(verifier: str, head: SeenHead) -> None:
-    """Store a head that held, unless a larger one is known."""
+def remember_head(verifier: str, head: SeenHead, *, instead: bool = False) -> None:
+    """Store a head that held, unless a larger one is known; `instead`, if the log has lost that one."""
     seen = read()
     known = seen.heads.get(verifier)
-    if known is None or head.size >= known.size:
+    if instead or known is None or head.size >= known.size:
         seen.heads[verifier] = head
         _write(seen)
 

@@ -29,8 +29,9 @@ from remit.cli.rest_client import connect
 from remit.core.errors import Malformed, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.evidence.pruning import PruneClaim
+from remit.core.evidence.restore import Loss
 from remit.core.evidence.trust_policy import MAX_BYTES, TrustPolicy
-from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
+from remit.core.evidence.verification import ExportReport, RestoreRead, SeenRoot, verify_export
 from remit.core.json_value import Json
 
 FAILED = 4
@@ -124,7 +125,8 @@ def _verify(
             )
     verdict = VerifiedExport(report, str(trusted), seen)
     if report.holds and report.size:
-        remember_head(str(trusted), SeenHead(report.size, report.root, datetime.now(UTC).isoformat()))
+        head = SeenHead(report.size, report.root, datetime.now(UTC).isoformat())
+        remember_head(str(trusted), head, instead=report.seen_lost)
     _tell(verdict, shown)
     return verdict, 0 if report.holds else FAILED
 
@@ -250,6 +252,8 @@ def _good(verdict: VerifiedExport, what: str) -> None:
     scope = part or (whole if report.complete else "not all of them")
     seen = verdict.seen
     before = f"begins with the {seen.size} events seen {terminal.moment(seen.at).plain}" if seen else ""
+    if seen and report.seen_lost:
+        before = f"the {seen.size} events seen {terminal.moment(seen.at).plain} are not all in it, see `lost`"
     terminal.picture(
         terminal.facts(
             [
@@ -264,6 +268,7 @@ def _good(verdict: VerifiedExport, what: str) -> None:
                 ("to", terminal.moment(report.last)),
                 ("values", _opened(report.opened)),
                 ("continuity", before if not part else ""),
+                *(("lost", _lost(one)) for one in report.restores if one.loss != Loss.NONE),
                 ("no outcome", _unfinished(report)),
                 ("pruned", pruned_note(report.absent, pruned_before(report))),
             ]
@@ -309,6 +314,12 @@ def _show_pruned(report: ExportReport) -> None:
 def _spans(claim: PruneClaim) -> str:
     spans = [str(first) if first + 1 == end else f"{first} to {end - 1}" for first, end in claim.spans]
     return ", ".join(spans[:3]) + (f" and {len(spans) - 3} more" if len(spans) > 3 else "")
+
+
+def _lost(one: RestoreRead) -> str:
+    """Report what a restore has lost."""
+    until = f"up to {one.lost_size} events" if one.lost_size else "how many is not known"
+    return f"what came after event {one.size - 1} ({until}): a backup of {one.made} was restored; accepted"
 
 
 def _witnessed(cosignatures: Iterable[Json]) -> str:

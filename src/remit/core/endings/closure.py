@@ -33,6 +33,7 @@ class Cause(enum.StrEnum):
     POLICY = "policy"
     UPSTREAM_COMPROMISED = "upstream-compromised"
     SIGNAL = "signal"
+    RESTORED = "restored"
 
 
 _UNHURRIED = frozenset({Cause.COMPLETED, Cause.DEADLINE, Cause.LEASE, Cause.IDLE, Cause.BUDGET, Cause.POLICY})

@@ -107,6 +107,8 @@ class EventKind(enum.StrEnum):
     KEY_RETIRED = "key.retired"
     SUBJECT_FORGOTTEN = "subject.forgotten"
     LOG_PRUNED = "log.pruned"
+    LOG_RESTORED = "log.restored"
+    LOSS_ACCEPTED = "log.loss_accepted"
     SVID_ISSUED = "svid.issued"
     SVID_REFUSED = "svid.refused"
     SIGNAL_RECEIVED = "signal.received"

@@ -184,6 +184,8 @@ OCSF_MAPPINGS: Final[Mapping[EventKind, OcsfMapping]] = {
     _K.KEY_RETIRED: OcsfMapping(_C.ENTITY_MANAGEMENT, 4, "key"),
     _K.SUBJECT_FORGOTTEN: OcsfMapping(_C.DATA_SECURITY_FINDING, 3, "", 2),
     _K.LOG_PRUNED: OcsfMapping(_C.ENTITY_MANAGEMENT, 4, "", 3),
+    _K.LOG_RESTORED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3, "backup", 4),
+    _K.LOSS_ACCEPTED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3, "backup", 4),
     _K.SVID_ISSUED: OcsfMapping(_C.AUTHENTICATION, 3, "spiffe_id"),
     _K.SVID_REFUSED: OcsfMapping(_C.AUTHENTICATION, 3, "executable", 3, fails=True),
     _K.SIGNAL_RECEIVED: OcsfMapping(_C.DETECTION_FINDING, 1, "transmitter", 2),

@@ -30,6 +30,7 @@ from remit.core.evidence.export import (
 from remit.core.evidence.merkle import HASH_SIZE, Frontier, leaf_hash, new_tile_nodes, verify_inclusion
 from remit.core.evidence.pruning import PruneClaim, Span, add_span, claim_of, joined, without
 from remit.core.evidence.receipt import ClosureRead, ReceiptReading
+from remit.core.evidence.restore import Loss
 from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.evidence.witness_messages import CLOCKS_APART_S
 from remit.core.json_value import Json
@@ -42,6 +43,7 @@ MAX_FAULTS = 20
 _BATCH = 256
 _DECIDED, _CALLED = EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value
 _PRUNED = EventKind.LOG_PRUNED.value
+_RESTORED, _ACCEPTED = EventKind.LOG_RESTORED.value, EventKind.LOSS_ACCEPTED.value
 _ROTATED, _UNKNOWN = EventKind.KEY_ROTATED.value, CallOutcome.UNKNOWN.value
 
 
@@ -60,13 +62,47 @@ class WitnessedAt(msgspec.Struct, frozen=True):
     at: int
 
 
+class SeenRoot(NamedTuple):
+    """A size and root of the log that were verified here earlier."""
+
+    size: int
+    root: bytes
+
+
+class RestoreRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup that took the place of the log, by the log's own event: `index`, and what the event says.
+
+    `accepted`: administrators accepted the loss.
+    """
+
+    index: int
+    size: int
+    loss: str
+    lost_size: int
+    lost_root: str
+    made: str
+    accepted: bool = False
+
+    def explains(self, seen: SeenRoot) -> bool:
+        """Return whether a head that was seen earlier is among what was lost, and its loss accepted.
+
+        A head beyond what the restore says is not: then more was lost than was accepted.
+        """
+        if not self.accepted or self.loss == Loss.NONE or seen.size <= self.size:
+            return False
+        if self.loss == Loss.UNKNOWN or seen.size < self.lost_size:
+            return True
+        return seen.size == self.lost_size and seen.root.hex() == self.lost_root
+
+
 class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a verification.
 
     `complete` is true where the export holds every event up to the checkpoint that was not pruned; `pruned`
     are the events that say which were, and `absent` is how many these are. `unfinished` are the ids of
     permitted calls without an outcome in the export. `successor` is the newest key of the log, where the
-    log's events show that the key used for verification was replaced.
+    log's events show that the key used for verification was replaced. `restores` are the backups that took
+    the log's place; `seen_lost`: what was verified earlier is among what they lost.
     """
 
     origin: str
@@ -87,18 +123,13 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     witnessed: tuple[WitnessedAt, ...] = ()
     pruned: tuple[PruneClaim, ...] = ()
     absent: int = 0
+    restores: tuple[RestoreRead, ...] = ()
+    seen_lost: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether there are no faults."""
         return not self.faults
-
-
-class SeenRoot(NamedTuple):
-    """A size and root of the log that were verified here earlier."""
-
-    size: int
-    root: bytes
 
 
 class _Chains:
@@ -171,6 +202,8 @@ class _Reading:
         self.claims: list[PruneClaim] = []
         self.pruned: list[Span] = []
         self.absent = 0
+        self.restores: list[RestoreRead] = []
+        self.seen_lost = False
 
     def fault(self, index: int, code: str, text: str) -> None:
         if len(self.faults) < MAX_FAULTS:
@@ -205,6 +238,7 @@ class _Reading:
         index = line.index
         self._place(index)
         self.events += 1
+        before = self._root_before(line)
         self._hash(index, hashed, line)
         try:
             leaf, facts = read_leaf(data)
@@ -220,6 +254,8 @@ class _Reading:
             self.rotated[str(leaf.facts.previous)] = str(leaf.facts.key)
         if leaf.kind == _PRUNED and self.whole:
             self._claimed(index, leaf, facts, line)
+        if leaf.kind in (_RESTORED, _ACCEPTED):
+            self._restored(index, leaf.kind, facts, before)
         if self.closure:
             self.receipt.take(leaf.kind, leaf.at, facts)
         elif not self.question:
@@ -289,11 +325,50 @@ class _Reading:
         self.frontier, _ = new_tile_nodes(self.frontier, self.waiting)
         self.waiting.clear()
         seen = self.seen
-        if seen and self.frontier.size == seen.size:
-            self.seen = None  # reported once
-            if self.frontier.root() != seen.root:
-                text = f"the first {seen.size} events differ from those seen before"
-                self.fault(-1, "rewritten", text)
+        if seen and self.frontier.size == seen.size and self.frontier.root() == seen.root:
+            self.seen = None
+
+    def _root_before(self, line: EventLine) -> bytes:
+        """Return the root of the events before this one, if it tells of a restore."""
+        if not self.whole or f'"{_RESTORED}"' not in line.leaf:
+            return b""
+        self.grow()
+        return self.frontier.root()
+
+    def _restored(self, index: int, kind: str, facts: dict[str, Json], before: bytes) -> None:
+        if kind == _ACCEPTED:
+            self.restores[-1:] = [msgspec.structs.replace(one, accepted=True) for one in self.restores[-1:]]
+            return
+        wanted = {name: facts.get(name) for name in ("size", "loss", "lost_size", "lost_root", "made")}
+        told = {name: value for name, value in wanted.items() if value is not None}
+        try:
+            one = msgspec.convert({"lost_size": 0, "lost_root": "", **told, "index": index}, RestoreRead)
+        except msgspec.ValidationError:
+            self.fault(index, "not-an-event", f"event {index} is not a record of this format")
+            return
+        self.restores.append(one)
+        if self.whole and (index != one.size or before.hex() != facts.get("root")):
+            text = f"event {index} says that a backup of {one.size} events was restored, and these are others"
+            self.fault(index, "restore-misplaced", text)
+
+    def _close_restores(self) -> None:
+        """Check that each loss was accepted, and that nothing else is missing of what was seen earlier."""
+        for one in self.restores:
+            if one.loss != Loss.NONE and not one.accepted:
+                text = (
+                    f"a restore at event {one.index} lost events, and no administrator has accepted that yet"
+                )
+                self.fault(one.index, "loss-not-accepted", text)
+        if self.seen is None or self.note is None:
+            return
+        if any(one.explains(self.seen) for one in self.restores):
+            self.seen_lost = True
+        elif self.seen.size > self.frontier.size:
+            text = f"the log has {self.frontier.size} events, but {self.seen.size} were seen before: "
+            self.fault(-1, "rolled-back", text + "it was truncated")
+        else:
+            text = f"the first {self.seen.size} events differ from those seen before"
+            self.fault(-1, "rewritten", text)
 
     def _open(self, index: int, leaf: LeafRead, openings: dict[str, list[Json]]) -> None:
         try:
@@ -327,6 +402,7 @@ class _Reading:
             text = f"the log is signed at {size} events, but {at_least} were seen before: it was truncated"
             self.fault(-1, "rolled-back", text)
         if self.whole:
+            self._close_restores()
             self._close_whole(size, root)
         else:
             self._close_receipt()
@@ -437,7 +513,7 @@ def verify_export(
     reading = _Reading(header, seen)
     for reading.number, raw in enumerate(source, start=2):
         reading.take(raw)
-    size, root = reading.close(key, max(at_least, seen.size if seen else 0), policy)
+    size, root = reading.close(key, max(at_least, 0 if reading.whole or not seen else seen.size), policy)
     faults = list(reading.faults)
     if header.verifier not in (str(key), *reading.successors(str(key))):
         text = "the export names another public key than the one given"
@@ -469,4 +545,6 @@ def _report(
         witnessed=reading.witnessed,
         pruned=tuple(reading.claims),
         absent=reading.absent,
+        restores=tuple(reading.restores),
+        seen_lost=reading.seen_lost,
     )

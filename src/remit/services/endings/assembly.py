@@ -101,7 +101,7 @@ def ending_services(
         events=events,
         precedence=precedence,
         derived=derived,
-        locks=Locks(store=store, revocations=revocations, second=second, tenant=tenant),
+        locks=Locks(store=store, clock=clock, revocations=revocations, second=second, tenant=tenant),
         rebundling=rebundling,
         remains=remains,
         reactions=reactions,

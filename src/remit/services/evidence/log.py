@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
-from remit.core.errors import Busy, Conflict, HeadMissing, Malformed, NotFound, VerificationFailed
+from remit.core.errors import (
+    Busy,
+    Conflict,
+    HeadMissing,
+    Malformed,
+    NotFound,
+    RestoreUnfinished,
+    VerificationFailed,
+)
 from remit.core.evidence.checkpoint import (
     Checkpoint,
     LogProof,
@@ -21,6 +29,7 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.events.system import SubjectForgotten
 from remit.core.evidence.export import checkpoint_line, event_line, header_line, pruned_line, read_leaf
 from remit.core.evidence.merkle import leaf_hash, verify_consistency
+from remit.core.evidence.restore import UNSETTLED
 from remit.ports.evidence.log import Head, HeadKeeper
 from remit.ports.keys import CheckpointKeys
 from remit.ports.runtime import Clock
@@ -71,6 +80,7 @@ class Evidence:
         basis of a head without a valid signature, or without a head while there are events. An attacker who
         shortened the log could have written such a head.
         """
+        await self.check_settled()
         # In this order, because another replica may be writing and signing the first events now.
         size = await self._store.size(self._tenant)
         head = self._heads.read(self.origin)
@@ -85,6 +95,11 @@ class Evidence:
                 remediation="restore the head's file and the keys from a backup, and find out how they "
                 "were changed",
             )
+
+    async def check_settled(self) -> None:
+        """Raise `RestoreUnfinished` for a store in which a backup's tasks may still be open."""
+        if await self._store.value(self._tenant, UNSETTLED) is not None:
+            raise RestoreUnfinished
 
     def signed(self) -> Head | None:
         """Return the last signed head; `None` before the first one. Raises `StoreUnavailable`."""

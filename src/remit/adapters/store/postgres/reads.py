@@ -154,14 +154,26 @@ def described(url: str) -> tuple[str, bool]:
         )
 
 
-def check_at(url: str, tenant: str, head: Head | None) -> None:
+def schema_at(url: str) -> int:
+    """Return the version of the common tables; 0 before the first start. Raises `StoreUnavailable`."""
+    with _looked_into(url) as session:
+        if session.execute("select to_regclass('schema_version')::text").fetchone()[0] is None:
+            return 0
+        query = "select coalesce(max(version), 0) from schema_version where part = 'tables'"
+        return int(session.execute(query).fetchone()[0])
+
+
+def check_at(url: str, tenant: str, head: Head | None) -> bool:
     """Check a database against the signed head of a log as a start does; read-only.
+
+    Returns as `check_log`.
 
     Raises `VerificationFailed` if a start would, and `StoreUnavailable` if the database cannot be read.
     """
     with _looked_into(url) as session:
         if session.execute("select to_regclass('events') is not null").fetchone()[0]:
-            check_log(session, tenant, head)
+            return check_log(session, tenant, head)
+        return False
 
 
 def pins_at(url: str, tenant: str) -> list[Pin]:

@@ -104,6 +104,11 @@ _OWN: tuple[str, ...] = (
 CHANNEL = "remit"
 ACKS = b"fence_acks"
 
+_VERSIONS = (
+    'create table if not exists schema_version (part text collate "C", version bigint,'
+    " primary key (part, version))"
+)
+
 _WORDS = (
     (r"\bstrict(, without rowid)?(?=;)", ""),
     (r"\binteger\b", "bigint"),
@@ -121,7 +126,15 @@ def _spoken(steps: str) -> str:
     return steps
 
 
-def migrate(session: PostgresSession, place: str) -> None:
+def raise_tables(session: PostgresSession, version: int) -> None:
+    """Make the tables of every database in an empty schema, at a version of theirs."""
+    session.run(_VERSIONS)
+    for number, steps in enumerate(MIGRATIONS[:version], 1):
+        session.run(_spoken(steps))
+        session.execute("insert into schema_version values (?, ?)", ("tables", number))
+
+
+def migrate(session: PostgresSession, place: str, schema: str = SCHEMA) -> None:
     """Bring the schema up to date in one transaction, one process at a time.
 
     Raises `ConfigInvalid` for a schema that is newer than this program, `StoreUnavailable` for a server that
@@ -142,12 +155,9 @@ def migrate(session: PostgresSession, place: str) -> None:
     session.run("begin; set local statement_timeout = 0")
     try:
         session.execute("select pg_advisory_xact_lock(?)", (MIGRATING,))
-        if session.execute("select to_regnamespace(?)::text", (SCHEMA,)).fetchone()[0] is None:
-            session.run(f"create schema {SCHEMA}")
-        session.run(
-            'create table if not exists schema_version (part text collate "C", version bigint,'
-            " primary key (part, version))"
-        )
+        if session.execute("select to_regnamespace(?)::text", (schema,)).fetchone()[0] is None:
+            session.run(f"create schema {schema}")
+        session.run(_VERSIONS)
         for part, steps in (("tables", [_spoken(one) for one in MIGRATIONS]), ("turns", list(_OWN))):
             _raise_part(session, place, part, steps)
     except BaseException:

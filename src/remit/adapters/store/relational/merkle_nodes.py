@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import partial
 
 from remit.adapters.store.relational.sql import Sql
-from remit.core.errors import HeadMissing, VerificationFailed
+from remit.core.errors import HeadMissing, RestoreUnfinished, VerificationFailed
 from remit.core.evidence.merkle import Frontier, TileReader, leaf_hash, root_at, root_nodes
+from remit.core.evidence.restore import LOSS, UNSETTLED
 from remit.ports.evidence.log import Head
 
 #: Most leaves at the end of a log that a start hashes again; `remit audit verify` hashes all.
@@ -58,12 +59,20 @@ def tenants(connection: Sql) -> list[str]:
     return [name for (name,) in rows]
 
 
-def check_log(connection: Sql, tenant: str, head: Head | None) -> None:
-    """Refuse what a start refuses: what `check_head` refuses, and events without a stored head."""
+def check_log(connection: Sql, tenant: str, head: Head | None) -> bool:
+    """Refuse what a start refuses: what `check_head` refuses, and events without a stored head.
+
+    Returns whether a restore lost events, and that is not accepted yet.
+    """
+    query = "select key from kept_values where tenant = ? and key in (?, ?)"
+    left = {key for (key,) in connection.execute(query, (tenant, UNSETTLED, LOSS))}
+    if UNSETTLED in left:
+        raise RestoreUnfinished
     size = stored_size(connection, tenant)
     if size and head is None:
         raise HeadMissing(tenant, size)
     check_head(connection, tenant, size, head)
+    return LOSS in left
 
 
 def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> None:
@@ -73,7 +82,7 @@ def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> No
             raise VerificationFailed(
                 f"the log of tenant `{tenant}` has {size} events, but {head.size} were signed",
                 code="log-rolled-back",
-                remediation="restore the newest backup of the store; events are missing from this one",
+                remediation="put the newest store back, or run `remit restore` with the newest backup",
             )
         if root_at(head.size, reader(connection, tenant, size)) != head.root:
             raise VerificationFailed(

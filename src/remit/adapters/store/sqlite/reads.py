@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -86,8 +86,10 @@ class LocalReads:
             self._connection.close()
 
 
-def check_at(path: Path, tenant: str, head: Head | None) -> None:
+def check_at(path: Path, tenant: str, head: Head | None) -> bool:
     """Check a store's file against the signed head of a log as a start does, without opening it for writing.
+
+    Returns as `check_log`.
 
     Raises `VerificationFailed` where a start would, and `ConfigInvalid` for a file that is not a store.
     """
@@ -96,11 +98,20 @@ def check_at(path: Path, tenant: str, head: Head | None) -> None:
     except sqlite3.Error as fault:
         raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
     try:
-        check_log(connection, tenant, head)
+        return check_log(connection, tenant, head)
     except sqlite3.Error as fault:
         raise ConfigInvalid(f"`{path}` cannot be read as a store: {fault}") from None
     finally:
         connection.close()
+
+
+def schema_at(path: Path) -> int:
+    """Return the version of a store's schema, without opening it for writing; 0 for a file that is none."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("select max(version) from schema_version").fetchone()[0] or 0)
+    except sqlite3.Error:
+        return 0
 
 
 def pins_at(path: Path, tenant: str) -> list[Pin]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from remit.core.evidence.event import EventBody, EventKind, Sealed
 from remit.core.evidence.events.fields import By, Reason, ToolName
+from remit.core.evidence.restore import Loss
 from remit.core.keys.own_keys import KeyKind
 
 
@@ -168,6 +169,38 @@ class LogPruned(EventBody, kw_only=True):
     without_export: Annotated[bool, "`true`: no export had to have them"] = False
     reason: Reason = ""
     by: By
+
+
+class LogRestored(EventBody, kw_only=True):
+    """A backup took the place of the store. This is the first event after those of the backup.
+
+    With a loss, events were signed that this log does not have: it is no continuation of that head.
+    """
+
+    KIND = EventKind.LOG_RESTORED
+    backup: Annotated[str, "digest of the backup's manifest"]
+    made: Annotated[str, "when the backup was made"]
+    size: Annotated[int, "events of the backup"]
+    root: Annotated[str, "Merkle root of these events, in hex"]
+    loss: Annotated[Loss, "`none`, `known`, or `unknown` where no later head was known to compare with"]
+    lost_size: Annotated[int, "events of the largest head that was known and is not in this log"] = 0
+    lost_root: Annotated[str, "its Merkle root, in hex"] = ""
+    lost_checkpoint: Annotated[str, "that head, signed, if it was at hand"] = ""
+
+
+class LossAccepted(EventBody, kw_only=True):
+    """Administrators accepted what a restore had lost, and unlocked everything."""
+
+    KIND = EventKind.LOSS_ACCEPTED
+    backup: Annotated[str, "digest of the restored backup's manifest"]
+    size: Annotated[int, "events of the backup"]
+    lost_size: Annotated[int, "events of the largest head that is not in this log; 0 if none was known"]
+    administrators: Annotated[int, "how many agreed: one where the backup had only one"]
+    start_codes: Annotated[
+        int, "of them, those signed in by a code of who starts remit: the machine's operator"
+    ]
+    by: By
+    second: Annotated[str, Sealed("the administrator who agreed first")] = ""
 
 
 class ChangeFrozen(EventBody, kw_only=True):

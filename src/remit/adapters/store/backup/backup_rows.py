@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of a tenant's rows goes into a backup and comes out of it, for every database.
+
+Left out: what proves a sign-in (sessions, codes, refresh tokens), because what was revoked since the backup
+would be valid again; and the inner nodes of the tree, which are computed again from the leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from remit.adapters.store.backup.backup_file import (
+    BackupReader,
+    BackupWriter,
+    Row,
+    SealedKeys,
+    SomeRows,
+    TableBegins,
+)
+from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
+from remit.core.errors import ConfigInvalid, VerificationFailed
+from remit.core.evidence.backup_manifest import BackupManifest, changed
+from remit.core.evidence.merkle import Frontier, TileNode, leaf_hash, new_tile_nodes
+
+#: Tables of sign-ins, of the schema itself, and of what is computed.
+LEFT_OUT: Final = frozenset(
+    {"credentials", "tickets", "token_families", "refresh_tokens", "nodes", "schema_version"}
+)
+#: Keys of small values that are not restored: what a first administrator asked for a second one.
+_FORGOTTEN_VALUES: Final = ("second:",)
+#: Leaves that are appended to the tree at a time.
+_BATCH: Final = 512
+
+Advance = Callable[[int], None]
+#: Runs a query and yields its rows one by one.
+Stream = Callable[[str, tuple[Any, ...]], Iterable[Row]]
+
+
+def types_at(version: int) -> dict[str, dict[str, str]]:
+    """Return the type of each column of each table, as SQLite names it, at a version of the schema."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as made:
+        for steps in MIGRATIONS[:version]:
+            made.executescript(steps)
+        names = [name for (name,) in made.execute("select name from sqlite_master where type = 'table'")]
+        return {
+            name: {row[1]: row[2].lower() for row in made.execute(f"pragma table_info({name})")}
+            for name in sorted(names)
+        }
+
+
+def columns_at(version: int) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each table that a backup holds, at a version of the schema."""
+    return {name: tuple(types) for name, types in types_at(version).items() if name not in LEFT_OUT}
+
+
+class Copied(NamedTuple):
+    """What was written: rows of each table, the tree, its root at the signed size, sealing keys in use."""
+
+    tables: dict[str, int]
+    tree: Frontier
+    signed_root: bytes
+    sealing: list[str]
+
+
+class GrowingTree:
+    """A tree of leaves, with its root at some sizes."""
+
+    def __init__(self, sizes: Iterable[int] = ()) -> None:
+        """Take the sizes at which the root is wanted."""
+        self.tree = Frontier()
+        self._wanted = sorted({size for size in sizes if size > 0}, reverse=True)
+        self._waiting: list[bytes] = []
+        self.roots: dict[int, bytes] = {0: Frontier().root()}
+
+    @property
+    def size(self) -> int:
+        """The number of leaves."""
+        return self.tree.size + len(self._waiting)
+
+    def add(self, hashed: bytes) -> list[TileNode]:
+        """Append a leaf's hash; return the nodes that this completes."""
+        self._waiting.append(hashed)
+        if len(self._waiting) < _BATCH and not (self._wanted and self.size == self._wanted[-1]):
+            return []
+        return self.grow()
+
+    def grow(self) -> list[TileNode]:
+        """Append what waits; return the nodes that this completes."""
+        self.tree, born = new_tile_nodes(self.tree, self._waiting)
+        self._waiting.clear()
+        if self._wanted and self.tree.size == self._wanted[-1]:
+            self.roots[self._wanted.pop()] = self.tree.root()
+        return born
+
+
+def copy_out(
+    stream: Stream, tenant: str, version: int, signed: int, out: BackupWriter, advance: Advance
+) -> Copied:
+    """Write a tenant's rows, as one moment of the database shows them.
+
+    Raises `VerificationFailed` for a log that differs from the recorded one: its backup would be refused.
+    """
+    if not 0 < version <= VERSION:
+        raise ConfigInvalid(
+            f"the store has schema version {version}, but this program supports {VERSION}",
+            remediation="use the remit that wrote it, or a newer one",
+        )
+    counts: dict[str, int] = {}
+    growing = GrowingTree((signed,))
+    sealing: set[str] = set()
+    for name, columns in columns_at(version).items():
+        out.table(name, columns)
+        order = " order by idx" if name == "events" else ""
+        query = f"select {', '.join(columns)} from {name} where tenant = ?{order}"  # noqa: S608 - names of ours
+        number = 0
+        check = _leaf_check(columns, growing) if name == "events" else None
+        for row in stream(query, (tenant,)):
+            if check is not None:
+                check(row)
+            elif name == "subject_keys" and "wrapped_by" in columns:
+                sealing.add(str(row[columns.index("wrapped_by")]))
+            out.row(row)
+            number += 1
+            advance(1)
+        counts[name] = number
+    out.flush()
+    growing.grow()
+    return Copied(counts, growing.tree, growing.roots.get(signed, b""), sorted(sealing))
+
+
+def _leaf_check(columns: tuple[str, ...], growing: GrowingTree) -> Callable[[Row], list[TileNode]]:
+    """Return what checks each row of `events`, in order, and adds it to the tree."""
+    at, leaf_at, hash_at = (columns.index(one) for one in ("idx", "leaf", "leaf_hash"))
+
+    def check(row: Row) -> list[TileNode]:
+        hashed = row[hash_at]
+        if row[at] != growing.size or leaf_hash(row[leaf_at]) != hashed:
+            raise VerificationFailed(
+                f"event {growing.size} differs from the recorded one",
+                code="leaf-changed",
+                remediation="find out how the store was changed (`remit audit verify`)",
+            )
+        return growing.add(hashed)
+
+    return check
+
+
+class Newer(NamedTuple):
+    """What a store that is replaced says beyond its backup, and what of it only takes away.
+
+    Keys of subjects that it does not hold were destroyed since. Its fences are higher or locked, and its
+    people were deactivated.
+    """
+
+    subject_keys: Container[int] | None = None
+    fences: Mapping[str, tuple[int, int]] = {}
+    inactive: Container[str] = ()
+
+    def restricted(self, table: str, columns: tuple[str, ...], row: list[Any]) -> list[Any] | None:
+        """Return a row as it is restored; `None` for one that is not."""
+        if table == "kept_values" and str(row[columns.index("key")]).startswith(_FORGOTTEN_VALUES):
+            return None
+        if table == "subject_keys" and self.subject_keys is not None:
+            return row if row[columns.index("id")] in self.subject_keys else None
+        if table == "people" and row[columns.index("name")] in self.inactive:
+            body = msgspec.json.decode(row[columns.index("body")]) | {"active": False}
+            return [
+                msgspec.json.encode(body).decode() if column == "body" else one
+                for column, one in zip(columns, row, strict=True)
+            ]
+        return row
+
+
+class BackupRead(NamedTuple):
+    """The rows of a backup, read in order: what the reader found when it reached the end."""
+
+    roots: Mapping[int, bytes]
+    keys: bytes
+
+
+#: Takes the rows of a table: its name, its columns, and some rows.
+Take = Callable[[str, tuple[str, ...], list[list[Any]]], None]
+
+
+def copy_in(
+    reader: BackupReader,
+    manifest: BackupManifest,
+    take: Take,
+    advance: Advance,
+    sizes: Iterable[int] = (),
+    newer: Newer = Newer(),  # noqa: B008 - a value
+) -> BackupRead:
+    """Read a backup whose manifest is signed, and hand its rows on; raises `VerificationFailed`.
+
+    INVARIANT (the caller's): what `take` got counts only after this has returned. `sizes` are those at which
+    the root of the log is wanted.
+    """
+    tables = columns_at(manifest.schema) if 0 < manifest.schema <= VERSION else {}
+    if not tables:
+        raise VerificationFailed(
+            f"the backup has schema version {manifest.schema}, but this program supports {VERSION}",
+            code="backup-newer",
+            remediation="use the remit that wrote it, or a newer one",
+        )
+    name, columns, keys = "", (), b""
+    counts: dict[str, int] = {}
+    growing = GrowingTree((*sizes, manifest.log.size))
+    for frame in reader.frames(manifest):
+        if isinstance(frame, TableBegins):
+            name, columns = frame
+            if name in counts or tables.get(name) != columns:
+                raise changed(f"table `{name[:40]}` is not one of schema version {manifest.schema}")
+            counts[name] = 0
+        elif isinstance(frame, SealedKeys):
+            keys = frame.blob
+        else:
+            counts[name] = counts.get(name, 0) + len(frame.rows)
+            _hand_on(name, columns, frame, manifest, growing, take, newer)
+            advance(len(frame.rows))
+    _put_nodes(growing.grow(), take, manifest.tenant)
+    if counts != manifest.tables or bool(keys) != manifest.keys:
+        raise changed("its tables have other numbers of rows")
+    if growing.tree.size != manifest.log.size or growing.tree.root().hex() != manifest.log.root:
+        raise changed("its events do not have the signed root")
+    return BackupRead(growing.roots, keys)
+
+
+def _hand_on(
+    name: str,
+    columns: tuple[str, ...],
+    frame: SomeRows,
+    manifest: BackupManifest,
+    growing: GrowingTree,
+    take: Take,
+    newer: Newer,
+) -> None:
+    born: list[TileNode] = []
+    check = _leaf_check(columns, growing) if name == "events" else None
+    for row in frame.rows:
+        if len(row) != len(columns) or row[0] != manifest.tenant:
+            raise changed(f"a row of `{name[:40]}` is of another tenant, or has other columns")
+        if check is not None:
+            born += check(row)
+    rows = [one for row in frame.rows if (one := newer.restricted(name, columns, row)) is not None]
+    if rows:
+        take(name, columns, rows)
+    _put_nodes(born, take, manifest.tenant)
+
+
+def _put_nodes(born: list[TileNode], take: Take, tenant: str) -> None:
+    if born:
+        take(
+            "nodes",
+            ("tenant", "level", "idx", "hash"),
+            [[tenant, node.level, node.index, node.hash] for node in born],
+        )
+
+
+def raised(row: list[Any], fences: dict[str, tuple[int, int]]) -> list[Any]:
+    """Return a row of `fences` at least as high and as locked as the present one, which it takes out."""
+    tenant, scope, epoch, locked = row
+    higher = fences.pop(scope, (0, 0))
+    return [tenant, scope, max(epoch, higher[0]), max(locked, higher[1])]
+
+
+def no_rows(name: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
+    """Take rows and keep none: for a backup that is only verified."""
+
+
+def rows_of(found: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows with their bytes as `bytes`."""
+    for row in found:
+        yield tuple(bytes(one) if isinstance(one, memoryview | bytearray) else one for one in row)
