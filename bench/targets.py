@@ -8,6 +8,8 @@ A new target is a class with the members of `bench.target.Target` and one line i
 from collections.abc import Callable
 
 from bench.asked import Asked
+from bench.backups import MEMORY as BACKUP_MEMORY
+from bench.backups import backups
 from bench.console import ROUND_TRIP, SLOWEST, STREAM_CPU, STREAM_MEMORY, console
 from bench.descriptions import PRECISION as TOOL_PRECISION
 from bench.descriptions import RECALL as TOOL_RECALL
@@ -82,6 +84,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "evidence": evidence,
     "questions": questions_answered,
     "exports": exports_cost,
+    "backup": backups,
     "provenance": provenance,
     "paths": reach,
     "engines": policy_engines,
@@ -115,6 +118,7 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
+    Goal(name=BACKUP_MEMORY, at_most=300),
     Goal(name=TOOL_PRECISION, at_least=0.97),
     Goal(name=TOOL_RECALL, at_least=0.9),
     Goal(name=CALLS, at_least=1_000),
