@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +32,11 @@ from remit.core.evidence.merkle import Frontier, TileNode, leaf_hash, new_tile_n
 LEFT_OUT: Final = frozenset(
     {"credentials", "tickets", "token_families", "refresh_tokens", "nodes", "schema_version"}
 )
+#: The leaves of events whose text was pruned.
+PRUNED: Final = "pruned_leaves"
+#: Bytes of their hashes to hold in memory.
+_SPOOL_BYTES: Final = 8 * 1024 * 1024
+_HASH_BYTES: Final = 32
 #: Keys of small values that are not restored: what a first administrator asked for a second one.
 _FORGOTTEN_VALUES: Final = ("second:",)
 #: Leaves that are appended to the tree at a time.
@@ -54,8 +60,12 @@ def types_at(version: int) -> dict[str, dict[str, str]]:
 
 
 def columns_at(version: int) -> dict[str, tuple[str, ...]]:
-    """Return the columns of each table that a backup holds, at a version of the schema."""
-    return {name: tuple(types) for name, types in types_at(version).items() if name not in LEFT_OUT}
+    """Return the columns of each table that a backup holds, at a version of the schema.
+
+    The leaves of pruned events come first: the events are checked in one pass with them.
+    """
+    found = {name: tuple(types) for name, types in types_at(version).items() if name not in LEFT_OUT}
+    return dict(sorted(found.items(), key=lambda one: (one[0] != PRUNED, one[0])))
 
 
 class Copied(NamedTuple):
@@ -98,6 +108,37 @@ class GrowingTree:
         return born
 
 
+class PrunedLeaves:
+    """The leaves of pruned events, in order: all are put in before the first is taken out."""
+
+    def __init__(self) -> None:
+        """Begin without any; many are kept in a file without a name."""
+        self._kept = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed with this object
+        self._taking = False
+
+    def put(self, columns: tuple[str, ...], row: Row) -> None:
+        """Keep one row of the table."""
+        hashed = bytes(row[columns.index("leaf_hash")])
+        self._kept.write(
+            int(row[columns.index("idx")]).to_bytes(8, "big") + hashed.ljust(_HASH_BYTES)[:_HASH_BYTES]
+        )
+
+    def fill(self, growing: GrowingTree, end: int | None = None) -> list[TileNode]:
+        """Add the leaves up to `end`, or all that are left; raises `LookupError` where one is missing."""
+        if not self._taking:
+            self._taking = True
+            self._kept.seek(0)
+        born: list[TileNode] = []
+        while end is None or growing.size < end:
+            kept = self._kept.read(8 + _HASH_BYTES)
+            if not kept and end is None:
+                break
+            if not kept or int.from_bytes(kept[:8], "big") != growing.size:
+                raise LookupError
+            born += growing.add(kept[8:])
+        return born
+
+
 def copy_out(
     stream: Stream, tenant: str, version: int, signed: int, out: BackupWriter, advance: Advance
 ) -> Copied:
@@ -111,17 +152,19 @@ def copy_out(
             remediation="use the remit that wrote it, or a newer one",
         )
     counts: dict[str, int] = {}
-    growing = GrowingTree((signed,))
+    growing, pruned = GrowingTree((signed,)), PrunedLeaves()
     sealing: set[str] = set()
     for name, columns in columns_at(version).items():
         out.table(name, columns)
-        order = " order by idx" if name == "events" else ""
+        order = " order by idx" if name in ("events", PRUNED) else ""
         query = f"select {', '.join(columns)} from {name} where tenant = ?{order}"  # noqa: S608 - names of ours
         number = 0
-        check = _leaf_check(columns, growing) if name == "events" else None
+        check = _leaf_check(columns, growing, pruned) if name == "events" else None
         for row in stream(query, (tenant,)):
             if check is not None:
                 check(row)
+            elif name == PRUNED:
+                pruned.put(columns, row)
             elif name == "subject_keys" and "wrapped_by" in columns:
                 sealing.add(str(row[columns.index("wrapped_by")]))
             out.row(row)
@@ -129,25 +172,40 @@ def copy_out(
             advance(1)
         counts[name] = number
     out.flush()
+    _fill(growing, pruned)
     growing.grow()
     return Copied(counts, growing.tree, growing.roots.get(signed, b""), sorted(sealing))
 
 
-def _leaf_check(columns: tuple[str, ...], growing: GrowingTree) -> Callable[[Row], list[TileNode]]:
-    """Return what checks each row of `events`, in order, and adds it to the tree."""
+def _leaf_check(
+    columns: tuple[str, ...], growing: GrowingTree, pruned: PrunedLeaves
+) -> Callable[[Row], list[TileNode]]:
+    """Return what checks each row of `events` in order, and adds it and pruned ones before it."""
     at, leaf_at, hash_at = (columns.index(one) for one in ("idx", "leaf", "leaf_hash"))
 
     def check(row: Row) -> list[TileNode]:
         hashed = row[hash_at]
+        born = _fill(growing, pruned, row[at])
         if row[at] != growing.size or leaf_hash(row[leaf_at]) != hashed:
-            raise VerificationFailed(
-                f"event {growing.size} differs from the recorded one",
-                code="leaf-changed",
-                remediation="find out how the store was changed (`remit audit verify`)",
-            )
-        return growing.add(hashed)
+            raise _differs(growing)
+        return born + growing.add(hashed)
 
     return check
+
+
+def _fill(growing: GrowingTree, pruned: PrunedLeaves, end: int | None = None) -> list[TileNode]:
+    try:
+        return pruned.fill(growing, end)
+    except LookupError:
+        raise _differs(growing) from None
+
+
+def _differs(growing: GrowingTree) -> VerificationFailed:
+    return VerificationFailed(
+        f"event {growing.size} differs from the recorded one",
+        code="leaf-changed",
+        remediation="find out how the store was changed (`remit audit verify`)",
+    )
 
 
 class Newer(NamedTuple):
@@ -207,9 +265,10 @@ def copy_in(
             code="backup-newer",
             remediation="use the remit that wrote it, or a newer one",
         )
-    name, columns, keys = "", (), b""
+    name, keys = "", b""
+    columns: tuple[str, ...] = ()
     counts: dict[str, int] = {}
-    growing = GrowingTree((*sizes, manifest.log.size))
+    growing, pruned = GrowingTree((*sizes, manifest.log.size)), PrunedLeaves()
     for frame in reader.frames(manifest):
         if isinstance(frame, TableBegins):
             name, columns = frame
@@ -220,9 +279,9 @@ def copy_in(
             keys = frame.blob
         else:
             counts[name] = counts.get(name, 0) + len(frame.rows)
-            _hand_on(name, columns, frame, manifest, growing, take, newer)
+            _hand_on(name, columns, frame, manifest, growing, pruned, take, newer)
             advance(len(frame.rows))
-    _put_nodes(growing.grow(), take, manifest.tenant)
+    _put_nodes(_fill(growing, pruned) + growing.grow(), take, manifest.tenant)
     if counts != manifest.tables or bool(keys) != manifest.keys:
         raise changed("its tables have other numbers of rows")
     if growing.tree.size != manifest.log.size or growing.tree.root().hex() != manifest.log.root:
@@ -236,16 +295,19 @@ def _hand_on(
     frame: SomeRows,
     manifest: BackupManifest,
     growing: GrowingTree,
+    pruned: PrunedLeaves,
     take: Take,
     newer: Newer,
 ) -> None:
     born: list[TileNode] = []
-    check = _leaf_check(columns, growing) if name == "events" else None
+    check = _leaf_check(columns, growing, pruned) if name == "events" else None
     for row in frame.rows:
         if len(row) != len(columns) or row[0] != manifest.tenant:
             raise changed(f"a row of `{name[:40]}` is of another tenant, or has other columns")
         if check is not None:
             born += check(row)
+        elif name == PRUNED:
+            pruned.put(columns, tuple(row))
     rows = [one for row in frame.rows if (one := newer.restricted(name, columns, row)) is not None]
     if rows:
         take(name, columns, rows)
