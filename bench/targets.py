@@ -54,6 +54,7 @@ from bench.questions import REPORT, questions_answered
 from bench.questions import SLOWEST as SLOWEST_QUESTION
 from bench.reach import name_of, reach
 from bench.rehearsal import CALLS, rehearsals
+from bench.restart import FAILED, restart
 from bench.secret_finding import F1, PRECISION, SPEED, secrets
 from bench.senders import CHECK, senders
 from bench.simulation import DECISIONS, simulation
@@ -99,6 +100,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "hooks": hooks,
     "secrets": secrets,
     "replicas": fleet,
+    "restart": restart,
     "console": console,
     "descriptions": described,
 }
@@ -207,6 +209,7 @@ GOALS = [
         yardstick="remit-durable: calls at concurrency 16",
         at_least=0.8,
     ),
+    Goal(name=FAILED, at_most=0),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]

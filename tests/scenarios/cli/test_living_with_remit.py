@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from remit.cli.serve.instance import record_of
+from tests.clients.hammering import Hammer
 from tests.gateways.remit_up import Remit
 
 Json = Any
@@ -240,6 +241,26 @@ def test_a_restart_keeps_process_and_address_and_takes_over_all_files(house: Hou
     assert "legal" in house.ask("whoami")["groups"]
     kinds = [one["kind"] for one in house.ask("audit", "log", "--kind", "system.stopped")["items"]]
     assert kinds == ["system.stopped"]
+
+
+@pytest.mark.long
+def test_no_call_fails_while_remit_restarts_and_reloads(house: House) -> None:
+    """Calls go on without a pause, over kept and fresh connections: each one is answered, as ever."""
+    house.let_go()
+    types = house.folder / "tasks" / "tidy-note.yaml"
+    types.write_text(types.read_text().replace("calls: 50", "calls: 100000"))
+    house.ask("reload")
+    hammer = Hammer(house.url, house.folder / ".remit" / "agents" / "note-bot.key.json", house.open())
+    with hammer.swinging() as swung:
+        for command in ("restart", "reload", "restart"):
+            before = swung.answered
+            until(lambda before=before: swung.failed or swung.answered > before + 8)
+            house.ask(command, *(("--wait", str(LONG_S)) if command == "restart" else ()))
+        before = swung.answered
+        until(lambda: swung.failed or swung.answered > before + 8)
+    assert hammer.failed == []
+    outcomes = list(house.recorded(hammer.task).values())
+    assert outcomes == [{"decision.made": "permit", "tool.called": "ok"}] * len(outcomes)
 
 
 def test_a_second_start_says_where_remit_runs(house: House) -> None:

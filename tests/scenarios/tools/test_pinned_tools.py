@@ -205,7 +205,9 @@ async def test_clients_are_told_to_look_again_at_what_changed_alone(tmp_path: Pa
     """A changed tool, and its acceptance, are announced as a change of the tools, and of nothing else."""
     async with pinned_world(tmp_path) as world:
         told: list[tuple[str, frozenset[str]]] = []
-        world.services.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
+        world.services.tools.announcements.listen(
+            lambda *one: told.append(one), lambda *_: None, lambda: None
+        )
         world.offer(CHANGES["title"])
         await world.until(ToolState.CHANGED)
         async with asyncio.timeout(60):
@@ -223,7 +225,9 @@ async def test_what_a_server_says_has_changed_is_announced_though_it_reads_as_be
     """It may mean what the list does not show, and no more than what it names is announced."""
     async with pinned_world(tmp_path) as world:
         told: list[tuple[str, frozenset[str]]] = []
-        world.services.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
+        world.services.tools.announcements.listen(
+            lambda *one: told.append(one), lambda *_: None, lambda: None
+        )
         world.offer(offered())
         async with asyncio.timeout(60):
             while not told:  # noqa: ASYNC110 - the gateway sets no event

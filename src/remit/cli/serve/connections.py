@@ -10,7 +10,9 @@ differently; such messages are refused here.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
 from collections.abc import Callable
 from functools import partial
 
@@ -35,6 +37,11 @@ MAX_WAITING = 32
 #: Bytes and seconds for which an unread body is received and dropped after the last answer.
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 5.0
+
+#: Where a `GET` that has begun its answer only listens: its client connects again.
+_LISTENING = ("/console", "/api/v1/approvals")
+#: Seconds for which an idle connection that the next run cannot take may bring another request.
+QUIET_S = 1.0
 
 _VERSIONS = frozenset(("1.0", "1.1"))
 _FRAMING = frozenset((b"host", b"transfer-encoding"))
@@ -127,6 +134,10 @@ class BoundedConnection(HttpToolsProtocol):
     _taking: asyncio.TimerHandle | None = None
     _shown: tuple[bytes, ...] = ()
     _let_go = 0
+    #: Whether the next run of this process can serve the connection: TLS has its state in this run.
+    keepable = True
+    #: Whether the connection is idle and waits for the next run.
+    is_held = False
     _linger: asyncio.TimerHandle | None = None
     # A direct reference: for each header, a lookup through `super()` takes longer than the method itself.
     _take_header = HttpToolsProtocol.on_header
@@ -134,9 +145,13 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a request."""
         super().connection_made(transport)
-        chain = getattr(transport.get_extra_info("ssl_object"), "peer_chain", None)
+        encrypted = transport.get_extra_info("ssl_object")
+        self.keepable = self.keepable and encrypted is None
+        chain = getattr(encrypted, "peer_chain", None)
         self._shown = chain() if chain is not None else ()
         self._wait()
+        if self._hands_over:
+            self.settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all timers."""
@@ -230,6 +245,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._has_head = True
         self._wait_no_more()
         super().on_headers_complete()
+        if self._hands_over and not self.keepable:
+            self.cycle.keep_alive = False
         # The response has not begun yet.
         self.cycle.transport = SingleWrite(self.transport, self.loop, self._close)  # type: ignore[assignment]
         if self.parser.should_upgrade():
@@ -256,6 +273,50 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_response_complete()
         if self._has_head and self.cycle.response_complete and not self.transport.is_closing():
             self._wait()
+        if self._hands_over:
+            self.settle()
+
+    # Before this process starts again.
+
+    @property
+    def _hands_over(self) -> bool:
+        return getattr(self.server_state, "hands_over", False)
+
+    def settle(self) -> None:
+        """Hold the connection for the next run if it is idle, and otherwise once its answers are written.
+
+        A request that arrives while it is held waits in the kernel's buffer. A connection that cannot be held
+        is closed after its next answer, or after a while without a request.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        in_use = self._begun or self._has_head or self._unread or self.pipeline
+        if self.transport.is_closing() or self.is_held:
+            return
+        if cycle is not None and not cycle.response_complete:
+            if not self.keepable:
+                cycle.keep_alive = False
+            listens = cycle.scope["method"] == "GET" and cycle.scope["path"].startswith(_LISTENING)
+            if listens and cycle.response_started:
+                close(self.transport, self.loop)
+        elif not self.keepable:
+            self.loop.call_later(QUIET_S, self._end_if_idle)
+        elif not in_use:
+            self.transport.pause_reading()
+            self._wait_no_more()
+            self._unset_keepalive_if_required()
+            self.is_held = True
+
+    def release(self) -> socket.socket:
+        """Return the socket of a held connection; this run no longer serves it."""
+        shared = self.transport.get_extra_info("socket")
+        kept = socket.socket(fileno=os.dup(shared.fileno()))
+        self.transport.abort()
+        return kept
+
+    def _end_if_idle(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if not self._begun and (cycle is None or cycle.response_complete):
+            close(self.transport, self.loop)
 
     def _close(self) -> None:
         """Close after the last answer; while the client still sends, close only once it has stopped.

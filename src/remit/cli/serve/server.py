@@ -12,18 +12,20 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import uvicorn
+from uvicorn.server import ServerState
 
 from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
-from remit.cli.serve.connections import BoundedConnection
+from remit.cli.serve.connections import QUIET_S, BoundedConnection
 from remit.cli.serve.gc import settle_memory
 from remit.cli.serve.instance import RESTART, Instance, InstanceClaim, claimed
+from remit.cli.serve.listening_sockets import KeptSockets, inherited, passed_on
 from remit.cli.serve.service_log import SERVICE, logging_to
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
 from remit.compose import application, open_services
@@ -34,6 +36,9 @@ from remit.core.errors import ConfigInvalid
 
 #: How long pending calls may take to finish after a signal; a second signal does not wait.
 DRAIN_S = 5
+#: Connections that the kernel queues, also while remit starts again.
+BACKLOG = 2048
+_LOOK_S = 0.01
 
 
 class StopRequest(NamedTuple):
@@ -47,17 +52,19 @@ class StopRequest(NamedTuple):
 
 def serve(config: Config, wish: StopRequest) -> int:
     """Serve until a signal arrives, and return the exit code; report it if remit runs already."""
+    given = inherited()
     with claimed(Path(config.file)) as claim:
         if isinstance(claim, Instance):
+            given.close()
             return _report_running(claim, wish)
         with logging_to(Path(claim.instance.log)):
             hide_this_process()
             if sys.platform != "win32":
                 signal.signal(RESTART, _too_late)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                again = runner.run(_serve(config, wish, claim))
-    if again:
-        _start_again(config, wish, again)
+                kept = runner.run(_serve(config, wish, claim, given))
+    if kept is not None:
+        _start_again(config, wish, kept)
     return 0
 
 
@@ -85,17 +92,20 @@ def _report_running(other: Instance, wish: StopRequest) -> int:
     return 0
 
 
-def _start_again(config: Config, wish: StopRequest, port: int) -> None:
+def _start_again(config: Config, wish: StopRequest, kept: KeptSockets) -> None:
     """Become the next run: the same process, so that a terminal or a supervisor keeps it.
 
     Options that belong to one start are not repeated. The port is, because clients know it.
     """
+    assert kept.port is not None
+    port = kept.port.getsockname()[1]
     more = ["--ready-file", str(wish.ready_file)] if wish.ready_file is not None else []
     more += ["--json"] if terminal.is_json() else []
     sys.stdout.flush()
     sys.stderr.flush()
     words = ["-P", "-m", "remit", "up", "--config", config.file, "--port", str(port), *more]
-    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - our own program
+    environment = {**os.environ, **passed_on(kept)}
+    os.execve(sys.executable, [sys.executable, *words], environment)  # noqa: S606 - our own program
 
 
 def _too_late(*_: object) -> None:
@@ -110,11 +120,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(config: Config, wish: StopRequest, claim: InstanceClaim) -> int:
-    """Serve; return the port if remit is to start again, else 0."""
+async def _serve(
+    config: Config, wish: StopRequest, claim: InstanceClaim, given: KeptSockets
+) -> KeptSockets | None:
+    """Serve; return the sockets for the next run if remit is to start again."""
     log = logging.getLogger(SERVICE)
-    with listening(config, wish.port) as sock:
-        port: int = sock.getsockname()[1]
+    with listening(config, wish.port, given.port) as sock:
         url = public_url(config, sock)
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
@@ -128,6 +139,7 @@ async def _serve(config: Config, wish: StopRequest, claim: InstanceClaim) -> int
             )
             tls = tls_context(config)
             server = Server(
+                services.tools.announcements.close,
                 uvicorn.Config(
                     application(services, config),
                     lifespan="off",
@@ -140,13 +152,19 @@ async def _serve(config: Config, wish: StopRequest, claim: InstanceClaim) -> int
                     proxy_headers=False,
                     timeout_graceful_shutdown=DRAIN_S,
                     ssl_context_factory=None if tls is None else lambda *_: tls,
-                )
+                ),
             )
 
             async def ready() -> None:
                 if config.listen.socket:
-                    place = config.at(config.listen.socket)
-                    await unix_socket.listen(server, place, local_peers(), config.listen.socket_open_to)
+                    place, open_to = config.at(config.listen.socket), config.listen.socket_open_to
+                    server.local = await unix_socket.listen(
+                        server, place, local_peers(), open_to, given.local
+                    )
+                elif given.local is not None:
+                    given.local.close()
+                for connection in given.connections:
+                    await server.adopt(connection, encrypted=tls is not None)
                 settle_memory()
                 welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
                 await show_welcome(services.evidence.log, services.policies, services.tools.registry, welcome)
@@ -158,7 +176,7 @@ async def _serve(config: Config, wish: StopRequest, claim: InstanceClaim) -> int
             await server.run_on(sock, ready)
             log.info("no longer serves; what is open is closed")
     terminal.remark(f"the head of the evidence is signed; {'starting again' if server.again else 'stopped'}")
-    return port if server.again else 0
+    return server.kept if server.again else None
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
@@ -179,17 +197,36 @@ def public_url(config: Config, sock: socket.socket, *, own: bool = False) -> str
 
 
 @contextmanager
-def listening(config: Config, port: int | None) -> Iterator[socket.socket]:
-    """Take the port before anything is opened: without the port a start is useless."""
+def listening(
+    config: Config, port: int | None, given: socket.socket | None = None
+) -> Iterator[socket.socket]:
+    """Take the port before anything is opened: without the port a start is useless.
+
+    A `given` socket is used if it listens at the configured address.
+    """
     host, wanted = config.listen.host, config.listen.port if port is None else port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        sock = socket.create_server((host, wanted), family=family, backlog=2048)
+        if given is not None and _is_at(given, host, wanted):
+            sock = given
+        else:
+            if given is not None:
+                given.close()
+            sock = socket.create_server((host, wanted), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as fault:
         raise _not_listened(host, wanted, fault) from None
     with sock:
         sock.setblocking(False)
         yield sock
+
+
+def _is_at(given: socket.socket, host: str, port: int) -> bool:
+    """Return whether a socket listens at an address; port 0 is any port."""
+    if given.family not in (socket.AF_INET, socket.AF_INET6) or given.type != socket.SOCK_STREAM:
+        return False
+    at = given.getsockname()
+    found = socket.getaddrinfo(host, at[1], type=socket.SOCK_STREAM)
+    return port in (0, at[1]) and any(at[0] == one[4][0] for one in found)
 
 
 def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> ConfigInvalid:
@@ -209,10 +246,24 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
     return ConfigInvalid(f"{host}:{port} {what}", remediation=remediation)
 
 
+class ServedState(ServerState):
+    """What the connections of one run share; `hands_over` once the next run takes the idle ones."""
+
+    hands_over = False
+
+
 class Server(uvicorn.Server):
     """The HTTP server, whose signals are ours: after draining, the process is closed in order."""
 
     again = False
+
+    def __init__(self, end_streams: Callable[[], None], config: uvicorn.Config) -> None:
+        """Serve nothing yet; `end_streams` closes the streams that only announce."""
+        super().__init__(config)
+        self.state = self.server_state = ServedState()
+        self.end_streams = end_streams
+        self.kept = KeptSockets()
+        self.local: socket.socket | None = None
 
     async def run_on(self, sock: socket.socket, ready: Callable[[], object]) -> None:
         """Serve on a socket until a signal arrives; await `ready` once connections are accepted."""
@@ -233,8 +284,8 @@ class Server(uvicorn.Server):
 
     def _restart(self) -> None:
         if not self.should_exit:
-            self._stop()
-            self.again = True
+            terminal.remark("starting again: new calls wait until then, those in progress are finished first")
+            self.again = self.should_exit = True
 
     def _stop(self) -> None:
         if self.again:
@@ -255,6 +306,53 @@ class Server(uvicorn.Server):
             made = self.ready()
             if asyncio.iscoroutine(made):
                 await made
+
+    async def adopt(self, connection: socket.socket, *, encrypted: bool) -> None:
+        """Serve a connection of the run before. It was not encrypted: with TLS now, it is closed."""
+        if encrypted:
+            connection.close()
+            return
+        connection.setblocking(False)
+        kind: Any = self.config.http_protocol_class
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            await loop.connect_accepted_socket(
+                lambda: kind(config=self.config, server_state=self.server_state, app_state={}), connection
+            )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish the calls in progress. Before another run, keep the sockets: clients see no closed port."""
+        if self.again:
+            (port,) = (one.dup() for one in sockets or ())
+            local = self.local.dup() if self.local is not None else None
+            await self._hand_over()
+            kept = [one.release() for one in self._connections() if one.is_held]
+            self.kept = KeptSockets(port, local, tuple(kept))
+            # What is still in progress had its time.
+            self.config.timeout_graceful_shutdown = 1
+        await super().shutdown(sockets)
+        if not self.again:
+            self.kept.close()
+
+    async def _hand_over(self) -> None:
+        """Wait until no connection is in use, at most `DRAIN_S`."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + DRAIN_S
+        for server in self.servers:
+            server.close()
+        self.end_streams()
+        self.state.hands_over = True
+        for one in self._connections():
+            one.settle()
+        # A TLS handshake that has begun is no connection yet.
+        quiet_s = loop.time() + (QUIET_S if self.config.ssl is not None else 0.0)
+        while loop.time() < quiet_s or not all(one.is_held for one in self._connections()):
+            if loop.time() > until_s or self.force_exit or not self.again:
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def _connections(self) -> list[BoundedConnection]:
+        return [one for one in self.server_state.connections if isinstance(one, BoundedConnection)]
 
 
 def _write_ready(place: Path, url: str, pid: int) -> None:

@@ -8,6 +8,8 @@ anything: `ports.attestor` grades it `asserted`.
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ class LocalConnection(BoundedConnection):
 
     peers: Peers
     users: Counter[int]
+    #: Its process was identified when it connected, and may have ended since.
+    keepable = False
     _peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -60,16 +64,39 @@ class LocalConnection(BoundedConnection):
             self.scope["remit.peer"] = self._peer  # type: ignore[typeddict-unknown-key]
 
 
-async def listen(server: uvicorn.Server, place: Path, peers: Peers, open_to: str = "user") -> None:
-    """Serve on a Unix socket at `place` what `server` serves, until it stops.
+async def listen(
+    server: uvicorn.Server,
+    place: Path,
+    peers: Peers,
+    open_to: str = "user",
+    given: socket.socket | None = None,
+) -> socket.socket:
+    """Serve on a Unix socket at `place` what `server` serves, until it stops, and return the socket.
 
-    Raises `ConfigInvalid` if another file is there, or another process listens. Replaces a socket that a
-    killed process left behind.
+    `given` is the socket of the run before. Raises `ConfigInvalid` if another file is there, or another
+    process listens. Replaces a socket that a killed process left behind.
     """
-    sock = await asyncio.to_thread(bind, place, MODES[open_to], "listen.socket")
+    sock = await asyncio.to_thread(_socket_at, place, MODES[open_to], given)
     kind = type("ServedConnection", (LocalConnection,), {"peers": peers, "users": Counter()})
 
     def connection() -> Any:
         return kind(config=server.config, server_state=server.server_state, app_state={})
 
-    server.servers.append(await asyncio.get_running_loop().create_unix_server(connection, sock=sock))
+    loop = asyncio.get_running_loop()
+    # The path stays when this server closes: the next run may listen there with the same socket.
+    more: Any = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+    server.servers.append(await loop.create_unix_server(connection, sock=sock, **more))
+
+    return sock
+
+
+def _socket_at(place: Path, mode: int, given: socket.socket | None) -> socket.socket:
+    """Return the socket of the run before if it is still the one at `place`, and otherwise another one."""
+    if given is None:
+        return bind(place, mode, "listen.socket")
+    if given.getsockname() != str(place) or not place.is_socket():
+        given.close()
+        return bind(place, mode, "listen.socket")
+    place.chmod(mode)
+    given.setblocking(False)
+    return given

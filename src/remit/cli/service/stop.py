@@ -57,10 +57,11 @@ def stop(*, wait: float = STOP_S) -> None:
 def restart(*, wait: float = START_S) -> None:
     """Start the remit of this configuration again, in its process, with the files as they are now.
 
-    Calls in progress end as with `remit stop`. The terminal, service manager or container that started remit
-    keeps it, and so does its address. The files are checked first: while they are wrong, the running remit
-    stays. A change of the bundle or of a mode needs no restart: see `remit reload`. For example, restart
-    after you have added an upstream.
+    The port stays open: new calls wait until it serves again. Calls in progress have five seconds to finish,
+    as with `remit stop`. The terminal, service manager or container that started remit keeps it, and so does
+    its address. The files are checked first: while they are wrong, the running remit stays. A change of the
+    bundle or of a mode needs no restart: see `remit reload`. For example, restart after you have added an
+    upstream.
 
     Parameters
     ----------

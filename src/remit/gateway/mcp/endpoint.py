@@ -153,7 +153,7 @@ class McpEndpoint:
         self._bodies = Deadlines()
         ends.ended.append(self.on_end)
         ends.kept.extend((("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams)))
-        announcements.listen(self.changed, self.notified)
+        announcements.listen(self.changed, self.notified, subscriptions.close)
 
     # Notifications from other services.
 

@@ -138,6 +138,11 @@ class Subscriptions:
         for listener in list(self._listeners):
             listener.offer(method, upstream, uri)
 
+    def close(self) -> None:
+        """Close all streams."""
+        for listener in list(self._listeners):
+            listener.close()
+
     def end_task(self, task_id: str) -> int:
         """Close the streams of a task; return their number."""
         own = [listener for listener in self._listeners if listener.task == task_id]

@@ -15,15 +15,26 @@ class Announcements:
         """Begin with no endpoint listening."""
         self._changed: list[Callable[[str, frozenset[str]], None]] = []
         self._notified: list[Callable[[str, str, Json], None]] = []
+        self._closed: list[Callable[[], None]] = []
 
     def listen(
         self,
         changed: Callable[[str, frozenset[str]], None],
         notified: Callable[[str, str, Json], None],
+        closed: Callable[[], None],
     ) -> None:
-        """Call `changed(upstream, lists)` and `notified(upstream, method, params)` from now on."""
+        """Call `changed(upstream, lists)` and `notified(upstream, method, params)` from now on.
+
+        `closed()` is called before this process starts again.
+        """
         self._changed.append(changed)
         self._notified.append(notified)
+        self._closed.append(closed)
+
+    def close(self) -> None:
+        """End the streams of all listeners, which only announce: their agents open them again."""
+        for closed in self._closed:
+            closed()
 
     def changed(self, upstream: str, lists: frozenset[str]) -> None:
         """Report that these `LISTS` of an upstream changed: in what it offers, or in what was accepted of

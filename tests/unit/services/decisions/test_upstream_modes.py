@@ -39,7 +39,7 @@ async def test_a_change_is_recorded_in_force_and_announced(world: ServiceWorld) 
     """Upstreams that do not run are left out, and what is as it was is not recorded again."""
     changing = modes(world)
     heard: list[tuple[str, frozenset[str]]] = []
-    world.services.tools.announcements.listen(lambda *said: heard.append(said), lambda *_: None)
+    world.services.tools.announcements.listen(lambda *said: heard.append(said), lambda *_: None, lambda: None)
     assert changing.differing(frozenset({"mail", "absent"})) == ["mail"]
     assert await changing.change(frozenset({"mail", "absent"}), by="ana") == ["mail"]
     authorizer = world.services.decisions.authorizer

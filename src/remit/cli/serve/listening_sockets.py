@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sockets that this process was started with: from the run before, or from a service manager.
+
+Both use the protocol of `sd_listen_fds(3)`: descriptors from 3 on, and three variables that name their
+process, number and purpose. A run that starts again keeps the listening sockets open, so the kernel queues
+new connections until the next run accepts them. It also keeps idle connections: a request that arrives in the
+meantime waits in the connection's buffer.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, MutableMapping
+from typing import Final, NamedTuple
+
+_FIRST: Final = 3
+_PID, _COUNT, _NAMES = "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"
+_LOCAL, _CONNECTION = "local", "c"
+#: The kernel limits one variable to 128 KiB, and each connection takes two bytes of it.
+MAX_CONNECTIONS: Final = 50_000
+
+
+class KeptSockets(NamedTuple):
+    """The listening socket of the port, that of the local endpoint, and connections to the port."""
+
+    port: socket.socket | None = None
+    local: socket.socket | None = None
+    connections: tuple[socket.socket, ...] = ()
+
+    def close(self) -> None:
+        """Close all of them."""
+        for one in (self.port, self.local, *self.connections):
+            if one is not None:
+                one.close()
+
+
+def inherited(environment: MutableMapping[str, str] = os.environ) -> KeptSockets:
+    """Take the sockets that this process was started with; programs that it starts do not get them."""
+    given = {name: environment.pop(name, "") for name in (_PID, _COUNT, _NAMES)}
+    if given[_PID] != str(os.getpid()) or not given[_COUNT].isdigit():
+        return KeptSockets()
+    names = given[_NAMES].split(":")
+    port: socket.socket | None = None
+    local: socket.socket | None = None
+    connections: list[socket.socket] = []
+    for place in range(int(given[_COUNT])):
+        os.set_inheritable(_FIRST + place, False)
+        one = socket.socket(fileno=_FIRST + place)
+        name = names[place] if place < len(names) else ""
+        if name == _CONNECTION:
+            connections.append(one)
+        elif name == _LOCAL:
+            local = one
+        elif port is None:
+            # A service manager names its socket as it likes.
+            port = one
+        else:
+            one.close()
+    return KeptSockets(port, local, tuple(connections))
+
+
+def passed_on(kept: KeptSockets) -> Mapping[str, str]:
+    """Put the sockets where the next run of this process takes them, and return the variables that say so.
+
+    Called last before the process executes itself: other files lie where the sockets go, and are closed.
+    """
+    import fcntl
+
+    named = [(_CONNECTION, one) for one in kept.connections[:MAX_CONNECTIONS]]
+    named += [(_LOCAL, kept.local)] if kept.local is not None else []
+    named = [("port", kept.port), *named] if kept.port is not None else named
+    # Above the target range first, so that no socket lies where another one goes.
+    aside = [fcntl.fcntl(one.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST + len(named)) for _, one in named]
+    for place, descriptor in enumerate(aside):
+        os.dup2(descriptor, _FIRST + place, inheritable=True)
+    return {
+        _PID: str(os.getpid()),
+        _COUNT: str(len(named)),
+        _NAMES: ":".join(name for name, _ in named),
+    }
