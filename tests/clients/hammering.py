@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
@@ -36,7 +36,7 @@ class Hammer:
     task: str
     upstream: str = "notes"
     tool: str = "list_notes"
-    verify: Any = False
+    ca_file: str = ""
     answered: int = 0
     failed: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
@@ -53,14 +53,15 @@ class Hammer:
             thread.join()
 
     async def _all(self, lines: int) -> None:
-        async with AgentSession(self.url, "note-bot", AgentKey.load(self.key)) as agent:
+        async with AgentSession(self.url, "note-bot", AgentKey.load(self.key), ca_file=self.ca_file) as agent:
             auth = TaskAuth(agent.task({"id": self.task}), agent.prover, upstream=self.upstream)
             await asyncio.gather(*(self._one(auth, kept=bool(number % 2)) for number in range(lines)))
 
     async def _one(self, auth: TaskAuth, *, kept: bool) -> None:
+        verify = ssl.create_default_context(cafile=self.ca_file or None)
         limits = httpx2.Limits(max_keepalive_connections=None if kept else 0)
         async with httpx2.AsyncClient(
-            auth=auth, trust_env=False, timeout=ANSWER_S, verify=self.verify, limits=limits
+            auth=auth, trust_env=False, timeout=ANSWER_S, verify=verify, limits=limits
         ) as http:
             while not self.over.is_set():
                 try:

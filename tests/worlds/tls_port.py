@@ -86,15 +86,20 @@ async def shown(
 
 
 def identity(
-    folder: Path, name: str, *, host: str = "", key: ec.EllipticCurvePrivateKey | None = None
+    folder: Path,
+    name: str,
+    *,
+    host: str = "",
+    key: ec.EllipticCurvePrivateKey | None = None,
+    days: float = 0,
 ) -> tuple[Path, Path]:
     """Make a certificate that is signed by itself, for an address, over a key or a new one.
 
-    Gives the files of both.
+    It is valid around now, or `days` later. Gives the files of both.
     """
     key = key if key is not None else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) + timedelta(days=days)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)

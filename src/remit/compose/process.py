@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from remit import __version__, api
 from remit.adapters.runtime.announcements import announcements
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
-from remit.api.rest.route import FilesNow
+from remit.api.rest.route import FilesNow, PortCertificate
 from remit.api.spiffe.socket_path import MODES, bind
 from remit.compose.brokers import secret_probes_of
 from remit.compose.build import OpenedProcess, build, log_origin, policy_engine
@@ -317,8 +317,13 @@ async def _start(services: Services, upkeep: Upkeep, name: str, upstream: Upstre
         log.warning("upstream `%s`: %s", name, error)
 
 
-def application(services: Services, config: Config) -> Application:
-    """Return everything served on the one port: the endpoints for traffic, and those for management."""
+def application(
+    services: Services, config: Config, certificate: Callable[[], PortCertificate | None] = lambda: None
+) -> Application:
+    """Return everything served on the one port: the endpoints for traffic, and those for management.
+
+    `certificate` renews the port's certificate from its files, and returns it.
+    """
     in_hand = RequestsInProgress(
         most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
     )
@@ -344,7 +349,7 @@ def application(services: Services, config: Config) -> Application:
     management = api.app(
         services,
         reload=lambda: load_bundle(load_config(config.file)),
-        reread=partial(_files_now, config),
+        reread=partial(_files_now, config, certificate),
         remote_sign_in=config.sign_in.remote_codes,
         max_body_bytes=config.limits.max_request_bytes,
         max_depth=config.limits.max_depth,
@@ -364,10 +369,15 @@ def application(services: Services, config: Config) -> Application:
     return counting(endpoints, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
-def _files_now(running: Config) -> FilesNow:
+def _files_now(running: Config, certificate: Callable[[], PortCertificate | None]) -> FilesNow:
     """Read the files of a running remit again; raises `ConfigInvalid`."""
     now = load_config(running.file)
-    return FilesNow(bundle=load_bundle(now), observed=now.observed, waiting=now.waiting(running))
+    return FilesNow(
+        bundle=load_bundle(now),
+        observed=now.observed,
+        waiting=now.waiting(running),
+        certificate=certificate(),
+    )
 
 
 def _keep_telling(services: Services, upkeep: Upkeep) -> None:

@@ -69,16 +69,29 @@ class RestServices:
     tries: SignInAttempts
 
 
+class PortCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """The certificate that the port shows, and when it expires.
+
+    `fault` says why the files as they are now are not served: they are missing, do not belong together, or
+    are not valid now.
+    """
+
+    file: str
+    expires: datetime
+    fault: str = ""
+
+
 class FilesNow(msgspec.Struct, frozen=True, kw_only=True):
     """The files of the configuration as they are now.
 
     `observed` are the upstreams in observe mode. `waiting` are the sections that have changed since the start
-    and count after the next one.
+    and count after the next one. `certificate` is absent without TLS.
     """
 
     bundle: Bundle
     observed: frozenset[str] = frozenset()
     waiting: tuple[str, ...] = ()
+    certificate: PortCertificate | None = None
 
 
 class HttpOrigin(msgspec.Struct, frozen=True, kw_only=True):

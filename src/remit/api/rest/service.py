@@ -102,6 +102,17 @@ class ToolListFigures(View, frozen=True, kw_only=True):
     offered_bytes: int
 
 
+class CertificateView(View, frozen=True, kw_only=True):
+    """The certificate that the port shows, from which file, and until when it is valid.
+
+    `fault` says why the file as it is now is not shown; the certificate before it stays.
+    """
+
+    file: str
+    expires: Moment
+    fault: str
+
+
 class FilesView(View, frozen=True, kw_only=True):
     """How the files differ from what is in force.
 
@@ -114,6 +125,7 @@ class FilesView(View, frozen=True, kw_only=True):
     waiting: tuple[str, ...] = ()
     broken: str = ""
     remediation: str = ""
+    certificate: CertificateView | None = None
 
 
 class ServiceView(View, frozen=True, kw_only=True):
@@ -166,13 +178,17 @@ class Reload(Body, frozen=True, kw_only=True):
 
 
 class Reloaded(View, frozen=True, kw_only=True):
-    """What was changed; the next call is decided by it. `waiting` are the sections that need a restart."""
+    """What was changed; the next call is decided by it. `waiting` are the sections that need a restart.
+
+    `certificate` is the one that the port now shows; absent without TLS.
+    """
 
     bundle: str
     changed_bundle: bool
     tasks: tuple[Unsettled, ...]
     modes: tuple[ModeChange, ...]
     waiting: tuple[str, ...]
+    certificate: CertificateView | None = None
 
 
 async def status(errand: RestRequest[ServiceRooms]) -> ServiceView:
@@ -251,7 +267,13 @@ async def _files(errand: RestRequest[ServiceRooms]) -> FilesView:
         bundle=files.bundle.digest != errand.rooms.policies.digest,
         modes=tuple(errand.rooms.decisions.modes.differing(files.observed)),
         waiting=files.waiting,
+        certificate=_certificate(files),
     )
+
+
+def _certificate(files: FilesNow) -> CertificateView | None:
+    one = files.certificate
+    return CertificateView(file=one.file, expires=one.expires, fault=one.fault) if one is not None else None
 
 
 async def preview(errand: RestRequest[ServiceRooms]) -> ReloadPreview:
@@ -275,6 +297,8 @@ async def preview(errand: RestRequest[ServiceRooms]) -> ReloadPreview:
 async def reload(errand: RestRequest[ServiceRooms]) -> Reloaded:
     """Take over the changed files.
 
+    A renewed certificate of the port is loaded when the files are read; one that cannot be used stays out.
+
     1. Read all files. If one is wrong, what is in force stays, as a whole.
     2. Put the bundle in force if it differs, also for open tasks.
     3. Change modes. From the answer on, every call is decided in them.
@@ -296,6 +320,7 @@ async def reload(errand: RestRequest[ServiceRooms]) -> Reloaded:
         tasks=unsettled(tasks),
         modes=_changes(files, changed),
         waiting=files.waiting,
+        certificate=_certificate(files),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2 as httpx
 
+from remit.cli.doctor.certificate import certificate_looks
 from remit.cli.doctor.check import Check, unwarned
 from remit.cli.doctor.credentials import lease_looks, secret_looks
 from remit.cli.doctor.replicas import replica_looks
@@ -57,6 +58,7 @@ def examine_all(invocation: Invocation) -> list[Check]:
         findings += [
             *secret_looks(config),
             *_keys(config),
+            *certificate_looks(config),
             *_openbao(config),
             *_store(config),
             *_schema(config),

@@ -9,12 +9,11 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import uvicorn
@@ -33,6 +32,9 @@ from remit.compose.programs import hide_this_process
 from remit.compose.trust import local_peers
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from remit.cli.serve.tls import RenewedContext
 
 #: How long pending calls may take to finish after a signal; a second signal does not wait.
 DRAIN_S = 5
@@ -141,7 +143,7 @@ async def _serve(
             server = Server(
                 services.tools.announcements.close,
                 uvicorn.Config(
-                    application(services, config),
+                    application(services, config, tls.look if tls is not None else lambda: None),
                     lifespan="off",
                     http=BoundedConnection,
                     ws="none",
@@ -179,7 +181,7 @@ async def _serve(
     return server.kept if server.again else None
 
 
-def tls_context(config: Config) -> ssl.SSLContext | None:
+def tls_context(config: Config) -> RenewedContext | None:
     """Return the TLS context of the port if the configuration has one; raises `ConfigInvalid`."""
     section = config.listen.tls
     if section is None:

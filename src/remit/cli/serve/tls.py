@@ -13,13 +13,19 @@ loop accepts it.
 
 from __future__ import annotations
 
+import logging
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from cryptography import x509
 from OpenSSL import SSL, crypto
 
+from remit.api.rest.route import PortCertificate
 from remit.core.errors import ConfigInvalid
+
+_LOG = logging.getLogger("remit.tls")
 
 #: Certificates of a presented chain that are examined; a longer chain is cut, and then does not verify.
 MAX_CHAIN = 8
@@ -36,54 +42,92 @@ class _Bio(Protocol):
 
 
 class RenewedContext(ssl.SSLContext):
-    """A server context that loads a renewed certificate without a restart."""
+    """A server context that loads a renewed certificate without a restart.
+
+    Files that cannot be used change nothing: the certificate that is served stays.
+    """
 
     _files: tuple[Path, Path]
-    _seen: tuple[tuple[int, int], ...] = ()
+    _seen: tuple[tuple[int, int, int], ...] = ()
+    _served: Any
+    _until: datetime
+    _fault: str = ""
 
     def __new__(cls, certificate: Path, key: Path) -> Self:
-        """Load certificate chain and key (PEM); raises `ConfigInvalid` if they are unusable."""
+        """Load certificate chain and key (PEM); raises `ConfigInvalid` if they are unusable.
+
+        An expired certificate is served if there is no other one.
+        """
         made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-        made.minimum_version = ssl.TLSVersion.TLSv1_2
         made._files = (certificate, key)
-        try:
-            made._renew()
-        except (OSError, ssl.SSLError, SSL.Error) as fault:
+        made._fault = made._renew()
+        if not hasattr(made, "_served"):
             raise ConfigInvalid(
-                f"`{certificate}` and `{key}` cannot be used for TLS",
+                f"{made._fault}: it cannot be used for TLS",
                 key="listen.tls",
                 remediation="give a certificate chain and its private key as PEM files",
-            ) from fault
+            )
         return made
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> Any:
         """Begin a connection with the current certificate."""
-        try:
-            self._renew()
-        except (OSError, ssl.SSLError, SSL.Error):
-            # The renewed files are only partly written: use the old certificate until the next connection.
-            self._seen = ()
+        self.look()
         return self._begin(*args, **kwargs)
 
-    def _renew(self) -> None:
-        seen = tuple((status.st_mtime_ns, status.st_ino) for status in map(Path.stat, self._files))
-        if seen != self._seen:
-            self._load()
-            self._seen = seen
+    def look(self) -> PortCertificate:
+        """Load the files if they have changed, and return what is served."""
+        if self._stamps() != self._seen:
+            self._fault = self._renew()
+        return PortCertificate(file=str(self._files[0]), expires=self._until, fault=self._fault)
 
-    def _load(self) -> None:
-        self.load_cert_chain(*self._files)
+    def _stamps(self) -> tuple[tuple[int, int, int], ...]:
+        """Return what changes with the files; empty while one is missing."""
+        try:
+            return tuple((one.st_mtime_ns, one.st_ino, one.st_size) for one in map(Path.stat, self._files))
+        except OSError:
+            return ()
+
+    def _renew(self) -> str:
+        """Load the files; return why they are not served."""
+        certificate, key = self._files
+        self._seen = self._stamps()
+        try:
+            first = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+            loaded = self._load()
+        except (OSError, ValueError, SSL.Error) as fault:
+            why = "no chain in PEM, or not the certificate of this key"
+            # A fault of OpenSSL is an `OSError`, too, with words that help few.
+            if isinstance(fault, OSError) and not isinstance(fault, ssl.SSLError):
+                why = fault.strerror or why
+            return self._said(f"`{certificate}` with `{key}`: {why}")
+        until, now = first.not_valid_after_utc, datetime.now(UTC)
+        why = ""
+        if not first.not_valid_before_utc <= now < until:
+            why = f"`{certificate}` is valid from {first.not_valid_before_utc:%F} to {until:%F} only"
+        if not why or not hasattr(self, "_served"):
+            self._served, self._until = loaded, until
+        return self._said(why)
+
+    def _said(self, why: str) -> str:
+        if why and why != self._fault:
+            _LOG.warning("the certificate of the port is not renewed: %s", why)
+        return why
+
+    def _load(self) -> Any:
+        """Return what begins connections; a context half of which was replaced would serve none."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.load_cert_chain(*self._files)
+        return made
 
     def _begin(self, *args: Any, **kwargs: Any) -> Any:
-        return super().wrap_bio(*args, **kwargs)
+        return self._served.wrap_bio(*args, **kwargs)
 
 
 class AskingContext(RenewedContext):
     """A server context that requests a client certificate, and verifies only possession of its key."""
 
-    _openssl: SSL.Context
-
-    def _load(self) -> None:
+    def _load(self) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         # A resumed session would bring a certificate without a new proof of possession.
@@ -94,10 +138,10 @@ class AskingContext(RenewedContext):
         context.use_certificate_chain_file(str(certificate))
         context.use_privatekey_file(str(key))
         context.check_privatekey()
-        self._openssl = context
+        return context
 
     def _begin(self, incoming: _Bio, outgoing: _Bio, *_: Any, **__: Any) -> Any:
-        return AskingConnection(self._openssl, incoming, outgoing)
+        return AskingConnection(self._served, incoming, outgoing)
 
 
 class AskingConnection:

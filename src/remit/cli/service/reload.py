@@ -20,9 +20,11 @@ def reload(*, confirm: str = "") -> int:
 
     No call is lost: a call that is being decided keeps the mode that it began with, and the next call has the
     new one. Other sections of `remit.yaml` need `remit restart`; the command names those that have changed.
-    If a file is wrong, everything stays as it is, and the command says where. Only an administrator can
-    reload, because it changes what is refused. With several replicas, the bundle reaches all of them, and
-    modes are reloaded at each. For example, enforce at an upstream that you have observed for long enough.
+    If a file is wrong, everything stays as it is, and the command says where. A renewed certificate of the
+    port is shown to the next client; if its files cannot be used, the one before stays, and the command says
+    why and exits 2. Only an administrator can reload, because it changes what is refused. With several
+    replicas, the bundle reaches all of them, and modes are reloaded at each. For example, enforce at an
+    upstream that you have observed for long enough.
 
     Parameters
     ----------
@@ -41,11 +43,12 @@ def reload(*, confirm: str = "") -> int:
             terminal.say("Nothing was changed.", style="yellow")
             return 1
     told = client.post("service", "reload", bundle=found["bundle"])
+    certificate = told["certificate"]
     if terminal.is_json():
         terminal.answer(told)
     else:
         _tell(told)
-    return 0
+    return 2 if certificate and certificate["fault"] else 0
 
 
 def _question(found: Json) -> str:
@@ -72,6 +75,10 @@ def _tell(told: Json) -> None:
     if not (told["changed_bundle"] or told["modes"]):
         terminal.say("Nothing that can be reloaded has changed.")
     tell_waiting(told["waiting"])
+    if (certificate := told["certificate"]) and certificate["fault"]:
+        terminal.say(
+            f"The certificate of the port stays as it was: {certificate['fault']}", style="bold yellow"
+        )
 
 
 def tell_waiting(waiting: list[str]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from rich.text import Text
 
+from remit.cli.doctor.certificate import expiry_check
 from remit.cli.doctor.checks import ask_health, running_looks
 from remit.cli.evidence.time_bounds import time_of
 from remit.cli.global_options import current
@@ -144,6 +146,14 @@ def _problems(told: Json) -> Iterator[StatusProblem]:
         yield StatusProblem(
             "fail", f"the files could not be loaded now: {files['broken']}", files["remediation"]
         )
+    if certificate := files["certificate"]:
+        expiry = expiry_check(
+            certificate["file"], datetime.fromisoformat(certificate["expires"]), datetime.now(UTC)
+        )
+        yield StatusProblem(expiry.state, expiry.says, expiry.remediation)
+        if certificate["fault"]:
+            says = f"the certificate of the port stays as it was: {certificate['fault']}"
+            yield StatusProblem("fail", says, "put the right files there; they are used at once")
     if files["bundle"] or files["modes"]:
         what = [
             *(["policy bundle"] if files["bundle"] else []),

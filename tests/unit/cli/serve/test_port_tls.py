@@ -74,6 +74,52 @@ def test_renewed_certificate_is_taken_up(tmp_path: Path, kind: type[RenewedConte
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
+@pytest.mark.parametrize("kind", [RenewedContext, AskingContext])
+def test_wrong_files_leave_the_certificate_that_is_served(tmp_path: Path, kind: type[RenewedContext]) -> None:
+    """Of another key, expired, not yet valid, no PEM, or gone: clients are served as before, and the reason
+    is told until the files are right.
+    """
+    certificate, key = identity(tmp_path, "server")
+    other, _ = identity(tmp_path, "other")
+    past, _ = identity(tmp_path, "past", key=None, days=-2)
+    good, wrong = certificate.read_bytes(), b"-----BEGIN CERTIFICATE-----\nnothing\n"
+    cases = {
+        "not the certificate of this key": (other.read_bytes(), key.read_bytes()),
+        "no chain in PEM": (wrong, key.read_bytes()),
+        "valid from": (past.read_bytes(), (tmp_path / "past.key").read_bytes()),
+    }
+
+    async def run() -> None:
+        context = kind(certificate, key)
+        before = context.look()
+        own = key.read_bytes()
+        async with serving(context) as url:
+            for reason, (chain, secret) in cases.items():
+                certificate.write_bytes(chain)
+                key.write_bytes(secret)
+                for _ in range(2):
+                    told, _ = await shown(url, trusted, None)
+                    assert told["scheme"] == "https"
+                assert reason in context.look().fault
+                assert context.look().expires == before.expires
+            certificate.unlink()
+            assert (await shown(url, trusted, None))[0]["scheme"] == "https"
+            assert "No such file" in context.look().fault
+            certificate.write_bytes(good)
+            key.write_bytes(own)
+            assert context.look().fault == ""
+
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(good)
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_an_expired_certificate_is_served_where_there_is_no_other(tmp_path: Path) -> None:
+    """A start does not fail by it: clients refuse it themselves, and remit tells why."""
+    context = RenewedContext(*identity(tmp_path, "past", days=-2))
+    assert "valid from" in context.look().fault
+
+
 def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     """A certificate or key that is missing, or of another pair, stops the start with a line that names it."""
     certificate, _ = identity(tmp_path, "server")
