@@ -30,6 +30,7 @@ from remit.core.tools.tool import INPUT, Effect, Tool
 from remit.gateway.endpoints import mcp_endpoint
 from remit.gateway.mcp import McpEndpoint, McpLimits
 from remit.ports.store.units import Unit
+from remit.ports.telemetry.tracer import Tracer
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
@@ -240,6 +241,7 @@ async def gateway_world(
     legacy: ScriptedServer | None = None,
     bundle: Bundle | None = None,
     observed: frozenset[str] = frozenset(),
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[GatewayWorld]:
     """Open the world, with a task of type `work`; bearer tokens do, unless `constrained` asks for more.
 
@@ -257,7 +259,9 @@ async def gateway_world(
             for name, app in (("files", files), ("notes", notes))
         }
         lowered = frozenset() if constrained else frozenset(upstreams)
-        services = make_services(folder, clock, upstreams, unconstrained=lowered, observed=observed)
+        services = make_services(
+            folder, clock, upstreams, unconstrained=lowered, observed=observed, tracer=tracer
+        )
         await services.policies.apply(bundle or a_bundle(), by="remit")
         endpoint = mcp_endpoint(services, limits=limits)
         for name, upstream in upstreams.items():

@@ -12,6 +12,7 @@ import msgspec
 from starlette.responses import Response
 
 from remit.api.http_messages import HEADERS, answer
+from remit.api.metrics import call_metrics, family
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
 from remit.ports.runtime import Clock
@@ -178,38 +179,30 @@ class Health:
         waiting = await rooms.decisions.approvals.waiting()
         live = rooms.tasks.live.all()
         lines = [
-            *_family(
-                "remit_calls_total",
-                "counter",
-                "Governed calls since start, by outcome.",
-                {
-                    f'{{ended="{ended}"}}': count
-                    for ended, count in sorted(rooms.mediation.mediator.ends.items())
-                },
-            ),
-            *_family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
-            *_family(
+            *call_metrics(rooms.mediation.mediator.figures),
+            *family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
+            *family(
                 "remit_calls_in_hand",
                 "gauge",
                 "Calls in progress.",
                 {"": sum(len(one.in_hand) for one in live)},
             ),
-            *_family(
+            *family(
                 "remit_calls_deferred",
                 "gauge",
                 "Calls that continue at their upstreams after their answer.",
                 {"": len(rooms.mediation.deferrals)},
             ),
-            *_family(
+            *family(
                 "remit_log_events",
                 "gauge",
                 "Events in the evidence log.",
                 {"": await rooms.evidence.log.size()},
             ),
-            *_family(
+            *family(
                 "remit_approvals_pending", "gauge", "Approvals that wait for an approver.", {"": waiting}
             ),
-            *_family(
+            *family(
                 "remit_leases",
                 "gauge",
                 "Credentials of upstreams: held by tasks, and still open after an end.",
@@ -229,7 +222,7 @@ class Health:
                 rooms.credentials.leases.times,
             ),
             *await _replicas(rooms),
-            *_family("remit_tools", "gauge", "Registered tools.", {"": len(rooms.tools.registry.all())}),
+            *family("remit_tools", "gauge", "Registered tools.", {"": len(rooms.tools.registry.all())}),
         ]
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
@@ -238,26 +231,26 @@ class Health:
         rooms = self._rooms
         sinks = [one for one in rooms.credentials.leases.open_sinks() if one.alarmed]
         return [
-            *_family(
+            *family(
                 "remit_sinks_open",
                 "gauge",
                 "Credentials that stayed open after an end, by the kind of their source.",
                 {f'{{kind="{kind}"}}': count for kind, count in sorted(_kinds(sinks).items())},
             ),
-            *_family(
+            *family(
                 "remit_sinks_open_oldest_seconds",
                 "gauge",
                 "Age of the oldest of these, in seconds.",
                 {"": max((one.age_s for one in sinks), default=0.0)},
             ),
-            *_family(
+            *family(
                 "remit_signals_failing",
                 "gauge",
                 "Notification targets and transmitters that do not answer.",
                 {"": self._fails()},
             ),
             *_export_lags(rooms),
-            *_family(
+            *family(
                 "remit_signals_total",
                 "counter",
                 "Security event tokens since start, by outcome.",
@@ -266,7 +259,7 @@ class Health:
                     for became, count in sorted(rooms.signals.heard.counts.items())
                 },
             ),
-            *_family(
+            *family(
                 "remit_locks",
                 "gauge",
                 "Locks set by people, by kind.",
@@ -285,13 +278,13 @@ def _export_lags(rooms: HealthRooms) -> list[str]:
     now = rooms.clock.now()
     ages = {name: (now - one.since).total_seconds() if one.since else 0.0 for name, one in lags}
     return [
-        *_family(
+        *family(
             "remit_export_behind_events",
             "gauge",
             "Events that the sinks of exports have not taken, by sink.",
             {f'{{export="{name}"}}': one.events for name, one in lags},
         ),
-        *_family(
+        *family(
             "remit_export_behind_seconds",
             "gauge",
             "Age of the oldest of these, in seconds.",
@@ -313,20 +306,20 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
         if one.silent_s is not None
     }
     return [
-        *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
-        *_family(
+        *family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
+        *family(
             "remit_replica_lapses_total", "counter", "Expired leases.", {"": rooms.replicas.membership.lapses}
         ),
-        *_family("remit_replicas_late", "gauge", "Replicas whose lease has expired.", {"": roll.late}),
-        *_family(
+        *family("remit_replicas_late", "gauge", "Replicas whose lease has expired.", {"": roll.late}),
+        *family(
             "remit_replicas_differing",
             "gauge",
             "Replicas that decide by a policy bundle that is not in force.",
             {"": roll.differing},
         ),
-        *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
-        *_family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": owned}),
-        *_family(
+        *family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
+        *family("remit_tasks_owned", "gauge", "Tasks that this replica owns.", {"": owned}),
+        *family(
             "remit_requests_passed_on_total",
             "counter",
             "Requests since start that were forwarded between replicas.",
@@ -345,12 +338,4 @@ def _times(name: str, told: str, label: str, times: RecentTimes) -> list[str]:
         for (kind, quantile), ms in sorted(times.quantiles().items())
     }
     counts = {f'_count{{{label}="{kind}"}}': count for kind, count in sorted(times.counts.items())}
-    return _family(name, "summary", told, values | counts) if values else []
-
-
-def _family(name: str, kind: str, told: str, values: Mapping[str, float]) -> list[str]:
-    return [
-        f"# HELP {name} {told}",
-        f"# TYPE {name} {kind}",
-        *(f"{name}{label} {value}" for label, value in values.items()),
-    ]
+    return family(name, "summary", told, values | counts) if values else []

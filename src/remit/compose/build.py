@@ -43,6 +43,7 @@ from remit.ports.keys import Keyring
 from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
+from remit.ports.telemetry.tracer import Tracer
 from remit.ports.upstream import Upstream
 from remit.services.assembly.assembly import assemble
 from remit.services.assembly.services import Services
@@ -84,6 +85,7 @@ class OpenedProcess:
     connections: Connections | None = None
     reached: UpstreamReachability | None = None
     probes: Sequence[SecretProbe] = ()
+    tracer: Tracer | None = None
     #: `None` for the engine of remit's own policies, which no process apart needs to read first.
     engine: PolicyEngine | None = None
 
@@ -124,6 +126,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         document_fetch=document_fetch_of(config),
         fleet=fleet_of(config, opened.store, opened.clock),
         forwarder=forwarder_of(config),
+        tracer=opened.tracer,
     )
 
 

@@ -20,6 +20,7 @@ from remit.api.rest.route import FilesNow, PortCertificate
 from remit.api.spiffe.socket_path import MODES, bind
 from remit.compose.brokers import secret_probes_of
 from remit.compose.build import OpenedProcess, build, log_origin, policy_engine
+from remit.compose.evidence.traces import tracer_of
 from remit.compose.keys import issuing_of, open_keys, serve_keys
 from remit.compose.replicas import enter, front, put_in_force, tended
 from remit.compose.secret_sources import fetch
@@ -99,6 +100,8 @@ async def open_services(
         stack.push_async_callback(trust.close)
         voucher = UpstreamAssertions(keys.tokens, clock, entropy, url)
         rotated, connections, brokers = credentials_of(config, store, keys.sealing, voucher, stack)
+        if (tracer := tracer_of(config)) is not None:
+            stack.push_async_callback(tracer.close)
         opened = OpenedProcess(
             clock=clock,
             entropy=entropy,
@@ -112,6 +115,7 @@ async def open_services(
             connections=connections,
             reached=reached,
             probes=secret_probes_of(config, stack),
+            tracer=tracer,
             engine=policy_engine(config, stack),
         )
         services = build(config, opened, url, address)

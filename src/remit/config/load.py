@@ -31,6 +31,7 @@ from remit.config.sections.store import check_store
 from remit.config.sections.trust import address_fault, check_trust
 from remit.config.sections.workload_api import check_workload_api
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
+from remit.config.telemetry import check_telemetry
 from remit.config.upstream_process import check_arguments, check_foreign, check_programs, check_variables
 from remit.core.coding.calls import CLIENTS
 from remit.core.errors import ConfigInvalid
@@ -156,6 +157,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     check_approvals(config.approvals, config.limits.approval_ttl_s, node, problems)
     check_notify(config.notify, config.trust.plain_loopback, node, problems)
     check_evidence(config.evidence, config.trust.plain_loopback, node, problems)
+    check_telemetry(config.telemetry, node, problems)
     check_signals(config.signals, config.trust.plain_loopback, node, problems)
     check_keys(config.keys, node, problems)
     check_store(config.store, node, problems)

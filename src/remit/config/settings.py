@@ -41,6 +41,7 @@ from remit.config.sections.signals import SignalsSection
 from remit.config.sections.store import StoreSection
 from remit.config.sections.trust import TrustSection
 from remit.config.sections.workload_api import WorkloadApiSection
+from remit.config.telemetry import TelemetrySection
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes
 from remit.core.tasks.ceiling import AuthorityCeiling, AuthorityCeilings
@@ -464,6 +465,7 @@ class Config(Section, frozen=True, kw_only=True):
         dict[Name, AddresseeSection], Meta(description="Receivers of notifications, by name.")
     ] = {}
     evidence: EvidenceSection = EvidenceSection()
+    telemetry: TelemetrySection = TelemetrySection()
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()
     agents: AgentsSection = AgentsSection()

@@ -16,6 +16,7 @@ from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy, OwnFiles, Processes, Transcripts
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
+from remit.ports.telemetry.tracer import Tracer
 from remit.ports.upstream import Upstream
 
 
@@ -46,3 +47,4 @@ class Adapters:
     document_fetch: Fetch | None = None
     fleet: Fleet | None = None
     forwarder: Forwarder | None = None
+    tracer: Tracer | None = None

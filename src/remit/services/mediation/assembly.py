@@ -90,7 +90,7 @@ def mediation_services(
         call_timeout_s=settings.call_timeout_s,
         max_calls_per_task=settings.max_calls_per_task,
     )
-    mediator = Mediator(parts)
+    mediator = Mediator(parts, adapters.tracer)
     return MediationServices(
         mediator=mediator,
         functions=FunctionCalls(parts, mediator, settings.functions),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision
 from remit.core.decisions.mediation import Answered, Permitted, Refused
 from remit.core.errors import RemitError
 from remit.ports.runtime import Clock
@@ -16,6 +18,31 @@ from remit.ports.runtime import Clock
 #: The logger of calls.
 CALLS: Final = "remit.calls"
 _log = logging.getLogger(CALLS)
+
+
+def outcome_of(end: Refused | Permitted | Answered) -> str:
+    """Return the word for how a call ended: of its decision, or of its answer."""
+    return (end.outcome if isinstance(end, Answered) else end.decision.outcome)._value_
+
+
+def traced_facts(decided: tuple[AccessRequest, Decision] | None, outcome: str) -> dict[str, str]:
+    """Return what a trace says of a call: names, by the conventions of OpenTelemetry where it has them."""
+    facts = {"remit.outcome": outcome}
+    if decided is None:
+        return facts
+    request, decision = decided
+    facts |= {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": request.tool.name,
+        "gen_ai.agent.name": request.agent.name,
+        "remit.upstream": request.tool.upstream,
+        "remit.task": request.task.id,
+        "remit.call": decision.id,
+        "remit.decision": decision.outcome._value_,
+    }
+    if decision.reasons:
+        facts |= {"remit.code": decision.reasons[0].code, "remit.rule": decision.reasons[0].rule}
+    return facts
 
 
 class CallTimer:
@@ -36,7 +63,7 @@ class CallTimer:
         request, decision = end.request, end.decision
         line: dict[str, object] = {
             "call": decision.id,
-            "outcome": (end.outcome if isinstance(end, Answered) else decision.outcome)._value_,
+            "outcome": outcome_of(end),
             "tool": request.tool.id,
             "agent": request.agent.name,
             "person": request.task.on_behalf_of,

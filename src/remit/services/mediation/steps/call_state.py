@@ -17,6 +17,7 @@ from remit.services.decisions.call_events import ended_by
 from remit.services.mediation.call import RequestedCall, wire_call
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.dependencies import Dependencies, Sink
+from remit.services.mediation.step_times import StepTimes
 from remit.services.tasks.calls_in_flight import LiveCall, fenced_by
 from remit.services.tasks.live_tasks import LiveTask
 
@@ -42,6 +43,8 @@ class CallState:
         #: What was decided and recorded, for the candidate that is shadowed.
         self.recorded: tuple[AccessRequest, Decision] | None = None
         self._waited = False
+        #: Where the times of the steps are kept, if they are.
+        self.times: StepTimes | None = None
         # What `let_go` gives back, as far as the call has come.
         self.live: LiveTask | None = None
         self.approval_turn: asyncio.Lock | None = None
@@ -59,6 +62,8 @@ class CallState:
 
     async def turn(self, step: Step) -> Step:
         """Wait, once in a call, where an end goes first."""
+        if self.times is not None:
+            self.times.turn(step, self.deps.clock.boot_s())
         precedence = self.deps.precedence
         if precedence.pause is not None and not (self._waited or self.ended_by):
             self._waited = True
