@@ -52,6 +52,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/cloud_brokers.py": "as above",
     "src/remit/compose/signals.py": "apprise is an extra",
     "src/remit/compose/secret_sources.py": "OpenBao loads the same HTTP client, and the keyring is an extra",
+    "src/remit/compose/evidence/traces.py": "OpenTelemetry's SDK is an extra",
     "src/remit/compose/fetching.py": "fetching loads an HTTP client: 8 MB where no address is configured",
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",

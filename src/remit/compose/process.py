@@ -42,6 +42,7 @@ from remit.core.evidence.events.system import SystemStarted, SystemStopped
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
 from remit.core.user_folders import announcement_socket
+from remit.gateway.access_log import logging_requests
 from remit.gateway.asgi import (
     Application,
     Receive,
@@ -370,6 +371,7 @@ def application(
             await management(scope, receive, send)
 
     endpoints = own_target_only(front(services, config, serve), services.public_url)
+    endpoints = logging_requests(endpoints, services.clock)
     return counting(endpoints, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 

@@ -25,7 +25,7 @@ from remit.cli.serve.connections import QUIET_S, BoundedConnection
 from remit.cli.serve.gc import settle_memory
 from remit.cli.serve.instance import RESTART, Instance, InstanceClaim, claimed
 from remit.cli.serve.listening_sockets import KeptSockets, inherited, passed_on
-from remit.cli.serve.service_log import SERVICE, logging_to
+from remit.cli.serve.service_log import SERVICE, LogStyle, logging_to
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
 from remit.compose import application, open_services
 from remit.compose.programs import hide_this_process
@@ -50,6 +50,7 @@ class StopRequest(NamedTuple):
     ready_file: Path | None = None
     code_for: str = ""
     go_back: bool = False
+    log: LogStyle = LogStyle()
 
 
 def serve(config: Config, wish: StopRequest) -> int:
@@ -59,7 +60,7 @@ def serve(config: Config, wish: StopRequest) -> int:
         if isinstance(claim, Instance):
             given.close()
             return _report_running(claim, wish)
-        with logging_to(Path(claim.instance.log)):
+        with logging_to(Path(claim.instance.log), wish.log):
             hide_this_process()
             if sys.platform != "win32":
                 signal.signal(RESTART, _too_late)
@@ -101,7 +102,8 @@ def _start_again(config: Config, wish: StopRequest, kept: KeptSockets) -> None:
     """
     assert kept.port is not None
     port = kept.port.getsockname()[1]
-    more = ["--ready-file", str(wish.ready_file)] if wish.ready_file is not None else []
+    more = wish.log.words
+    more += ["--ready-file", str(wish.ready_file)] if wish.ready_file is not None else []
     more += ["--json"] if terminal.is_json() else []
     sys.stdout.flush()
     sys.stderr.flush()

@@ -2,7 +2,8 @@
 """The log of the service: one JSON object per line, for each call and each warning.
 
 It holds names, outcomes and times, never the value of an argument. It is rotated: remit keeps `KEPT` older
-files. Warnings also go to standard error. Where the log cannot be written, standard error gets everything.
+files. Warnings also go to standard error, or more, as a `LogStyle` says. Where the log cannot be written,
+standard error gets everything.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from remit.core.evidence.event import timestamp
+from remit.core.safe_text import plain
+from remit.gateway.access_log import ACCESS
 from remit.services.mediation.call_log import CALLS
 
 #: The logger of starts and stops.
@@ -49,6 +52,16 @@ class _Lines(logging.Formatter):
             if record.exc_info:
                 line["trace"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
+
+
+class _Text(logging.Formatter):
+    """A record as one line for people; the facts of a call or a request are `name=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not isinstance(record.msg, dict):
+            return f"{record.levelname} {record.name}: {super().format(record)}"
+        facts = " ".join(f"{name}={plain(str(value))}" for name, value in record.msg.items())
+        return f"{record.levelname} {record.name}: {facts}"
 
 
 class _LogFile(RotatingFileHandler):
@@ -137,23 +150,44 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
+class LogStyle(NamedTuple):
+    """What standard error gets: lines from a level on, as `text` or `json`; and whether requests are logged.
+
+    Without a level, text begins at warnings, and JSON at the lines of calls.
+    """
+
+    form: str = "text"
+    level: str = ""
+    access: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """The options of `remit up` that say so."""
+        level = ["--log-level", self.level] if self.level else []
+        return ["--log-format", self.form, *level, *(["--access-log"] if self.access else [])]
+
+
 @contextmanager
-def logging_to(place: Path) -> Iterator[None]:
-    """Write the log there, and warnings to standard error."""
+def logging_to(place: Path, style: LogStyle | None = None) -> Iterator[None]:
+    """Write the log there, and to standard error what the style says: as text, warnings alone by default."""
+    style = style or LogStyle()
     shown = logging.StreamHandler(sys.stderr)
-    shown.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    shown.setLevel(logging.WARNING)
+    shown.setFormatter(_Lines() if style.form == "json" else _Text())
+    level = (style.level or ("info" if style.form == "json" else "warning")).upper()
+    shown.setLevel(level)
     handlers: list[logging.Handler] = [shown]
     try:
         file = _LogFile(place)
     except OSError:
         shown.setFormatter(_Lines())
-        shown.setLevel(logging.INFO)
+        shown.setLevel(min(shown.level, logging.INFO))
     else:
         handlers = [_LogWriter(file), *([] if file.also else [shown])]
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
-    for name in (CALLS, SERVICE):
+    if shown.level < logging.INFO:
+        logging.getLogger("remit").setLevel(shown.level)
+    for name in (CALLS, SERVICE, *((ACCESS,) if style.access else ())):
         logging.getLogger(name).setLevel(logging.INFO)
     # Errors in client requests are reported in answers; the rest of its log is noise.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from remit.cli.global_options import current
 from remit.cli.parser import Switch, verb
@@ -18,6 +19,9 @@ def up(
     ready_file: Path | None = None,
     code_for: str = "",
     go_back: Switch = False,
+    log_format: Literal["text", "json"] = "text",
+    log_level: Literal["debug", "info", "warning", "error"] | None = None,
+    access_log: Switch = False,
 ) -> int:
     """Run the whole of remit in one process until it is interrupted or `remit stop` ends it.
 
@@ -36,10 +40,24 @@ def up(
         Print a one-time code for this person.
     go_back
         Put the folder's bundle in force although another replica has since replaced it.
+    log_format
+        What standard error gets: `text` for people, or `json`, one object per line, for a log collector.
+    log_level
+        From which level on: `debug`, `info`, `warning` or `error`; by default `warning` for text, and `info`,
+        with a line for each call, for `json`.
+    access_log
+        Also log each HTTP request: method, the beginning of its path, status, milliseconds, address.
     """
     from remit.cli.serve.server import StopRequest, serve
+    from remit.cli.serve.service_log import LogStyle
 
     return serve(
         current().load_config(),
-        StopRequest(port=port, ready_file=ready_file, code_for=code_for, go_back=go_back),
+        StopRequest(
+            port=port,
+            ready_file=ready_file,
+            code_for=code_for,
+            go_back=go_back,
+            log=LogStyle(log_format, log_level or "", access_log),
+        ),
     )

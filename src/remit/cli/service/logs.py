@@ -133,6 +133,9 @@ def _show(raw: bytes) -> None:
         said = {"message": line}
     if terminal.is_json():
         terminal.answer_line(said)
+    elif "place" in said:
+        facts = (said.get(name, "") for name in ("method", "place", "status", "from_address"))
+        terminal.copyable(terminal.clock(said["at"]), f"  {plain(' '.join(map(str, facts)))}", style="dim")
     elif "outcome" in said:
         terminal.copyable(_call(said))
     else:

@@ -14,7 +14,6 @@ def tracer_of(config: Config) -> Tracer | None:
     if section is None:
         return None
     try:
-        # The SDK takes 30 MB, which only a remit with a collector needs.
         from remit.adapters.telemetry.opentelemetry import OpenTelemetryTracer
     except ImportError:
         raise ConfigInvalid(

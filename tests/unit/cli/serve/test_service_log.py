@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from remit.cli.serve import service_log
-from remit.cli.serve.service_log import logging_to
+from remit.cli.serve.service_log import LogStyle, logging_to
+from remit.gateway.access_log import ACCESS, logging_requests, place_in
 from remit.services.mediation.call_log import CALLS
+from tests.worlds.values import WorldClock
 
 Json = Any
 
@@ -19,7 +21,9 @@ Json = Any
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
     """Put the levels back."""
-    loggers = [logging.getLogger(name) for name in ("", CALLS, service_log.SERVICE, "uvicorn")]
+    loggers = [
+        logging.getLogger(name) for name in ("", "remit", CALLS, service_log.SERVICE, ACCESS, "uvicorn")
+    ]
     levels = [one.level for one in loggers]
     yield
     for one, level in zip(loggers, levels, strict=True):
@@ -79,3 +83,62 @@ def test_standard_error_gets_everything_where_there_is_no_file(
     with logging_to(tmp_path / "none" / "up.log"):
         logging.getLogger(CALLS).info({"outcome": "ok", "tool": "notes/read"})
     assert json.loads(capfd.readouterr().err)["tool"] == "notes/read"
+
+
+@pytest.mark.parametrize(
+    ("style", "wanted"),
+    [
+        (LogStyle(), []),
+        (LogStyle("json"), ["call", "message"]),
+        (LogStyle("json", "debug"), ["message", "call", "message"]),
+        (LogStyle("json", "error"), []),
+    ],
+)
+def test_standard_error_is_json_from_a_level_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], style: LogStyle, wanted: list[str]
+) -> None:
+    """For a log collector: one object per line, with the id of the decision; the file has calls anyway."""
+    with logging_to(tmp_path / "up.log", style):
+        logging.getLogger("remit.x").debug("closely")
+        logging.getLogger(CALLS).info({"call": "dec_1", "outcome": "deny"})
+        logging.getLogger(service_log.SERVICE).info("serves at %s", "here")
+    said = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
+    assert [next(name for name in ("call", "message") if name in one) for one in said] == wanted
+    assert any(one.get("call") == "dec_1" for one in lines(tmp_path / "up.log"))
+
+
+def test_text_has_calls_where_it_is_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names and values in one line, which no name can break."""
+    with logging_to(tmp_path / "up.log", LogStyle("text", "info")):
+        logging.getLogger(CALLS).info({"outcome": "deny", "tool": "a\nb"})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("INFO remit.calls: outcome=deny tool=a")
+
+
+async def test_requests_are_logged_without_ids_queries_and_arguments(tmp_path: Path) -> None:
+    """Only where it is asked for; a request that its endpoint does not answer has no status."""
+
+    async def endpoint(scope: Json, receive: Json, send: Json) -> None:
+        if scope["path"] != "/silent":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def sink(message: Json) -> None:
+        pass
+
+    clock = WorldClock()
+    assert logging_requests(endpoint, clock) is endpoint
+    with logging_to(tmp_path / "up.log", LogStyle(access=True)):
+        served = logging_requests(endpoint, clock)
+        for path in ("/http/shop/customers/4111", "/silent"):
+            scope = {
+                "type": "http",
+                "method": "GET",
+                "path": path,
+                "query_string": b"key=4111",
+                "headers": [],
+            }
+            await served(scope | {"client": ("192.0.2.7", 1)}, sink, sink)
+    found = [(one["place"], one["status"], one["from_address"]) for one in lines(tmp_path / "up.log")]
+    assert found == [("/http/shop/...", 200, "192.0.2.7"), ("/silent", 0, "192.0.2.7")]
+    assert "4111" not in (tmp_path / "up.log").read_text()
+    assert place_in("/api/v1/tasks/tsk_1/end") == "/api/v1/tasks/..."
