@@ -111,6 +111,14 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     max_calls_in_flight: Annotated[
         int, Meta(ge=1, description="Most concurrent calls; further calls are answered `busy`.")
     ] = 1024
+    max_connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Most open connections of one client address (IPv6: one /64); a further one is "
+            "answered 503 and closed. `listen.proxies` are exempt.",
+        ),
+    ] = 512
     max_calls_per_task: Annotated[int, Meta(ge=1, description="Most concurrent calls of one task.")] = 64
     call_timeout_s: Annotated[Seconds, Meta(ge=1, description="Longest wait for an upstream's answer.")] = 300
     approval_ttl_s: Annotated[

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from remit.cli.serve import connections as connection
-from remit.cli.serve.connections import MAX_HEAD_BYTES, BoundedConnection, without_upgrade
+from remit.cli.serve.connections import MAX_HEAD_BYTES, AddressLimit, BoundedConnection, without_upgrade
 from tests.clients.raw_peer import each_loop
 
 Scope = MutableMapping[str, Any]
@@ -67,8 +67,8 @@ async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def _served() -> AsyncIterator[int]:
-    config = uvicorn.Config(_echo, port=0, http=BoundedConnection, ws="none", lifespan="off", log_config=None)
+async def _served(kind: type[BoundedConnection] = BoundedConnection) -> AsyncIterator[int]:
+    config = uvicorn.Config(_echo, port=0, http=kind, ws="none", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - the server has no event for it
@@ -338,3 +338,39 @@ async def test_who_stays_after_the_last_answer_is_cut(monkeypatch: pytest.Monkey
                     await writer.drain()
                     await asyncio.sleep(0.01)
         writer.close()
+
+
+def _limited(most: int, *proxies: str) -> type[BoundedConnection]:
+    """Return connections of which one address may have so many."""
+    return type("LimitedConnection", (BoundedConnection,), {"addresses": AddressLimit(most, proxies)})
+
+
+async def test_one_address_holds_a_bounded_number_of_connections() -> None:
+    """A further one is told why, also while it sends, and of twice as many none is; when some are closed,
+    others are served.
+    """
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with _served(_limited(2)) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        answered = await _sent(port, [request])
+        assert answered.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in answered
+        assert b"max_connections_per_address" in answered
+        turned_away = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        assert await _sent(port, [request]) == b""
+        for _, writer in (*held, *turned_away):
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(60):
+            while not (await _sent(port, [request])).startswith(b"HTTP/1.1 200 "):
+                pass
+
+
+async def test_a_trusted_proxy_has_no_such_limit() -> None:
+    """Behind it, one address stands for many clients."""
+    async with _served(_limited(1, "127.0.0.0/8")) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        answered = await _sent(port, [b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"])
+        assert answered.startswith(b"HTTP/1.1 200 ")
+        for _, writer in held:
+            writer.close()

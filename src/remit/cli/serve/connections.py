@@ -13,13 +13,15 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from remit.gateway.asgi import ROOM
 from remit.gateway.request_target import TARGET
+from remit.services.limits.client_address import Proxies
 
 #: Bytes of one request outside its body: request line, headers, chunk framing, trailers. A header that is
 #: complete at the end of one read from the socket may be longer, by that read.
@@ -42,6 +44,16 @@ LINGER_S = 5.0
 _LISTENING = ("/console", "/api/v1/approvals")
 #: Seconds for which an idle connection that the next run cannot take may bring another request.
 QUIET_S = 1.0
+
+#: What a connection above the limit of its address is told.
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
+)
+_WHY = (
+    b'{"title":"too many connections from this address","status":503,"code":"connections","remediation":'
+    b'"close some, or raise `limits.max_connections_per_address`; name a proxy in `listen.proxies`"}'
+)
 
 _VERSIONS = frozenset(("1.0", "1.1"))
 _FRAMING = frozenset((b"host", b"transfer-encoding"))
@@ -121,6 +133,32 @@ class SingleWrite:
             self._transport.write(head)
 
 
+class AddressLimit:
+    """Open connections by client address, and how many there may be; trusted proxies have no limit."""
+
+    def __init__(self, most: int, proxies: Iterable[str] = ()) -> None:
+        """Begin without connections."""
+        self.most = most
+        self._proxies = Proxies(proxies)
+        self._open: Counter[str] = Counter()
+
+    def add(self, host: str) -> tuple[str, int]:
+        """Count a connection; return its place and how many that place now has. The place is empty if there
+        is no limit: for a proxy, and where no address is known.
+        """
+        place = self._proxies.sender(host, ()) if host else ""
+        if not place:
+            return "", 0
+        self._open[place] += 1
+        return place, self._open[place]
+
+    def remove(self, place: str) -> None:
+        """Stop counting a connection."""
+        self._open[place] -= 1
+        if not self._open[place]:
+            del self._open[place]
+
+
 class BoundedConnection(HttpToolsProtocol):
     """The server's protocol with limits: refuses a head that is too long, too late or ambiguous.
 
@@ -138,6 +176,9 @@ class BoundedConnection(HttpToolsProtocol):
     keepable = True
     #: Whether the connection is idle and waits for the next run.
     is_held = False
+    #: Where connections of each address are counted, if they are.
+    addresses: AddressLimit | None = None
+    _place = ""
     _linger: asyncio.TimerHandle | None = None
     # A direct reference: for each header, a lookup through `super()` takes longer than the method itself.
     _take_header = HttpToolsProtocol.on_header
@@ -150,6 +191,10 @@ class BoundedConnection(HttpToolsProtocol):
         chain = getattr(encrypted, "peer_chain", None)
         self._shown = chain() if chain is not None else ()
         self._wait()
+        if self.addresses is not None and self.client is not None:
+            self._place, count = self.addresses.add(self.client[0])
+            if self._place and count > self.addresses.most:
+                self._turn_away(count > 2 * self.addresses.most)
         if self._hands_over:
             self.settle()
 
@@ -159,6 +204,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._take_no_more()
         if self._linger is not None:
             self._linger.cancel()
+        if self.addresses is not None and self._place:
+            self.addresses.remove(self._place)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -292,6 +339,9 @@ class BoundedConnection(HttpToolsProtocol):
         in_use = self._begun or self._has_head or self._unread or self.pipeline
         if self.transport.is_closing() or self.is_held:
             return
+        if self._linger is not None:
+            close(self.transport, self.loop)
+            return
         if cycle is not None and not cycle.response_complete:
             if not self.keepable:
                 cycle.keep_alive = False
@@ -327,6 +377,18 @@ class BoundedConnection(HttpToolsProtocol):
         if not self._has_head or self._linger is not None or self.transport.is_closing():
             close(self.transport, self.loop)
             return
+        self._linger = self.loop.call_later(LINGER_S, close, self.transport, self.loop)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _turn_away(self, at_once: bool) -> None:
+        """Refuse the connection. With `at_once`, as in a flood, without words."""
+        if at_once:
+            self.transport.abort()
+            return
+        self.transport.write(_TOO_MANY % (len(_WHY), _WHY))
+        self._wait_no_more()
+        # What the client sends meanwhile is dropped, so that no reset discards the answer.
         self._linger = self.loop.call_later(LINGER_S, close, self.transport, self.loop)
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
-from remit.cli.serve.connections import QUIET_S, BoundedConnection
+from remit.cli.serve.connections import QUIET_S, AddressLimit, BoundedConnection
 from remit.cli.serve.gc import settle_memory
 from remit.cli.serve.instance import RESTART, Instance, InstanceClaim, claimed
 from remit.cli.serve.listening_sockets import KeptSockets, inherited, passed_on
@@ -147,7 +147,7 @@ async def _serve(
                 uvicorn.Config(
                     application(services, config, tls.look if tls is not None else lambda: None),
                     lifespan="off",
-                    http=BoundedConnection,
+                    http=bounded(config),
                     ws="none",
                     log_config=None,
                     access_log=False,
@@ -192,6 +192,12 @@ def tls_context(config: Config) -> RenewedContext | None:
 
     kind = AskingContext if section.client_certificates == "ask" else RenewedContext
     return kind(config.at(section.certificate), config.at(section.key))
+
+
+def bounded(config: Config) -> type[BoundedConnection]:
+    """Return the kind of connection with the limits of a configuration."""
+    addresses = AddressLimit(config.limits.max_connections_per_address, config.listen.proxies)
+    return type("AddressedConnection", (BoundedConnection,), {"addresses": addresses})
 
 
 def public_url(config: Config, sock: socket.socket, *, own: bool = False) -> str:
