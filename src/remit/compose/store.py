@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.store.relational.tables import VERSION
@@ -19,6 +20,9 @@ from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Pin
 from remit.ports.store.store import Store
+
+if TYPE_CHECKING:
+    from remit.adapters.store.postgres.reads import DatabaseState
 
 
 def make_private(folder: Path) -> None:
@@ -102,9 +106,8 @@ def schema_of(config: Config) -> tuple[int, int]:
     return (schema_at(path) if path.exists() else 0), VERSION
 
 
-def database_at(config: Config) -> tuple[str, bool]:
-    """Return the address and state of the configured PostgreSQL, and whether its traffic is readable on the
-    way.
+def database_at(config: Config) -> DatabaseState:
+    """Return the state of the configured PostgreSQL.
 
     Raises `StoreUnavailable` or `KeyUnavailable`.
     """

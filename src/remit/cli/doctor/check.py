@@ -11,6 +11,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 CONNECT_S = 3
+#: A larger difference between clocks makes tokens invalid on one side.
+MAX_SKEW_S = 5.0
 
 
 class Check(NamedTuple):

@@ -19,8 +19,10 @@ from typing import Any
 import httpx2 as httpx
 
 from remit.cli.doctor.certificate import certificate_looks
-from remit.cli.doctor.check import Check, unwarned
+from remit.cli.doctor.check import MAX_SKEW_S, Check, unwarned
 from remit.cli.doctor.credentials import lease_looks, secret_looks
+from remit.cli.doctor.database import database_looks
+from remit.cli.doctor.machine import machine_looks
 from remit.cli.doctor.replicas import replica_looks
 from remit.cli.doctor.running_instance import whose_looks
 from remit.cli.doctor.upstreams import told_of_upstreams, upstream_looks
@@ -39,8 +41,6 @@ from remit.core.errors import (
 
 #: With less free space than this, remit may soon be unable to write the evidence and permits nothing.
 LOW_SPACE_BYTES = 256 * 1024 * 1024
-#: A larger difference between clocks makes tokens invalid on one side.
-MAX_SKEW_S = 5.0
 #: Longest wait for one answer.
 ANSWER_S = 5.0
 
@@ -59,6 +59,7 @@ def examine_all(invocation: Invocation) -> list[Check]:
             *secret_looks(config),
             *_keys(config),
             *certificate_looks(config),
+            *machine_looks(config),
             *_openbao(config),
             *_store(config),
             *_schema(config),
@@ -193,21 +194,7 @@ def _open_to_others(place: Path) -> Iterator[Check]:
 
 def _store(config: Config) -> Iterator[Check]:
     if config.store.url is not None:
-        from remit.compose.store import database_at
-
-        try:
-            says, readable = database_at(config)
-        except (StoreUnavailable, KeyUnavailable, ConfigInvalid) as fault:
-            yield Check("store", "fail", fault.message, fault.remediation)
-            return
-        yield Check("store", "ok", says)
-        if readable:
-            yield Check(
-                "store",
-                "note",
-                "the connection to PostgreSQL is not encrypted",
-                "enable TLS on the server, and add `sslmode=verify-full` to the address",
-            )
+        yield from database_looks(config)
         return
     place = config.at(config.store.path)
     folder = place.parent

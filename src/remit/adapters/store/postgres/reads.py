@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import msgspec
 import psycopg
 
 from remit.adapters.store.postgres import replica_sql
+from remit.adapters.store.postgres.schema import OLDEST
 from remit.adapters.store.postgres.session import (
     FAULTS,
     PostgresSession,
@@ -135,10 +137,24 @@ def _looked_into(url: str) -> Iterator[PostgresSession]:
         session.close()
 
 
-def described(url: str) -> tuple[str, bool]:
-    """Describe a database, and return whether its traffic can be read on the way.
+class DatabaseState(NamedTuple):
+    """What an inspection found of a database.
 
-    The description has version, address and size.
+    `says` has version, address and size; `too_old` is whether remit would not start with it, `readable`
+    whether its traffic can be read on the way. `apart_s` are the seconds by which its clock differs from this
+    machine's, beyond the duration of the question. `unsafe` are settings of the server by which a crash loses
+    what it has confirmed.
+    """
+
+    says: str
+    too_old: bool
+    readable: bool
+    apart_s: float
+    unsafe: tuple[str, ...]
+
+
+def described(url: str) -> DatabaseState:
+    """Describe a database.
 
     Raises `StoreUnavailable` if no server answers, `ConfigInvalid` if `url` is not an address.
     """
@@ -149,8 +165,19 @@ def described(url: str) -> tuple[str, bool]:
         version = session.execute("show server_version").fetchone()[0].split()[0]
         local = session.connection.info.host.startswith("/") or session.connection.info.hostaddr in _HERE
         state = f"{size / 2**20:.1f} MiB" if events else "empty; the first `remit up` creates its tables"
-        return f"PostgreSQL {version} at {place_of(url)}, {state}", not (
-            local or session.connection.pgconn.ssl_in_use
+        began_s = time.time()
+        (there_s,) = session.execute("select extract(epoch from clock_timestamp())::float8").fetchone()
+        apart_s = max(began_s - there_s, there_s - time.time(), 0.0)
+        unsafe = session.execute(
+            "select coalesce(string_agg(name, ',' order by name), '') from pg_settings"
+            " where name in ('fsync', 'full_page_writes') and setting = 'off'"
+        ).fetchone()[0]
+        return DatabaseState(
+            says=f"PostgreSQL {version} at {place_of(url)}, {state}",
+            too_old=session.connection.info.server_version // 10_000 < OLDEST,
+            readable=not (local or session.connection.pgconn.ssl_in_use),
+            apart_s=apart_s,
+            unsafe=tuple(one for one in unsafe.split(",") if one),
         )
 
 
