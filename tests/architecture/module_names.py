@@ -9,7 +9,8 @@ WORDS = {
         utterance syslog webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        apprise aws cedar cel git github httpx kubernete linux openbao postgre rego sqlite unix azure gcp
+        apprise aws cedar cel git github httpx kubernete linux openbao opentelemetry postgre rego sqlite
+        unix azure gcp
     """,
     "agent frameworks that the sdk has an adapter for": """
         adk ai crewai google langchain openai pydantic strand
@@ -47,16 +48,16 @@ WORDS = {
         global graph group guard head header health heartbeat hint hook host idle ids in infrastructure init
         injection input insert inspection introspection known last layer limit line list listen listener
         listening listing live load local loop loopback main manifest mapping mediation mediator memory
-        message method mode model narrowing node normal notebook notify now offer opening operation option
-        os other outgoing output overlap own ownership page parser parsing patch peer pinned placeholder
-        polling pool prefix priority private probe problem process program prompt propagation push pushed
-        query rate read reader refreshed registry relational remote rendering renewal report request
+        message method metric mode model narrowing node normal notebook notify now offer opening operation
+        option os other outgoing output overlap own ownership page parser parsing patch peer pinned
+        placeholder polling pool prefix priority private probe problem process program prompt propagation push
+        pushed query rate read reader refreshed registry relational remote rendering renewal report request
         response result resumption retry rollout rotating rotation round routing row rule run running
         runtime safe scaffold schema screen scripted search second section server service setting shell
         tally
         silence simplify slice socket source ssrf stand state static status stdio step store structure
         storage subscription subset supervisor survey system taken target template terminal time timeline
-        timestamp tracing transport tree under unit up upkeep user validator walk web wire write
+        timestamp tracer tracing transport tree under unit up upkeep user validator walk web wire write
         instruction python script builtin cache compiler counterexample evaluated machine prover solver
         symbolic syntax cluster hierarchy tenant workflow
     """,

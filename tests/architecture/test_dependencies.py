@@ -63,7 +63,10 @@ def imported(package: str) -> dict[str, str]:
         for _, module, _ in file.imports():
             top = module.partition(".")[0]
             if top not in sys.stdlib_module_names and top != package:
-                found.setdefault(normal(owners.get(top, [top])[0]), file.name)
+                # Several distributions may share a package, as those of OpenTelemetry do.
+                shared = [normal(one) for one in owners.get(top, [top])]
+                for one in [one for one in shared if one in declared(package)] or shared[:1]:
+                    found.setdefault(one, file.name)
     return found
 
 
