@@ -8,12 +8,12 @@ the JSON to the user") is never enough: what makes a text poisoned is that it as
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from remit.core.discovery.servers.instruction_forms import CHEAP, ORDERS
-from remit.core.discovery.servers.instruction_words import SignKind
-from remit.core.discovery.servers.request_forms import OF_PARAMETERS, REQUESTS
+from remit.core.discovery.servers.meaning_forms import CONSENT, FORMS, PARAMETER_FORMS, Forms, SignKind
+from remit.core.discovery.servers.meanings import read
 from remit.core.discovery.servers.tool_text import (
     MAX_TEXT,
     comments_in,
@@ -28,6 +28,9 @@ from remit.core.discovery.servers.tool_text import (
 ENOUGH: Final = 3
 _DEPTH: Final = 2
 _EXCERPT: Final = 140
+#: Words within which signs belong together.
+_NEAR: Final = 30
+_WITH_CONSENT: Final = frozenset({SignKind.CONVERSATION, SignKind.SECRET, SignKind.SENDING})
 
 
 class Sign(NamedTuple):
@@ -36,6 +39,13 @@ class Sign(NamedTuple):
     kind: SignKind
     weight: int
     excerpt: str
+
+
+class _Hit(NamedTuple):
+    start: int
+    end: int
+    kind: SignKind
+    weight: int
 
 
 def signs_in(text: str, *, parameter: bool = False) -> list[Sign]:
@@ -47,11 +57,10 @@ def signs_in(text: str, *, parameter: bool = False) -> list[Sign]:
 
 def _signs(text: str, parameter: bool, depth: int) -> Iterator[Sign]:
     plain = folded(text)
-    if CHEAP.search(plain):
-        yield from _plain_signs(plain, parameter)
-        turned = unleeted(unjoined(plain))
-        if turned != plain:
-            yield from (one for one in _plain_signs(turned, parameter) if one.weight >= 2)
+    yield from _plain_signs(plain, parameter)
+    turned = unleeted(unjoined(plain))
+    if turned != plain:
+        yield from (one for one in _plain_signs(turned, parameter) if one.weight >= 2)
     if depth >= _DEPTH:
         return
     for inner in comments_in(text):
@@ -69,10 +78,35 @@ def _inner(text: str, what: str, parameter: bool, depth: int) -> Iterator[Sign]:
 
 
 def _plain_signs(plain: str, parameter: bool) -> Iterator[Sign]:
-    for kind, weight, form in (*ORDERS, *REQUESTS, *(OF_PARAMETERS if parameter else ())):
-        if found := form.search(plain):
-            start = max(0, found.start() - 20)
-            yield Sign(kind, weight, plain[start : found.end() + 40][:_EXCERPT])
+    """Yield the signs of that part of a text which has the most: an instruction takes few sentences."""
+    meant = read(plain)
+    hits = sorted(_hits(meant.units, (*FORMS, *PARAMETER_FORMS) if parameter else FORMS))
+    best: dict[SignKind, _Hit] = {}
+    starts = [one.start for one in hits]
+    last = -1
+    for anchor in hits:
+        if anchor.weight < 2 or anchor.start == last:
+            continue
+        last = anchor.start
+        near: dict[SignKind, _Hit] = {}
+        for one in hits[bisect_left(starts, last - _NEAR) : bisect_right(starts, last + _NEAR)]:
+            known = near.get(one.kind)
+            if known is None or one.weight > known.weight:
+                near[one.kind] = one
+        if sum(one.weight for one in near.values()) > sum(one.weight for one in best.values()):
+            best = near
+    for one in best.values():
+        shown = plain[meant.spans[one.start][0] : meant.spans[one.end][1]]
+        yield Sign(one.kind, one.weight, shown[:_EXCERPT])
+
+
+def _hits(units: str, forms: Forms) -> Iterator[_Hit]:
+    asked_first = [found.start() // 2 for found in CONSENT.finditer(units)]
+    for kind, weight, form in forms:
+        for found in form.finditer(units):
+            start, end = found.start() // 2, (found.end() - 1) // 2
+            weak = kind in _WITH_CONSENT and any(start <= one <= end + 8 for one in asked_first)
+            yield _Hit(start, end, kind, 1 if weak else weight)
 
 
 def weight_of(signs: list[Sign]) -> int:

@@ -12,8 +12,8 @@ from remit.core.canonical import digest
 from remit.core.credentials.known_secrets import without_secrets
 from remit.core.discovery.declared import DeclaredTool
 from remit.core.discovery.discovered import MOST_PLACES, Discovered
-from remit.core.discovery.servers.instruction_words import SignKind
 from remit.core.discovery.servers.instructions import Sign, is_poisoned, signs_in, weight_of
+from remit.core.discovery.servers.meaning_forms import SignKind
 from remit.core.discovery.servers.tool_text import folded
 from remit.core.errors import RemitError
 from remit.core.findings.kinds import FindingKind, Severity
