@@ -23,6 +23,7 @@ from remit.core.discovery.servers.tool_text import (
     unjoined,
     unleeted,
 )
+from remit.core.discovery.servers.word_meanings import Meaning
 
 #: The sum of weights, of two different signs, from which a text is poisoned.
 ENOUGH: Final = 3
@@ -101,11 +102,14 @@ def _plain_signs(plain: str, parameter: bool) -> Iterator[Sign]:
 
 
 def _hits(units: str, forms: Forms) -> Iterator[_Hit]:
+    # What the first sentence speaks of is the tool's own: who summarizes talks has to be given them.
+    own = Meaning.TALK.value in units.partition(Meaning.END.value)[0]
     asked_first = [found.start() // 2 for found in CONSENT.finditer(units)]
     for kind, weight, form in forms:
         for found in form.finditer(units):
             start, end = found.start() // 2, (found.end() - 1) // 2
             weak = kind in _WITH_CONSENT and any(start <= one <= end + 8 for one in asked_first)
+            weak = weak or (own and kind is SignKind.CONVERSATION and weight == 2)
             yield _Hit(start, end, kind, 1 if weak else weight)
 
 

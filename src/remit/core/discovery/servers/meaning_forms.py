@@ -31,6 +31,7 @@ _GAPS: Final = {
     ".": r"(?:[^|].)?",
     "~": r"(?:[^|].){0,3}?",
     "~~": r"(?:[^|].){0,8}?",
+    "-": r"(?:[^|N].){0,8}?",
     "~~~": r"(?:[^|].){0,16}?",
     "//": r"(?:..){0,14}?",
 }
@@ -50,9 +51,10 @@ _GROUPS: Final = {
 def combination(form: str) -> re.Pattern[str]:
     """Return the pattern of a form over units.
 
-    `SAY4 ~ USER|MODEL` is an act of saying that is forbidden, at most three words, then a user or a model.
-    `.` is at most one word, `~~` are eight and `~~~` sixteen in one sentence, `//` fourteen words and ends of
-    sentences. Digits after a meaning are its moods, where `1` is asked in any voice, and `6` in the active.
+    `SAY4 ~ USER|MODEL` is an act of saying that is forbidden, at most three words, then a user or a
+    model. `.` is at most one word, `~~` are eight and `~~~` sixteen in one sentence, `//` fourteen words
+    and ends of sentences; `-` are eight words without a negation. Digits after a meaning are its moods,
+    where `1` is asked in any voice, and `6` in the active.
     """
     return re.compile("".join(_GAPS.get(one) or _GROUPS.get(one) or _word(one) for one in form.split()))
 
@@ -96,7 +98,7 @@ _FORMS: Final = (
         "QUIET ~~ ADDRESS",
         "OMIT1 ~ IT ~ ANSWER",
         "OMIT|IGNORE1 IT IT",
-        "TAKE|SAY|GIVE|OMIT4 IT ~ ANSWER",
+        "TAKE|SAY4 IT ~ ANSWER",
         "SAY1 ~ IT ~ GOOD|EXCUSE",
         "SAY1 ~ GOOD ~ GOOD",
         "PRETEND1 ~ IT",
@@ -122,8 +124,12 @@ _FORMS: Final = (
     (
         SignKind.OVERRIDE,
         3,
-        "RULES|PROMPT|CHECK ~~~ WAIVED",
-        "RULES|PROMPT|CHECK ~~~ NOT APPLY",
+        "PROMPT ~~~ WAIVED",
+        "YOUR|YOU|PAST|MODEL ~~~ RULES|CHECK ~~~ WAIVED",
+        "RULES|CHECK ~~ YOU|PAST ~~~ WAIVED",
+        "RULES|CHECK ~~~ WAIVED ~~ TOOL|YOU",
+        "PROMPT|RULES|CHECK ~~~ NOT APPLY ~ YOU|TOOL",
+        "YOUR|YOU|PAST|MODEL ~~~ RULES|CHECK ~~~ NOT APPLY",
         "TRUST1 ~~~ USER . GIVE|SAY3",
         "TRUST1 ~ US",
         "YOU ~~ ASK ~~~ NOT END",
@@ -144,6 +150,8 @@ _FORMS: Final = (
     (
         SignKind.OVERRIDE,
         2,
+        "RULES|CHECK ~~~ WAIVED",
+        "RULES|CHECK ~~~ NOT APPLY",
         "IGNORE6 ~ RULES|CHECK|PROMPT",
         "RULES|CHECK|PROMPT ~ IGNORE5",
         "TRUST1 ~ APPROVE",
@@ -262,7 +270,7 @@ _FORMS: Final = (
     (
         SignKind.CONVERSATION,
         2,
-        "GIVE|TAKE1 ~~ TALK|PROMPT",
+        "GIVE|TAKE1 - TALK|PROMPT",
         "TALK|PROMPT ~~ GIVE1",
         "NAME ~ GIVE ~~ PROMPT|TALK",
         "PROMPT // GIVE1 IT",

@@ -49,9 +49,9 @@ _TOKENS: Final = {
     r"|(?:^|(?<=[.>)] ))(?:system|assistant|developer|user)\s?:(?!\w)",
     "tag": r"</?(?:important|secret|hidden|instructions?|critical|admin)>",
     "value": r"=\s?['\"][^'\"]{0,200}['\"]",
-    "address": r"https?://[^\s,;)`'\"]*[^\s,;)`'\".!?]|[\w.+-]+@[\w-]+\.\w[\w.]*\w|\+\d[\d ]{6,}\d"
-    r"|\b[a-z]{2}\d{2}(?: ?\d{4}){2,}(?: ?\d{1,3})?\b|\b[a-z]{2}\d{8,}\b"
-    rf"|\b(?:[a-z0-9-]+\.)+{_DOMAINS}\b(?!\()|\b0x[0-9a-f]{{8,}}|\bbc1\w{{8,}}",
+    "address": r"https?://[^\s,;)`'\"]*[^\s,;)`'\".!?]|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+\.\w[\w.]*\w"
+    r"|\+\d[\d ]{6,}\d|\b[a-z]{2}\d{2}(?: ?\d{4}){2,}(?: ?\d{1,3})?\b|\b[a-z]{2}\d{8,}\b"
+    rf"|(?<![\w.-])(?:[a-z0-9-]{{1,63}}\.){{1,6}}{_DOMAINS}\b(?!\()|\b0x[0-9a-f]{{8,}}|\bbc1\w{{8,}}",
     "persists": rf"[`'\"~/\w.]{{0,40}}{_STARTUP_FILE}[\w/.-]{{0,40}}[`'\"]?",
     "program": rf"{_DOWNLOAD}[^|;]{{1,200}}{_TO_SHELL}|\bpowershell\b[^.]{{0,60}}-enc\w*"
     rf"|`[^`]{{0,80}}{_DOWNLOAD}[^`|]{{1,120}}{_TO_SHELL}[^`]{{0,80}}`",

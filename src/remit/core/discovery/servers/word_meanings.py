@@ -86,6 +86,7 @@ class Meaning(enum.StrEnum):
     MODE = "$"
     INSTEAD = "?"
     THEY = "^"
+    PAST = "_"
     REFUSE = "-"
     PERSISTS = "="
     PROGRAM = "%"
@@ -116,7 +117,7 @@ _VERBS: Final = {
         send/sent put pass give/gave/given forward include attach supply/supplied hand hand_over transfer
         upload append prepend provide quote repeat write/wrote/written fill fill_in encode mail post need
         require want demand expect take_along deliver share submit relay copy/copied paste insert embed add
-        transmit push place store save export publish drop carry/carried bring/brought join serialize
+        transmit push place store save export publish drop carry/carried bring/brought serialize
         come_along/came_along come_with/came_with go_along_with come_together_with stuff feed/fed dispatch
         ship leak expose stream echo enclose tuck slip weave enrich populate begin_with/begun_with
         start_with consist_of end_with end_in mirror replicate duplicate sync back_up cc bcc blind-copy
@@ -208,6 +209,7 @@ _WORDS: Final = {
         root_mode test_mode training_mode emergency_mode unattended_mode service_mode privileged_mode
     """,
     Meaning.INSTEAD: "rather_than instead_of in_place_of in_lieu_of",
+    Meaning.PAST: "earlier previous prior former preceding older",
     Meaning.THEY: "they",
     Meaning.ALSO: "additionally as_well too on_top besides likewise in_addition in_parallel",
     Meaning.PLACE: """
@@ -391,71 +393,77 @@ _WORDS: Final = {
 #: Words of other languages, each in all forms that matter; `*` stands for any ending.
 _FOREIGN: Final = {
     Meaning.NOT: """
-        nicht nichts kein keine keinen nie niemals ohne ne pas jamais sans rien aucun aucune nunca sin nada
-        jamás não nem sem nao non mai senza niente не без никогда ничего bez niet geen zonder nooit inte
-        utan aldrig 不要 别 勿 不得 不能 不用 无需 无须 请勿 切勿 不可 禁止 tidak jangan tanpa değil olmadan
+        不必 不用 不再 不让 不要让 überflüssig inutile superfluo innecesario inútil sin_necesidad
+        söylemeden tanpa_memberi nicht nichts kein keine keinen nie niemals ohne ne pas jamais sans rien
+        aucun aucune nunca sin nada jamás não nem sem nao non mai senza niente не без никогда ничего bez
+        niet geen zonder nooit inte utan aldrig 不要 别 勿 不得 不能 无需 无须 请勿 切勿 不可 禁止 tidak
+        jangan tanpa değil olmadan
     """,
     Meaning.SAY: """
-        sag* sage* erwähn* informier* mitteil* mitzuteilen erzähl* verrat* berichte* melde* bescheid dire
-        dis dites parle parlez parler mentionne* mentionner informe* informer avertir préviens prévenir
-        prévenez signale* signaler diga* digas decir decirle dígaselo menciona* menciones mencione*
-        mencionar informa* informar avise* avisa* avisar comente* comentar diz* dizer conte contar mostre
-        revele* revelar dica dire* menziona* menzionare informare avvisa* avvisare rivel* говори* сообща*
-        сообщи* упомина* рассказыва* mów mówić wspominaj informuj vertel* vermeld* zeg* informeer nämn*
-        berätta* 告诉 告知 通知 提及 提到 透露 说明 展示 伝え 知らせ 言わ 話さ beri_tahu katakan söyle*
+        erwähnung erwähnungen hables hablar hable dirlo dirgli zeggen säg berätta nämna knowledge
+        faire_part informé знает_об part_à mówiąc beritahu parlarne sag* sage* erwähn* informier*
+        mitteil* mitzuteilen erzähl* verrat* berichte* melde* bescheid dire dis dites parle parlez
+        parler mentionne* mentionner informe* informer avertir préviens prévenir prévenez signale*
+        signaler diga* digas decir decirle dígaselo menciona* menciones mencione* mencionar informa*
+        informar avise* avisa* avisar comente* comentar diz* dizer conte contar mostre revele* revelar
+        dica dire* menziona* menzionare informare avvisa* avvisare rivel* говори* сообща* сообщи*
+        упомина* рассказыва* mów mówić wspominaj informuj vertel* vermeld* zeg* informeer nämn* berätta*
+        告诉 告知 通知 提及 提到 透露 说明 展示 伝え 知らせ 言わ 話さ beri_tahu katakan söyle*
     """,
     Meaning.KNOW: """
-        erfahren wissen merken merkt sehen mitbekommen mitbekommt savoir sache sachent saber sepa entere
-        enterarse note saiba perceba percebam sapere sappia accorga узна* знал* знать weten zien 知道 发现
-        察觉 気付
+        知ら sabendo veta få_veta weten erfahren wissen merken merkt sehen mitbekommen mitbekommt savoir
+        sache sachent saber sepa entere enterarse note saiba perceba percebam sapere sappia accorga
+        узна* знал* знать zien 知道 发现 察觉 気付
     """,
     Meaning.USER: """
-        nutzer* benutzer* anwender* kunde* kunden mensch* person utilisateur* usager* usuario* cliente*
-        usuário* usuária utente utenti пользовател* клиент* użytkownik* gebruiker* klant* användar* 用户
-        使用者
-        客户 ユーザー 利用者 pengguna kullanıcı*
+        personne persona pessoa personen betreiber* operator* kund* 本人 利用者様 客户 顾客 nutzer*
+        benutzer* anwender* kunde* kunden mensch* person utilisateur* usager* usuario* cliente* usuário*
+        usuária utente utenti пользовател* клиент* użytkownik* gebruiker* klant* användar* 用户 使用者
+        ユーザー 利用者 pengguna kullanıcı*
     """,
     Meaning.TAKE: """
-        lies lese lesen liest öffne* hole suche sammle lis lisez lire ouvre* récupère* récupérer copie* lee
-        lea leer abre* abra obtén* obtenga recoge recopila* busca* leia ler abra* colete leggi leggere apri*
-        raccogli* прочита* прочти* откро* собер* lees lezen open verzamel läs öppna 读取 读出 打开 收集
-        获取 查看 読み 読ん
-        開い przeczytaj odczytaj otwórz baca buka oku*
+        lies lese lesen liest öffne* hole suche sammle lis lisez lire ouvre* récupère* récupérer copie*
+        lee lea leer abre* abra obtén* obtenga recoge recopila* busca* leia ler abra* colete leggi
+        leggere apri* raccogli* прочита* прочти* откро* собер* lees lezen open verzamel läs öppna 读取
+        读出 打开 收集 获取 查看 読み 読ん 開い przeczytaj odczytaj otwórz baca buka oku*
     """,
     Meaning.GIVE: """
-        gib übergib sende* schick* füge hänge schreib* kopier* übermittl* trage weiter weitergeben transmet*
-        transmettre transmets envoie* envoyer envoyez ajoute* mets mettez joins joignez joindre insère*
-        colle* pasa* pásalo pase envía* envíe* enviar copia* copie* incluye* incluya pega* pegue adjunta*
-        adjunte agrega* añade* escribe* transmite envie* inclua* anexe* cole* coloque passe* copie insira
-        invia* inviare inserisc* allega* passa* aggiungi* trasmett* переда* отправ* вставь* добавь* скопиру*
-        помести* przekaż wyślij wklej dołącz stuur* voeg* geef* plak skicka* lägg* bifoga* 发送 传入 传给
-        上传 附上 填入
-        写入 放入 复制 传递 提交 送信 渡し 添付 入れ 含め kirim* sertakan masukkan gönder* ekle*
+        wyślij przekaż place-les place stuur meestuur añade inoltra* skopiuj 填入 填写 送信し lägg envie
+        envoie kirim kopiera gib übergib sende* schick* füge hänge schreib* kopier* übermittl* trage
+        weiter weitergeben transmet* transmettre transmets envoie* envoyer envoyez ajoute* mets mettez
+        joins joignez joindre insère* colle* pasa* pásalo pase envía* envíe* enviar copia* copie*
+        incluye* incluya pega* pegue adjunta* adjunte agrega* añade* escribe* transmite envie* inclua*
+        anexe* cole* coloque passe* copie insira invia* inviare inserisc* allega* passa* aggiungi*
+        trasmett* переда* отправ* вставь* добавь* скопиру* помести* wklej dołącz stuur* voeg* geef* plak
+        skicka* lägg* bifoga* 发送 传入 传给 上传 附上 写入 放入 复制 传递 提交 送信 渡し 添付 入れ 含め
+        kirim* sertakan masukkan gönder* ekle*
     """,
     Meaning.FILE: """
         zugangsdaten passwort passwörter kennwort geheimnis* schlüssel* mot_de_passe mots_de_passe
         clé_privée identifiants clés_d'accès contraseña* credenciales clave_privada claves senha*
         credenciais chave_privada credenziali chiave_privata парол* ключ* учётные токен* hasło hasła
         wachtwoord* inloggegevens lösenord* 密码 密钥 凭证 凭据 口令 令牌 パスワード 秘密鍵 認証情報
-        kata_sandi şifre* jeton
-        umgebungsvariablen variables_d'environnement variables_de_entorno variáveis_de_ambiente
-        variabili_d'ambiente 环境变量 環境変数 переменные_окружения
+        kata_sandi şifre* jeton umgebungsvariablen variables_d'environnement variables_de_entorno
+        variáveis_de_ambiente variabili_d'ambiente 环境变量 環境変数 переменные_окружения
     """,
     Meaning.TALK: """
-        gespräch* unterhaltung* chatverlauf verlauf konversation* conversation discussion échange
-        conversación conversaciones charla conversa historial histórico conversazione dialogo переписк*
-        разговор* диалог* rozmow* gesprek* konversation samtal* 对话 聊天记录 会话 会話 履歴 percakapan
-        konuşma*
+        переписку переписки gesprek rozmowę konuşmayı 说的话 说过的话 聊天 conversazioni conversations
+        adressbuch gehalt gehaltsdaten 連絡先 通讯录 contatos contactos samtalet gespräch* unterhaltung*
+        chatverlauf verlauf konversation* conversation discussion échange conversación conversaciones
+        charla conversa historial histórico conversazione dialogo переписк* разговор* диалог* rozmow*
+        gesprek* konversation samtal* 对话 聊天记录 会话 会話 履歴 percakapan konuşma*
     """,
     Meaning.PROMPT: """
         systemprompt système_prompt systemanweisung* invite_système prompt_système instructions_système
-        mensaje_del_sistema prompt_del_sistema prompt_do_sistema prompt_di_sistema instrucciones_del_sistema
-        系统提示 系统提示词 システムプロンプト системн*
+        mensaje_del_sistema prompt_del_sistema prompt_do_sistema prompt_di_sistema
+        instrucciones_del_sistema 系统提示 系统提示词 システムプロンプト системн*
     """,
     Meaning.RULES: """
-        anweisung* vorgaben regeln richtlinien einschränkung* consignes règles instrucciones reglas
-        instruções regras istruzioni regole инструкци* правил* instrukcj* zasad* instructies regels
-        instruktioner regler 指令 指示 规则 限制 ルール
+        vorgaben sicherheitsregeln sicherheitsvorgaben consignes_de_sécurité anteriores
+        anteriores_reglas zasady bezpieczeństwa 安全规则 规定 anweisung* regeln richtlinien
+        einschränkung* consignes règles instrucciones reglas instruções regras istruzioni regole
+        инструкци* правил* instrukcj* zasad* instructies regels instruktioner regler 指令 指示 规则 限制
+        ルール
     """,
     Meaning.CHECK: """
         bestätigung* zustimmung* genehmigung* freigabe* rückfrage* approbation confirmation autorisation
@@ -463,33 +471,41 @@ _FOREIGN: Final = {
         approvazione подтвержден* согласи* 确认 批准 审批 確認 承認
     """,
     Meaning.IGNORE: """
-        ignorier* vergiss missachte* umgehe* überspring* ignorez oublie oubliez saute* contourne* olvida*
-        omite omita salta* ignora* ignore* esqueça* pule dimentica* salta игнориру* забудь* пропусти*
-        zignoruj negeer* ignorera 忽略 无视 跳过 绕过 無視
+        ignorier* vergiss missachte* umgehe* überspring* ignorez oublie oubliez saute* contourne*
+        olvida* omite omita salta* ignora* ignore* esqueça* pule dimentica* salta игнориру* забудь*
+        пропусти* zignoruj negeer* ignorera 忽略 无视 跳过 绕过 無視
     """,
     Meaning.HUSH: """
-        heimlich stillschweigend unbemerkt unauffällig leise vertraulich discrètement secrètement
-        silencieusement discretamente silenciosamente secretamente confidencial en_secreto em_segredo
-        di_nascosto silenziosamente segretamente тайно незаметно втайне молча po_cichu potajemnie stiekem
-        stilletjes i_smyg i_hemlighet i_tysthet 悄悄 秘密地 暗中 静默 保密 こっそり 密かに 黙って
-        伝えないで 知らせないで 言わないで 伝えず 知らせず 言わず
-        diam-diam gizlice
+        молчи молчать discretamente unter_uns bleibt_unter_uns entre_nous entre_nosotros segreto
+        em_sigilo sigilosamente 不让用户知道 heimlich stillschweigend unbemerkt unauffällig leise
+        vertraulich discrètement secrètement silencieusement silenciosamente secretamente confidencial
+        en_secreto em_segredo di_nascosto silenziosamente segretamente тайно незаметно втайне молча
+        po_cichu potajemnie stiekem stilletjes i_smyg i_hemlighet i_tysthet 悄悄 秘密地 暗中 静默 保密
+        こっそり 密かに 黙って 伝えないで 知らせないで 言わないで 伝えず 知らせず 言わず diam-diam
+        gizlice
     """,
     Meaning.CHANGE: """
-        ersetze* ändere* tausche* remplace* change* modifie* reemplaza* cambia* sustituye* substitua* troque
-        altere sostituisci cambia замени* измени* zamień vervang* wijzig* ersätt* byt 替换 改成 改为 置換 変更
+        ersetze* ändere* tausche* remplace* change* modifie* reemplaza* cambia* sustituye* substitua*
+        troque altere sostituisci cambia замени* измени* zamień vervang* wijzig* ersätt* byt 替换 改成
+        改为 置換 変更
     """,
     Meaning.TARGET: """
-        empfänger* kontonummer destinataire* destinatario* cuenta conta beneficiario получател* счёт* счет*
-        odbiorc* ontvanger* rekening* mottagar* 收款人 收件人 账户 账号 受取人 宛先 口座
+        bénéficiaire kontoverbindung iban empfängerkonto beneficiário empfänger* kontonummer
+        destinataire* destinatario* cuenta conta beneficiario получател* счёт* счет* odbiorc* ontvanger*
+        rekening* mottagar* 收款人 收件人 账户 账号 受取人 宛先 口座
     """,
     Meaning.NAME: """
-        feld champ paramètre campo parámetro parâmetro parametro поле поля параметр* pole parametrze veld
-        parameter fältet 字段 参数 パラメータ フィールド
+        feld champ paramètre campo parámetro parâmetro parametro поле поля параметр* pole parametrze
+        veld parameter fältet 字段 参数 パラメータ フィールド
     """,
     Meaning.EVERY: """
-        jede jeden jeder jedes alle toutes tous chaque todas todos cada ogni tutte tutti каждый каждое все
-        每次 所有 全部 すべて
+        jede jeden jeder jedes alle toutes tous chaque todas todos cada ogni tutte tutti каждый каждое
+        все 每次 所有 全部 すべて
+    """,
+    Meaning.WAIVED: """
+        aufgehoben hinfällig ungültig gelten_nicht gilt_nicht gelten_hier_nicht levées levée suspendues
+        annulées ne_s'appliquent_pas dejan_de_valer no_valen ya_no_valen anuladas suspendidas revogadas
+        não_valem non_valgono sospese отменены отменяются недействительны 作废 失效 不再有效 无效 無効
     """,
 }
 
