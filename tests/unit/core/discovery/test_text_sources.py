@@ -246,3 +246,14 @@ def test_a_notebook_of_many_cells_in_one_line_is_read() -> None:
     cell = {"cell_type": "code", "source": ["x = 1\n"], "outputs": []}
     notebook = {"nbformat": 4, "cells": [cell] * 20_000 + [{**cell, "source": [f"k = '{SECRET}'"]}]}
     assert piece_with(SECRET, pieces_of("a.ipynb", notebook)).place.inside == "cell 20001"
+
+
+def test_what_is_beside_the_texts_of_cells_is_read_too() -> None:
+    """Metadata of a cell, and a value between lines; the cell that a cut notebook leaves open counts."""
+    cell = {"cell_type": "code", "metadata": {"k": f"k = '{SECRET}'"}, "source": ["a = 1\n"], "outputs": []}
+    assert piece_with(SECRET, pieces_of("a.ipynb", {"nbformat": 4, "cells": [cell]})).place.inside == ""
+    mixed = {**cell, "metadata": {}, "source": ["a\n", {"k": f"k = '{SECRET}'"}, "b\n"]}
+    assert piece_with(SECRET, pieces_of("a.ipynb", {"nbformat": 4, "cells": [mixed]})).place.inside == ""
+    cut = json.dumps({"nbformat": 4, "cells": [cell, {**cell, "source": [f"k = '{SECRET}'\n"]}]})
+    cut = cut[: cut.rindex(SECRET) + len(SECRET) + 4]
+    assert "cell 2" in [one.place.inside for one in pieces_of("a.ipynb", cut) if SECRET in one.text]

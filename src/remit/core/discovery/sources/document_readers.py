@@ -17,7 +17,7 @@ from remit.core.discovery.sources.documents import MAX_YAML, json_tree, plain, y
 from remit.core.discovery.sources.infrastructure import INFRASTRUCTURE, infrastructure_exports
 from remit.core.discovery.sources.json_lines import agents_of, client_of
 from remit.core.discovery.sources.messages import MessageWalk
-from remit.core.discovery.sources.notebooks import cell_places, is_notebook, notebook_reads
+from remit.core.discovery.sources.notebooks import is_notebook, notebook_reads
 from remit.core.discovery.sources.permissions import PERMISSIONS, permission_exports
 from remit.core.discovery.sources.taken_values import VALUE_FIELDS, escaped_values, taken_values
 from remit.core.discovery.sources.text import (
@@ -84,9 +84,8 @@ class JsonReader:
         content = chunk.content
         if _CONVERSATION.search(content):
             yield from self._conversation(chunk, text)
-        elif b'"nbformat"' in content and is_notebook(tree := json_tree(text)):
-            yield from notebook_reads(tree, chunk)
-            yield from pieces_apart(text, cell_places(tree), chunk, SourceKind.CONFIG)
+        elif is_notebook(content):
+            yield from notebook_reads(text, chunk)
         elif len(text) <= _MAX_TREE and not _LOCK.search(chunk.file) and _hides(content):
             yield from pieces_apart(
                 text, taken_values(json_tree(text), escapes=True), chunk, SourceKind.CONFIG

@@ -28,7 +28,8 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 _KEY, _VALUE, _OPEN, _CLOSE, _WORD = 2, 1, 3, 4, 5
-_NEWLINE: Final = re.compile(r"\n")
+#: Containers around the list that is a field of the outermost object.
+_DEPTH_OF_FIELD: Final = 2
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -44,20 +45,26 @@ def json_tree(text: str) -> Json:
 
     Texts are `LocatedText` and numbers their texts. Comments are skipped, and what stays open is closed.
     """
-    breaks = [one.start() for one in _NEWLINE.finditer(text)]
-    breaks.append(len(text) + 1)
+    *_, tree = json_parts(text, None)
+    return tree
+
+
+def json_parts(text: str, field: str | None) -> Iterator[Json]:
+    """Yield the containers in the list `field` of an object, one at a time, then the tree without them."""
     roots: list[Json] = []
     current: Any = roots
     # Each open container, and the key under which its next value stands.
     stack: list[tuple[Any, str | None]] = []
     key: str | None = None
-    line = 0
+    line = counted = 0
     for token in _TOKEN.finditer(text):
         kind = token.lastindex
         value: Any
         if kind == _CLOSE:
             if stack:
                 current, key = stack.pop()
+                if field and len(stack) == _DEPTH_OF_FIELD and _is_in(stack[1][0], field, current):
+                    yield current.pop()
             continue
         if kind == _OPEN:
             if len(stack) >= MAX_NESTING:
@@ -73,8 +80,8 @@ def json_tree(text: str) -> Json:
             if kind == _KEY and isinstance(current, dict):
                 key = raw
                 continue
-            while breaks[line] < start:
-                line += 1
+            line += text.count("\n", counted, start)
+            counted = start
             value = located(raw, start, end, line, "" if kind == _WORD else '"')
         if isinstance(current, dict):
             name = f"#{len(current)}" if key is None else key
@@ -85,7 +92,12 @@ def json_tree(text: str) -> Json:
             stack.append((current, None))
             current = value
         key = None
-    return roots[0] if len(roots) == 1 else roots
+    yield roots[0] if len(roots) == 1 else roots
+
+
+def _is_in(outermost: Json, field: str, container: Json) -> bool:
+    """Return whether a container is the list under a field of the outermost object."""
+    return isinstance(outermost, dict) and isinstance(container, list) and outermost.get(field) is container
 
 
 def unescaped(raw: str) -> str:
