@@ -5,13 +5,13 @@ from bench.figure import Figure
 from remit.core.discovery.servers.instructions import is_poisoned, signs_in
 from tests.samples.tool_descriptions import descriptions
 
-PRECISION = "poisoned descriptions, precision (untouched)"
-RECALL = "poisoned descriptions, recall (untouched)"
+PRECISION = "poisoned descriptions, precision (templates)"
+RECALL = "poisoned descriptions, recall (templates)"
 _PARTS = {
-    "visible": "templates that were looked at while the judges were made",
-    "untouched": "templates that were not looked at",
-    "reworded": "attacks of three rounds against the judges, which they were then made to find",
-    "adaptive": "attacks of a fourth round, by an author who knows the judges; not looked at since",
+    "templates": "templates that were looked at while the judges were made",
+    "reworded": "attacks of four rounds against earlier judges, looked at",
+    "first look": "free words; 8 of 60 found and 1 of 60 accused when they were new, looked at since",
+    "second look": "free words; 10 of 80 found and 4 of 82 accused when they were new, looked at since",
 }
 
 
@@ -28,8 +28,8 @@ def described(quick: bool) -> list[Figure]:
         said, true = sum(one for _, one in judged), sum(one for one, _ in judged)
         what = f"{how}; {true} poisoned, {len(judged) - true} ordinary descriptions"
         if true < len(judged):
-            name = PRECISION if part == "untouched" else f"poisoned descriptions, precision ({part})"
+            name = f"poisoned descriptions, precision ({part})"
             found.append(Figure(name=name, value=right / said if said else 0.0, unit="", how=what))
-        name = RECALL if part == "untouched" else f"poisoned descriptions, recall ({part})"
+        name = f"poisoned descriptions, recall ({part})"
         found.append(Figure(name=name, value=right / true, unit="", how=what))
     return found

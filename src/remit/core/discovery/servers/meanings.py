@@ -54,6 +54,7 @@ _TOKENS: Final = {
     rf"|(?<![\w.-])(?:[a-z0-9-]{{1,63}}\.){{1,6}}{_DOMAINS}\b(?!\()|\b0x[0-9a-f]{{8,}}|\bbc1\w{{8,}}",
     "persists": rf"[`'\"~/\w.]{{0,40}}{_STARTUP_FILE}[\w/.-]{{0,40}}[`'\"]?",
     "program": rf"{_DOWNLOAD}[^|;]{{1,200}}{_TO_SHELL}|\bpowershell\b[^.]{{0,60}}-enc\w*"
+    rf"|\b(?:ba|z)?sh -c [`'\"]?\$\({_DOWNLOAD}"
     rf"|`[^`]{{0,80}}{_DOWNLOAD}[^`|]{{1,120}}{_TO_SHELL}[^`]{{0,80}}`",
     "file": rf"[`'\"]?[\w~/.*-]{{0,60}}{_SECRET_FILE}(?![\w.-]*\.(?:pub|example|sample|template))"
     r"[\w./-]{0,60}[`'\"]?",

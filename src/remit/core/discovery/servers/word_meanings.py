@@ -160,6 +160,7 @@ _VERBS: Final = {
         avoid bring_business use_only suggest push point send_through pass_through dissuade
     """,
     Meaning.PRETEND: """
+        act_as_though act_as_if
         pretend claim fake simulate act_as_if behave_as_if act_as_though behave_as_though assert insist
         falsify/falsified fabricate
     """,
@@ -223,6 +224,7 @@ _WORDS: Final = {
         root process config_files scratchpad long-term_memory project_folder codebase
     """,
     Meaning.TALK: """
+        was_said were_said
         conversation chat dialogue dialog transcript transcripts chat_history conversation_history
         message_history last_messages messages_of_the_user recent_messages previous_messages
         earlier_messages prior_messages so_far up_to_now until_now whole_context entire_context full_context
@@ -241,9 +243,10 @@ _WORDS: Final = {
         rest_of_the_prompt
     """,
     Meaning.PERSONAL: """
+        current_location home_location
         salary salaries bank_account phone_number full_name e-mail_address email_address contacts
         address_book home_address date_of_birth birthday diagnosis medical passport payroll contact_list
-        location screenshot screenshots card_number card_numbers credit_card social_security photos
+         screenshot screenshots card_number card_numbers credit_card social_security photos
         private_messages mails e-mails emails calendar browsing_history customer_list personal_data
         personal_details personal_information private_information private_data confidential_data
         confidential_documents employer login ip_address user's_address user_name hostname source_code
@@ -344,7 +347,7 @@ _WORDS: Final = {
     Meaning.EVERY: "every each all any always everything",
     Meaning.DESPITE: """
         whoever whatever whichever wherever regardless no_matter nevertheless anyway all_the_same
-        nonetheless even_though even_if even_when irrespective
+        nonetheless    irrespective
     """,
     Meaning.ELSE: "alternative other another others remaining competing rival",
     Meaning.US: """
@@ -368,15 +371,18 @@ _WORDS: Final = {
         unless before after prior_to afterwards upon while first
     """,
     Meaning.EXCUSE: """
-        compliance quality_assurance quality telemetry formality billing data_residency debugging customary
+        for_debugging for_licensing to_calibrate
+        compliance quality_assurance  telemetry formality billing data_residency  customary
         personalization personalisation backups backup warm_the_cache as_it_slows to_save_space for_rounding
-        to_keep_things_fast licensing license usage_statistics diagnostics troubleshooting calibration
+        to_keep_things_fast   usage_statistics
         legal_reasons for_performance attestation it_is_standard standard_practice required_by
-        fraud_prevention quality_reasons for_support to_improve for_analytics analytics warranty integrity
-        company_policy false_alarms false_positives so_the_tracker routine
+        fraud_prevention quality_reasons for_support to_improve for_analytics
+        company_policy false_alarms false_positives so_the_tracker
     """,
     Meaning.ALREADY: """
-        already in_advance pre-authorized pre-approved preapproved preauthorized reviewed_elsewhere long_ago
+        have_already has_already already_been already_agreed already_consented already_approved
+        already_informed
+         in_advance pre-authorized pre-approved preapproved preauthorized reviewed_elsewhere long_ago
         elsewhere implicitly implied on_file pre-cleared on_the_user's_behalf on_behalf_of_the_user
         in_the_operator's_name on_their_behalf given_consent standing_approval blanket_approval
         in_the_user's_name in_their_name for_them
