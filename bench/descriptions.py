@@ -12,6 +12,7 @@ _PARTS = {
     "reworded": "attacks of four rounds against earlier judges, looked at",
     "first look": "free words; 8 of 60 found and 1 of 60 accused when they were new, looked at since",
     "second look": "free words; 10 of 80 found and 4 of 82 accused when they were new, looked at since",
+    "adversary": "free words of an author who knows the judge; not used to widen it",
 }
 
 

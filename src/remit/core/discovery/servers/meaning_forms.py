@@ -331,8 +331,9 @@ _FORMS: Final = (
         "GIVE1 ~ CODE // QUIET",
         "DISABLE1 ~ PLACE|SPACE ~~ EVERY",
         "GIVE1 ~~ PERSISTS",
+        "PROGRAM",
     ),
-    (SignKind.COMMAND, 1, "ADDRESS ~~ DISABLE1", "PROGRAM"),
+    (SignKind.COMMAND, 1, "ADDRESS ~~ DISABLE1"),
     (
         SignKind.PRESSURE,
         1,
