@@ -508,7 +508,7 @@ def _filled(template: str, number: int) -> str:
 
 
 def descriptions(*, part: str) -> Iterator[Described]:
-    """Yield the descriptions of a part: `templates`, `reworded`, `first look`, `second look` or `adversary`."""
+    """Yield a part: `templates`, `reworded`, `first look`, `second look` or `adversary`."""
     if part == "reworded":
         for text in (*REWORDED, *ADAPTIVE):
             yield Described(f"Counts words. {text}", True, text[:60])
