@@ -29,6 +29,7 @@ _PAGES = sorted(
 _SUBJECT = (
     "tests/architecture/prose.py",
     "tests/architecture/test_prose.py",
+    "src/remit/core/discovery/servers/word_meanings.py",
     "src/remit/core/flow/language/",
 )
 #: Where texts are messages. Elsewhere they are also sample speech, of people and of attackers.
