@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threat: an operator is made to restore an old, foreign or crafted backup; what was ended lives again."""
 
+import contextlib
 import os
+import sqlite3
 import stat
 import struct
 from datetime import UTC, datetime, timedelta
@@ -345,6 +347,41 @@ async def test_a_store_that_remit_would_not_start_on_is_not_backed_up(
     with pytest.raises(HeadMissing):
         await kept.back_up(tmp_path / "a.remit")
     assert not [one for one in os.listdir(tmp_path) if "a.remit" in one], "no part of it stays"
+
+
+async def test_a_log_with_pruned_events_is_restored_with_its_root(kept: KeptStore, tmp_path: Path) -> None:
+    """Their leaves come back without their text; proofs and the next event go on from them."""
+    await kept.commit(*ROOTS, events=12)
+    async with kept.opened() as services:
+        spans = [(0, 4), (6, 9)]
+        facts = {"ranges": [list(one) for one in spans]}
+        said = an_event(EventKind.LOG_PRUNED, tenant=services.tenant, facts=facts)
+        await services.store.prune(services.tenant, spans, said)
+    await kept.commit()
+    made = await kept.back_up(tmp_path / "a.remit")
+    done = await kept.restore(tmp_path / "a.remit")
+    assert (done.log.loss, done.log.size) == (Loss.NONE, made.manifest.log.size)
+    async with kept.opened() as services:
+        size = made.manifest.log.size
+        await services.store.consistency(services.tenant, 3, size)
+        assert done.log.root == made.manifest.log.root
+        left = [one.index for one in await services.store.entries(services.tenant, limit=100)]
+        assert left[:6] == [4, 5, 9, 10, 11, 12]
+        await services.store.inclusion(services.tenant, 2, size)
+        assert len(await services.store.hashes(services.tenant, 0, 0, size)) == size
+
+
+async def test_a_pruned_leaf_that_was_taken_away_is_missed(tmp_path: Path) -> None:
+    """No backup is made of a log with a hole."""
+    kept = KeptStore(tmp_path / "house")
+    await kept.commit(*ROOTS, events=6)
+    async with kept.opened() as services:
+        said = an_event(EventKind.LOG_PRUNED, tenant=services.tenant, facts={"ranges": [[0, 4]]})
+        await services.store.prune(services.tenant, [(0, 4)], said)
+    with contextlib.closing(sqlite3.connect(kept.folder / ".remit" / "remit.db")) as store, store:
+        store.execute("delete from pruned_leaves where idx = 2")
+    with pytest.raises(VerificationFailed, match="event 2 differs"):
+        await kept.back_up(tmp_path / "a.remit")
 
 
 async def test_a_store_in_use_is_not_replaced(kept: KeptStore, tmp_path: Path) -> None:

@@ -113,8 +113,12 @@ class PrunedLeaves:
 
     def __init__(self) -> None:
         """Begin without any; many are kept in a file without a name."""
-        self._kept = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed with this object
+        self._kept = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - `close` does
         self._taking = False
+
+    def close(self) -> None:
+        """Forget them."""
+        self._kept.close()
 
     def put(self, columns: tuple[str, ...], row: Row) -> None:
         """Keep one row of the table."""
@@ -151,8 +155,25 @@ def copy_out(
             f"the store has schema version {version}, but this program supports {VERSION}",
             remediation="use the remit that wrote it, or a newer one",
         )
+    growing = GrowingTree((signed,))
+    with contextlib.closing(PrunedLeaves()) as pruned:
+        counts, sealing = _copied_rows(stream, tenant, version, growing, pruned, out, advance)
+        _fill(growing, pruned)
+    out.flush()
+    growing.grow()
+    return Copied(counts, growing.tree, growing.roots.get(signed, b""), sealing)
+
+
+def _copied_rows(
+    stream: Stream,
+    tenant: str,
+    version: int,
+    growing: GrowingTree,
+    pruned: PrunedLeaves,
+    out: BackupWriter,
+    advance: Advance,
+) -> tuple[dict[str, int], list[str]]:
     counts: dict[str, int] = {}
-    growing, pruned = GrowingTree((signed,)), PrunedLeaves()
     sealing: set[str] = set()
     for name, columns in columns_at(version).items():
         out.table(name, columns)
@@ -171,10 +192,7 @@ def copy_out(
             number += 1
             advance(1)
         counts[name] = number
-    out.flush()
-    _fill(growing, pruned)
-    growing.grow()
-    return Copied(counts, growing.tree, growing.roots.get(signed, b""), sorted(sealing))
+    return counts, sorted(sealing)
 
 
 def _leaf_check(
@@ -265,10 +283,30 @@ def copy_in(
             code="backup-newer",
             remediation="use the remit that wrote it, or a newer one",
         )
+    growing = GrowingTree((*sizes, manifest.log.size))
+    with contextlib.closing(PrunedLeaves()) as pruned:
+        counts, keys = _read_rows(reader, manifest, tables, growing, pruned, take, advance, newer)
+        _put_nodes(_fill(growing, pruned) + growing.grow(), take, manifest.tenant)
+    if counts != manifest.tables or bool(keys) != manifest.keys:
+        raise changed("its tables have other numbers of rows")
+    if growing.tree.size != manifest.log.size or growing.tree.root().hex() != manifest.log.root:
+        raise changed("its events do not have the signed root")
+    return BackupRead(growing.roots, keys)
+
+
+def _read_rows(
+    reader: BackupReader,
+    manifest: BackupManifest,
+    tables: dict[str, tuple[str, ...]],
+    growing: GrowingTree,
+    pruned: PrunedLeaves,
+    take: Take,
+    advance: Advance,
+    newer: Newer,
+) -> tuple[dict[str, int], bytes]:
     name, keys = "", b""
     columns: tuple[str, ...] = ()
     counts: dict[str, int] = {}
-    growing, pruned = GrowingTree((*sizes, manifest.log.size)), PrunedLeaves()
     for frame in reader.frames(manifest):
         if isinstance(frame, TableBegins):
             name, columns = frame
@@ -281,12 +319,7 @@ def copy_in(
             counts[name] = counts.get(name, 0) + len(frame.rows)
             _hand_on(name, columns, frame, manifest, growing, pruned, take, newer)
             advance(len(frame.rows))
-    _put_nodes(_fill(growing, pruned) + growing.grow(), take, manifest.tenant)
-    if counts != manifest.tables or bool(keys) != manifest.keys:
-        raise changed("its tables have other numbers of rows")
-    if growing.tree.size != manifest.log.size or growing.tree.root().hex() != manifest.log.root:
-        raise changed("its events do not have the signed root")
-    return BackupRead(growing.roots, keys)
+    return counts, keys
 
 
 def _hand_on(
