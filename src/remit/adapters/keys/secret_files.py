@@ -118,7 +118,8 @@ def _check(descriptor: int, place: Path, mode: str) -> None:
         raise KeyUnavailable(
             f"`{place}` belongs to another user", remediation="make it belong to the user that runs remit"
         )
-    if stat.S_IMODE(found.st_mode) & ~int(mode, 8):
+    # Who else may use it; a folder below a shared volume inherits the bit setgid, which permits no access.
+    if found.st_mode & 0o777 & ~int(mode, 8):
         raise KeyUnavailable(
             f"`{place}` can be used by other users (mode {stat.S_IMODE(found.st_mode):o})",
             remediation=f"run `chmod {mode} {place}`, and replace the key if another user may have read it",
