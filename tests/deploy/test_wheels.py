@@ -48,7 +48,7 @@ class Python:
     def __init__(self, version: str, folder: Path) -> None:
         self.folder = folder
         self.before, program = _found(version, folder)
-        self.env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "NO_COLOR": "1", "LANG": "C.UTF-8"}
+        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder), "NO_COLOR": "1", "LANG": "C.UTF-8"}
         self.env |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         self.run(program, "-m", "venv", str(folder / "env"))
 

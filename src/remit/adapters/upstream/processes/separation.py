@@ -76,6 +76,7 @@ class _Ruleset(ctypes.Structure):
 class _Beneath(ctypes.Structure):
     """The rights that remain permitted below a folder: `struct landlock_path_beneath_attr`."""
 
+    _layout_ = "ms"  # what `_pack_` means; Python 3.14 asks for the word
     _pack_ = 1
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
