@@ -44,7 +44,7 @@ class Container:
     ) -> None:
         if shutil.which("bwrap") is None or os.geteuid() != 0:
             pytest.skip("only root can start containers here, with `bwrap`")
-        self._image, self._user, self._mounts, self._network = image, user, mounts, network
+        self.image, self._user, self._mounts, self._network = image, user, mounts, network
         own = dict(one.split("=", 1) for one in image.config["Env"])
         self.env = own | dict(env or {})
         for one in mounts:
@@ -60,7 +60,7 @@ class Container:
         """Return the command line that runs a program in it."""
         kept = Path("/mnt")  # where the user may look: folders of tests are root's
         steps = [f"mount -t tmpfs tmpfs {kept}", f"mkdir {kept}/image"]
-        steps.append(f"mount --rbind {shlex.quote(str(self._image.files))} {kept}/image")
+        steps.append(f"mount --rbind {shlex.quote(str(self.image.files))} {kept}/image")
         inside = ["--ro-bind", f"{kept}/image", "/", "--proc", "/proc", "--dev", "/dev"]
         for number, one in enumerate(self._mounts):
             if one.source is None:
@@ -75,7 +75,7 @@ class Container:
             inside += ["--setenv", name, value]
         inside += ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL", "--die-with-parent"]
         drop = ("setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs")
-        bwrap = [*drop, "bwrap", "--clearenv", *inside, "--chdir", self._image.config["WorkingDir"], "--"]
+        bwrap = [*drop, "bwrap", "--clearenv", *inside, "--chdir", self.image.config["WorkingDir"], "--"]
         script = "\n".join([*steps, 'exec "$@"'])
         begin = ["ip", "netns", "exec", self._network] if self._network else []
         return [*begin, "unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", *bwrap, *words]

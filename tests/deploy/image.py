@@ -27,11 +27,15 @@ class Image(NamedTuple):
     config: Json
 
 
-def built_image(shared: Path) -> Image:
-    """Build the image once for all processes that share a folder; skip without the means."""
+def built_image(folders: pytest.TempPathFactory) -> Image:
+    """Build the image once for all processes of a run of the tests; skip without the means."""
     if shutil.which("buildah") is None:
         pytest.skip("no `buildah` here")
     base = debian_root()
+    own = folders.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "image"
+    if os.environ.get("ODDEV"):
+        shared = Path("/tmp/pytest-of-root/image")
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """The image."""
-    return built_image(tmp_path_factory.getbasetemp().parent / "image")
+    return built_image(tmp_path_factory)
 
 
 def test_the_containerfile_has_no_findings() -> None:
