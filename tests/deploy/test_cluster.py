@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 TEMPLATES = Path(str(resources.files("remit"))) / "templates"
 PARTS = ("policies/*.cedar", "tools/*.yaml", "tasks/*.yaml")
 #: The sample's server, over HTTP.
-NOTES = "import runpy, sys\nmade = runpy.run_path(sys.argv[1])['server']\nmade.run('streamable-http', host=sys.argv[3])"
+NOTES = "import runpy, sys\nmade = runpy.run_path(sys.argv[2])['server']\nmade.run('streamable-http', host=sys.argv[3])"
 AGENT = """
 import asyncio, os
 from mcp import Client
@@ -97,7 +97,7 @@ def test_two_replicas_of_the_chart_govern_a_call(
         cluster.name("remit.example.com", pods[0].address)
         place, reached = network.place()
         cluster.name("notes", reached)
-        notes = (str(TEMPLATES / "servers/notes.py"), str(TEMPLATES / "notes"), reached)
+        notes = (str(TEMPLATES / "notes"), str(TEMPLATES / "servers/notes.py"), reached)
         upstream = subprocess.Popen(["ip", "netns", "exec", place, sys.executable, "-c", NOTES, *notes])
         try:
             for pod in pods:

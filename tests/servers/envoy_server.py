@@ -67,6 +67,27 @@ def before(config: Json, port: int, ports: Sequence[int], issuer: str) -> Json:
     return config
 
 
+def secured(port: int, ports: Sequence[int], name: str, files: Mapping[str, str]) -> Json:
+    """Return the configuration of the guide before replicas on this machine, with their name and these files:
+    `cert`, `key` and `ca`.
+    """
+    config = shown(derived=False)
+    front, back = (config["static_resources"][part][0] for part in ("listeners", "clusters"))
+    shows = front["filter_chains"][0]["transport_socket"]["typed_config"]["common_tls_context"]
+    checks = back["transport_socket"]["typed_config"]
+    shows["tls_certificates"] = [
+        {"certificate_chain": {"filename": files["cert"]}, "private_key": {"filename": files["key"]}}
+    ]
+    checks["sni"] = name
+    trusted = checks["common_tls_context"]["validation_context"]
+    trusted["trusted_ca"]["filename"] = files["ca"]
+    trusted["match_typed_subject_alt_names"][0]["matcher"]["exact"] = name
+    sockets = front["filter_chains"][0]["transport_socket"], back["transport_socket"]
+    before(config, port, ports, "")
+    front["filter_chains"][0]["transport_socket"], back["transport_socket"] = sockets
+    return config
+
+
 def _address(port: int) -> Json:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
