@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that a kubelet would start for the objects of the chart, with the volumes that it would lay out."""
+"""Processes and volumes as a kubelet makes them for the objects of the chart."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ class Cluster:
 
     def secret(self, name: str, data: Mapping[str, bytes | str]) -> None:
         """Make a Secret."""
-        self._lay(f"secret-{name}", {key: one.encode() if isinstance(one, str) else one for key, one in data.items()})
+        self._lay(
+            f"secret-{name}",
+            {key: one.encode() if isinstance(one, str) else one for key, one in data.items()},
+        )
 
     def replicas(self, objects: Mapping[tuple[str, str], Json]) -> list[Pod]:
         """Lay out the pods of the only StatefulSet, not yet started."""

@@ -73,12 +73,31 @@ class Container:
         user = str(self._user)
         for name, value in self.env.items():
             inside += ["--setenv", name, value]
-        inside += ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL", "--die-with-parent"]
+        inside += [
+            "--unshare-user",
+            "--unshare-pid",
+            "--unshare-ipc",
+            "--cap-drop",
+            "ALL",
+            "--die-with-parent",
+        ]
         drop = ("setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs")
         bwrap = [*drop, "bwrap", "--clearenv", *inside, "--chdir", self.image.config["WorkingDir"], "--"]
         script = "\n".join([*steps, 'exec "$@"'])
         begin = ["ip", "netns", "exec", self._network] if self._network else []
-        return [*begin, "unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", *bwrap, *words]
+        return [
+            *begin,
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-ec",
+            script,
+            "sh",
+            *bwrap,
+            *words,
+        ]
 
     def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Run a program to its end."""
@@ -88,7 +107,16 @@ class Container:
     def beside(self, lives: subprocess.Popen[bytes], *words: str, given: str = "") -> str:
         """Run a program that must succeed where another one of this container runs, as `exec` does."""
         user = str(self._user)
-        enter = ["nsenter", "--target", str(_innermost(lives.pid)), "--user", "--mount", "--pid", "--ipc", "--net"]
+        enter = [
+            "nsenter",
+            "--target",
+            str(_innermost(lives.pid)),
+            "--user",
+            "--mount",
+            "--pid",
+            "--ipc",
+            "--net",
+        ]
         enter += ["--root", "--wd", "--setuid", user, "--setgid", user, "env", "-i"]
         env = [f"{name}={value}" for name, value in self.env.items()]
         done = subprocess.run(

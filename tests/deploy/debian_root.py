@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Debian system in a folder: another Python than this machine's, and what a container image is built from."""
+"""A Debian in a folder: another Python than this machine's, and the base of a container image."""
 
 from __future__ import annotations
 

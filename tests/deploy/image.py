@@ -34,8 +34,6 @@ def built_image(folders: pytest.TempPathFactory) -> Image:
     base = debian_root()
     own = folders.getbasetemp()
     shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "image"
-    if os.environ.get("ODDEV"):
-        shared = Path("/tmp/pytest-of-root/image")
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

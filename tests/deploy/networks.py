@@ -37,7 +37,11 @@ class Network:
     def place(self) -> tuple[str, str]:
         """Make a place for one container; gives its name, and its address."""
         number = len(self._made) + 2
-        name, address, outer = f"{self._name}-{number}", f"{self._subnet}.{number}", f"{self._name[5:]}v{number}"
+        name, address, outer = (
+            f"{self._name}-{number}",
+            f"{self._subnet}.{number}",
+            f"{self._name[5:]}v{number}",
+        )
         _ip("netns", "add", name)
         self._made.append(name)
         _ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)

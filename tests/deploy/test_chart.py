@@ -21,8 +21,9 @@ DATABASE = {"to": [{"ipBlock": {"cidr": "10.0.5.10/32"}}], "ports": [{"port": 54
 FULL = VALUES | {
     "replicas": 5,
     "bundle": {
-        "remit.yaml": "upstreams: {notes: {url: 'http://notes:8000/mcp'}}\nlimits: {max_bodies_bytes: 268435456}\n"
-        "listen: {host: 127.0.0.1, proxies: [10.0.0.0/8]}\nkeys: {rotate_every: 7d}\n",
+        "remit.yaml": "upstreams: {notes: {url: 'http://notes:8000/mcp'}}\n"
+        "limits: {max_bodies_bytes: 268435456}\nkeys: {rotate_every: 7d}\n"
+        "listen: {host: 127.0.0.1, proxies: [10.0.0.0/8]}\n",
         "policies/00-base.cedar": 'permit (principal, action, resource) when { "a" == "{{ a }}" };\n',
         "tools/notes.yaml": "upstream: notes\ntools: {}\n",
     },
@@ -155,7 +156,13 @@ def test_remit_is_the_only_way(tmp_path: Path) -> None:
         assert reaches(policies, one, remit, 8700)
         assert reaches(policies, one, names, 53, "UDP")
         assert not reaches(policies, one, remit, 22)
-        for other, port in ((upstream, 8000), (agent, 8000), (world, 443), (database, 5432), (neighbor, 8700)):
+        for other, port in (
+            (upstream, 8000),
+            (agent, 8000),
+            (world, 443),
+            (database, 5432),
+            (neighbor, 8700),
+        ):
             assert not reaches(policies, one, other, port), (one, other)
     assert reaches(policies, remit, upstream, 8000)
     assert reaches(policies, remit, remit, 8700)

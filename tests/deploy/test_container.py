@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image is built from its file, and remit lives in it with nothing but one folder and memory to write to."""
+"""The image is built from its file; remit lives in it with one folder and memory to write to."""
 
 from __future__ import annotations
 

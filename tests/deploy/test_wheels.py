@@ -48,7 +48,12 @@ class Python:
     def __init__(self, version: str, folder: Path) -> None:
         self.folder = folder
         self.before, program = _found(version, folder)
-        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder), "NO_COLOR": "1", "LANG": "C.UTF-8"}
+        self.env = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(folder),
+            "NO_COLOR": "1",
+            "LANG": "C.UTF-8",
+        }
         self.env |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         self.run(program, "-m", "venv", str(folder / "env"))
 
@@ -75,7 +80,9 @@ def _found(version: str, folder: Path) -> tuple[list[str], str]:
     """
     name = f"python{version}"
     places = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/{name}"))
-    if found := shutil.which(name, path=os.pathsep.join([*(str(one.parent) for one in places), os.environ["PATH"]])):
+    if found := shutil.which(
+        name, path=os.pathsep.join([*(str(one.parent) for one in places), os.environ["PATH"]])
+    ):
         return [], str(Path(found).resolve())
     root = debian_root()
     if not (root / "usr" / "bin" / name).exists():

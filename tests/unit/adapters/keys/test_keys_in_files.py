@@ -76,6 +76,13 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
         open_all(tmp_path / "keys")
 
 
+def test_a_folder_below_a_shared_volume_is_accepted(tmp_path: Path) -> None:
+    """It inherits the bit setgid, by which no one else may enter it."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys").chmod(0o2700)
+    open_all(tmp_path / "keys")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_key_of_another_user_is_refused(tmp_path: Path) -> None:
     """The owner of the file can open it again."""
