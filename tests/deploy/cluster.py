@@ -66,7 +66,7 @@ class Cluster:
     """A namespace with its secrets and its claim, and the pods of a rendered StatefulSet."""
 
     def __init__(self, folder: Path, image: Image, network: Network, namespace: str) -> None:
-        self._folder, self._image, self._network, self.namespace = folder, image, network, namespace
+        self.folder, self._image, self._network, self.namespace = folder, image, network, namespace
         self._hosts = folder / "hosts"
         self._hosts.write_text("127.0.0.1 localhost\n")
         self.pods: list[Pod] = []
@@ -129,7 +129,7 @@ class Cluster:
             mounts.append(Mount(one["mountPath"], source, not one.get("readOnly", False)))
         network, address = self._network.place()
         made = Container(self._image, security["runAsUser"], mounts, env=env, network=network)
-        pod = Pod(name, made, template, address, self._folder / f"{name}.log")
+        pod = Pod(name, made, template, address, self.folder / f"{name}.log")
         self.pods.append(pod)
         return pod
 
@@ -139,14 +139,14 @@ class Cluster:
         if kind == "emptyDir":
             return None
         if kind == "persistentVolumeClaim":
-            claim = self._folder / volume[kind]["claimName"]
+            claim = self.folder / volume[kind]["claimName"]
             claim.mkdir(exist_ok=True)
             os.chown(claim, 0, group)
             claim.chmod(0o2775)
             return claim
         if kind == "configMap":
-            return self._folder / f"configMap-{volume[kind]['name']}"
-        folder = self._folder / f"secret-{volume[kind]['secretName']}"
+            return self.folder / f"configMap-{volume[kind]['name']}"
+        folder = self.folder / f"secret-{volume[kind]['secretName']}"
         for file in (folder / "..data").iterdir():
             os.chown(file, 0, group)
             file.chmod(volume[kind]["defaultMode"])
@@ -154,7 +154,7 @@ class Cluster:
 
     def _lay(self, name: str, files: Mapping[str, bytes]) -> None:
         """Lay files out as a kubelet does, so that all of them change at once: behind a link."""
-        folder = self._folder / name
+        folder = self.folder / name
         data = folder / "..2026_12_02"
         data.mkdir(parents=True)
         for path, content in files.items():

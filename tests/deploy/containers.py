@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers as a runtime starts them: the image read-only, a user without rights, and given volumes alone.
 
-bubblewrap does it without privileges; each container of a cluster has a network of its own.
+bubblewrap does it without privileges; each container of a cluster has its own network.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of containers: each has an address of its own on a bridge of this machine."""
+"""Networks of containers: each has its own address on a bridge of this machine."""
 
 from __future__ import annotations
 

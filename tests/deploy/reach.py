@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who reaches whom under NetworkPolicies, by the rules of `networking.k8s.io/v1`.
+"""Which connections NetworkPolicies permit, by the rules of `networking.k8s.io/v1`.
 
 Only what the chart uses is known; anything else in a policy is an error.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Helm chart: what it renders, what it refuses, and who reaches whom then."""
+"""The Helm chart: what it renders, what it refuses, and which connections remain."""
 
 from __future__ import annotations
 

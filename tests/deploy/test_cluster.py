@@ -85,6 +85,31 @@ def until(true: Callable[[], object], cluster: Cluster) -> None:
         time.sleep(0.2)
 
 
+def _govern(cluster: Cluster, authority: Authority, public: str, code: str) -> None:
+    """Sign the administrator in, register an agent, and let it call a tool in a task, from another pod."""
+    home, trusted = cluster.folder / "home", cluster.folder / "ca.pem"
+    home.mkdir(mode=0o700)
+    os.chown(home, AGENT_USER, AGENT_USER)
+    (home / "agent.py").write_text(AGENT)
+    trusted.write_bytes(authority.pem)
+    agent = cluster.client([Mount("/home", home, writable=True), Mount("/etc/remit-ca.pem", trusted)])
+    agent.env |= {"REMIT_URL": public, "REMIT_CA_FILE": "/etc/remit-ca.pem", "HOME": "/home"}
+
+    def said(*words: str, given: str = "") -> str:
+        done = agent.run("remit", *words, given=given)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+    said("login", "--code-stdin", given=code)
+    key_file = ("--key", "/home/note-bot.key.json")
+    said("agent", "register", "note-bot", "--owner", "admin", "--purpose", "tidies", *key_file)
+    task = ("--agent", "note-bot", *key_file, "--task", "tidy-note", "-p", "note=shopping")
+    told = said("run", *task, "--", "python3", "/home/agent.py")
+    assert "milk" in told
+    assert "True" in told
+    assert len(json.loads(said("who", "--json"))["replicas"]) == 2
+
+
 def test_two_replicas_of_the_chart_govern_a_call(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
 ) -> None:
@@ -114,30 +139,7 @@ def test_two_replicas_of_the_chart_govern_a_call(
                 pod.start()
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                 until(lambda probe=probe: all(pod.probed(probe) for pod in pods), cluster)
-            code = pods[0].told(r"\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b")
-            home, trusted = tmp_path / "home", tmp_path / "ca.pem"
-            home.mkdir()
-            home.chmod(0o700)
-            os.chown(home, AGENT_USER, AGENT_USER)
-            (home / "agent.py").write_text(AGENT)
-            trusted.write_bytes(authority.pem)
-            agent = cluster.client([Mount("/home", home, writable=True), Mount("/etc/remit-ca.pem", trusted)])
-            agent.env |= {"REMIT_URL": public, "REMIT_CA_FILE": "/etc/remit-ca.pem", "HOME": "/home"}
-
-            def said(*words: str, given: str = "") -> str:
-                done = agent.run("remit", *words, given=given)
-                assert done.returncode == 0, (words, done.stdout, done.stderr)
-                return done.stdout + done.stderr
-
-            said("login", "--code-stdin", given=code)
-            key_file = ("--key", "/home/note-bot.key.json")
-            said("agent", "register", "note-bot", "--owner", "admin", "--purpose", "tidies", *key_file)
-            task = ("--agent", "note-bot", *key_file, "--task", "tidy-note", "-p", "note=shopping")
-            told = said("run", *task, "--", "python3", "/home/agent.py")
-            assert "milk" in told
-            assert "True" in told
-            ready = json.loads(said("who", "--json"))
-            assert len(ready["replicas"]) == 2
+            _govern(cluster, authority, public, pods[0].told(r"\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b"))
             # Each accepts the certificate of the other, under the name that it is called by.
             other = pods[1].container.env["REMIT_ADDRESS"]
             assert "200" in pods[0].run("python3", "-c", CALL, f"{other}/health/live")

@@ -76,7 +76,7 @@ class Python:
 def _found(version: str, folder: Path) -> tuple[list[str], str]:
     """Return the words that lead to an interpreter, and its path there; skip the test if there is none.
 
-    Places: the path, pyenv's versions, and Debian's `sid` in a root of its own.
+    Places: the path, pyenv's versions, and Debian's `sid` in a separate root.
     """
     name = f"python{version}"
     places = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/{name}"))
