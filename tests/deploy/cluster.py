@@ -139,7 +139,7 @@ class Cluster:
         if kind == "emptyDir":
             return None
         if kind == "persistentVolumeClaim":
-            claim = self.folder / volume[kind]["claimName"]
+            claim: Path = self.folder / volume[kind]["claimName"]
             claim.mkdir(exist_ok=True)
             os.chown(claim, 0, group)
             claim.chmod(0o2775)

@@ -67,4 +67,4 @@ def _peer(peer: Json, own: End, other: End) -> bool:
 
 def _selects(selector: Json, labels: dict[str, str]) -> bool:
     assert set(selector) <= {"matchLabels"}
-    return selector.get("matchLabels", {}).items() <= labels.items()
+    return bool(selector.get("matchLabels", {}).items() <= labels.items())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from tests.deploy.authority import Authority
 from tests.deploy.chart import NAMESPACE, VALUES, rendered
-from tests.deploy.cluster import AGENT_USER, Cluster
+from tests.deploy.cluster import AGENT_USER, Cluster, Pod
 from tests.deploy.containers import Mount
 from tests.deploy.image import built_image
 from tests.deploy.networks import Network
@@ -85,6 +86,11 @@ def until(true: Callable[[], object], cluster: Cluster) -> None:
         time.sleep(0.2)
 
 
+def probed(pods: list[Pod], name: str) -> bool:
+    """Return whether all pods answer a probe."""
+    return all(pod.probed(name) for pod in pods)
+
+
 def _govern(cluster: Cluster, authority: Authority, public: str, code: str) -> None:
     """Sign the administrator in, register an agent, and let it call a tool in a task, from another pod."""
     home, trusted = cluster.folder / "home", cluster.folder / "ca.pem"
@@ -138,7 +144,7 @@ def test_two_replicas_of_the_chart_govern_a_call(
             for pod in pods:
                 pod.start()
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-                until(lambda probe=probe: all(pod.probed(probe) for pod in pods), cluster)
+                until(partial(probed, pods, probe), cluster)
             _govern(cluster, authority, public, pods[0].told(r"\b[a-z2-7]{4}(?:-[a-z2-7]{4}){3}\b"))
             # Each accepts the certificate of the other, under the name that it is called by.
             other = pods[1].container.env["REMIT_ADDRESS"]

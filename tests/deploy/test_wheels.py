@@ -104,7 +104,7 @@ def python(request: pytest.FixtureRequest, tmp_path: Path) -> Python:
 
 def _copied(wheels: list[Path], folder: Path) -> list[str]:
     """Copy the wheels to where the interpreter sees them."""
-    return [shutil.copy(one, folder / one.name) for one in wheels]
+    return [shutil.copy(str(one), str(folder)) for one in wheels]
 
 
 def test_the_server_installs_and_governs_a_call(python: Python, wheels: list[Path]) -> None:
