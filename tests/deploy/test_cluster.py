@@ -150,7 +150,8 @@ def test_two_replicas_of_the_chart_govern_a_call(
             other = pods[1].container.env["REMIT_ADDRESS"]
             assert "200" in pods[0].run("python3", "-c", CALL, f"{other}/health/live")
             # Every line of its log is for a collector of logs; nothing is written but keys, head and memory.
-            assert '"outcome"' in pods[0].log.read_text()
+            # The task's owner has the line of the call: the replica that was reached, or the other.
+            assert any('"outcome"' in pod.log.read_text() for pod in pods)
             assert {one.name for one in (tmp_path / "remit-state").iterdir()} == {"keys", "head"}
             for pod in pods:
                 assert pod.process is not None
