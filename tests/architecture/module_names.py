@@ -5,8 +5,8 @@
 WORDS = {
     "protocols and formats, by the names that their specifications give them": """
         api apis asgi authz authzen dpop elicitation ext http1 json jsonc jsonrpc jwk jws jwt mcp mermaid
-        metadata oauth oidc openapi oscal pki protobuf protocol rest scim sigv4 spiffe sql sse ssf sts tls transit
-        url utterance syslog webauthn webhook yaml
+        metadata oauth oidc openapi oscal pki protobuf protocol rest scim sigv4 spiffe sql sse ssf sts tls
+        transit url utterance syslog webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
         apprise aws cedar cel git github httpx kubernete linux openbao opentelemetry postgre rego sqlite

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a restore lost, and what that excuses for a reader who has seen the log before."""
 
+import msgspec
 import pytest
 
 from remit.core.evidence.restore import KnownHead, Loss, compared
@@ -45,6 +46,6 @@ def test_a_head_seen_before_is_excused_only_within_what_was_accepted_as_lost(
     seen: SeenRoot, excused: bool
 ) -> None:
     """Not below the backup, not beyond the lost head, not another one of its size, and never unaccepted."""
-    told = {"index": 10, "size": 10, "loss": "known", "lost_size": 20, "lost_root": "14", "made": ""}
-    assert RestoreRead(**told, accepted=True).explains(seen) is excused
-    assert not RestoreRead(**told).explains(seen)
+    told = RestoreRead(index=10, size=10, loss="known", lost_size=20, lost_root="14", made="")
+    assert msgspec.structs.replace(told, accepted=True).explains(seen) is excused
+    assert not told.explains(seen)
