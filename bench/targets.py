@@ -59,6 +59,7 @@ from bench.secret_finding import F1, PRECISION, SPEED, secrets
 from bench.senders import CHECK, senders
 from bench.simulation import DECISIONS, simulation
 from bench.sinks import OPENBAO, POSTGRES, sinks
+from bench.soak import GROWTH, soak
 from bench.stages import stages
 from bench.target import Target
 from bench.tokens import tokens
@@ -101,6 +102,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "secrets": secrets,
     "replicas": fleet,
     "restart": restart,
+    "soak": soak,
     "console": console,
     "descriptions": described,
 }
@@ -210,6 +212,7 @@ GOALS = [
         at_least=0.8,
     ),
     Goal(name=FAILED, at_most=0),
+    Goal(name=GROWTH, at_most=16),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
 ]
