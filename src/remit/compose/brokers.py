@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.standing_secret import StandingBroker
 from remit.adapters.runtime.system import SystemEntropy
 from remit.compose.cloud_brokers import aws_broker, github_broker, kubernetes_broker
@@ -130,6 +129,11 @@ def _standing_password(
 
 def secret_probes_of(config: Config, stack: AsyncExitStack) -> tuple[SecretProbe, ...]:
     """Return one for each lease that names a place; `stack` closes their connections."""
+    leases = {name: one for name, one in config.upstreams.items() if one.lease is not None}
+    if not leases:
+        return ()
+    # Clients of databases and of the web, which most houses never need.
+    from remit.adapters.broker.http import BrokerHttp
     from remit.adapters.broker.secret_probe import BearerSecretProbe, PostgresSecretProbe
 
     found: list[SecretProbe] = []
@@ -139,10 +143,9 @@ def secret_probes_of(config: Config, stack: AsyncExitStack) -> tuple[SecretProbe
         stack.push_async_callback(made.close)
         return made
 
-    for name, section in config.upstreams.items():
+    for name, section in leases.items():
         lease = section.lease
-        if lease is None:
-            continue
+        assert lease is not None
         if lease.password is not None:
             found.append(PostgresSecretProbe(name, _said(lease.password.database), lease.password.user))
         if lease.postgres is not None:

@@ -65,6 +65,16 @@ def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(services: Remit)
     assert "Enter it when `remit login`" in log
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what a process loads")
+def test_a_remit_loads_no_clients_that_its_configuration_does_not_need(services: Remit) -> None:
+    """Without leases: none of databases, none of the web. They would take a fifth of the memory."""
+    assert services.process is not None
+    loaded = Path(f"/proc/{services.process.pid}/maps").read_text()
+    assert "msgspec" in loaded
+    for client in ("psycopg", "aiohttp", "duckdb"):
+        assert client not in loaded
+
+
 def test_another_remit_on_the_same_port_is_a_configuration_error(services: Remit, tmp_path: Path) -> None:
     """A port that is taken exits 2 before anything is opened, and says the remediation."""
     other = tmp_path / "other"
