@@ -24,6 +24,7 @@ from bench.exports import exports_cost
 from bench.figure import Figure, Goal
 from bench.fleet import PAUSED_OVER, ROLLED_BACK, THREE_P99, fleet
 from bench.governed import Governed
+from bench.guarded import guarded_calls
 from bench.hindsight import MEMORY, SECONDS, hindsight
 from bench.hooks import HOOK_P99, RESULT_P99, hooks
 from bench.issuers import UNKNOWN, issuers
@@ -103,6 +104,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "replicas": fleet,
     "restart": restart,
     "soak": soak,
+    "sdk": guarded_calls,
     "console": console,
     "descriptions": described,
 }
