@@ -24,8 +24,9 @@ from tests.gateways.billing_house import furnished_for_billing
 GROWTH: Final = "soak: growth of memory from the second fifth to the last"
 _DESCRIPTORS: Final = "soak: growth of open descriptors from the second fifth to the last"
 _SECONDS: Final = "REMIT_BENCH_SECONDS"
-#: Agents at once, calls of each task, and seconds between two calls of an agent.
-_AGENTS, _CALLS, _PAUSE_S = 4, 10, 0.05
+#: Programs at once, pairs of calls of each task, and seconds between two pairs. To remit these are one agent,
+#: which opens at most sixty tasks in a minute.
+_AGENTS, _CALLS, _PAUSE_S = 3, 45, 0.1
 _MIB: Final = 1024 * 1024
 _META: Final = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
