@@ -7,7 +7,7 @@ import cedarpy
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.check import CheckInput, Shapes
+from remit.adapters.policy.cedar.check import PART, SUGGESTED, CheckInput, Shapes
 from remit.adapters.policy.cedar.rule import parse
 from remit.adapters.policy.types import Kind, Shape
 from remit.core.label import Classes
@@ -200,9 +200,30 @@ def test_tools_that_no_rule_tells_apart_are_typed_once() -> None:
     many = [tool("files", f"t{one}", {"path": STRING, f"own{one}": STRING}) for one in range(400)]
     other = [tool("files", "odd", {"path": {"type": "integer"}}), tool("contracts", "read", {"path": STRING})]
     world = CheckInput([*many, *other], Shape(Kind.RECORD), Classes())
-    assert [one.name for one in Shapes(world).apart(rules)] == ["t0", "odd", "read"]
+    ((part, tools),) = Shapes(world).parts(rules)
+    assert (part, [one.name for one in tools]) == (rules, ["t0", "odd", "read"])
 
 
+def test_a_rule_about_one_tool_is_typed_for_few() -> None:
+    """The pairs of a rule and a tool that Cedar looks at grow as the rules do, and not as their square."""
+    for count in (100, 400):
+        tools = [tool("files", f"t{one}", {f"own{one}": STRING}) for one in range(count)]
+        rules, _ = parse(source("\n".join(OWN.format(one) for one in range(count))))
+        parts = list(Shapes(CheckInput(tools, Shape(Kind.RECORD), Classes())).parts(rules))
+        assert [rule for part, _ in parts for rule in part] == rules
+        assert sum(len(part) * len(of) for part, of in parts) <= PART * count
+
+
+def test_only_the_first_unknown_names_are_compared_with_all_names() -> None:
+    """All are reported with a remedy; the search would take minutes where all tools were renamed."""
+    problems = check("\n".join(OWN.format(one) for one in range(30)), tool("files", "t9x", {"path": STRING}))
+    assert [problem.severity for problem in problems] == ["error"] * 30
+    said = ["did you mean" in problem.remediation for problem in problems]
+    assert said == [True] * SUGGESTED + [False] * (30 - SUGGESTED)
+    assert all("remit policy schema" in one.remediation for one in problems[SUGGESTED:])
+
+
+OWN = 'forbid (principal, action == Action::"files/t{0}", resource) when {{ context.args.own{0} == "x" }};'
 WIDE = """
 forbid (principal, action == Action::"contracts/read", resource);
 forbid (principal, action, resource) when { context has args && context.args has path };

@@ -6,15 +6,17 @@ Each problem has what the author needs to fix it: file, line, rule, remediation.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import cedarpy
 import msgspec
 
 from remit.adapters.policy.cedar.conditions import Conditions
-from remit.adapters.policy.cedar.index import action_closure, resource_closure
+from remit.adapters.policy.cedar.index import action_closure, names_tools, resource_closure, scope_uids
 from remit.adapters.policy.cedar.policy_text import nearest
+from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule, Scope, parse
 from remit.adapters.policy.cedar.rule_reachability import never_applies, unbounded
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
@@ -32,6 +34,11 @@ from remit.ports.policy import PolicySource, Problem
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
 _ABSENT = re.compile(r"attribute `?([^`]+?)`? in context|optional attribute `([^`]+)`")
 _SCHEMA = "see docs/explanation/policy.md, or `remit policy schema` where remit runs"
+#: Tools whose actions are type-checked together.
+PART = 32
+#: Unknown names for which the nearest known one is searched. After a tool server renames all its tools, every
+#: rule has an unknown name.
+SUGGESTED = 20
 _NO_ACTION = "unable to find an applicable action"
 
 
@@ -76,10 +83,10 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
     out = list(_doubled(world.tools))
     if out:
         return out
-    shapes, known, conditions = Shapes(world), _known(world), Conditions(world.words)
+    shapes, known, conditions = Shapes(world), _Known(world), Conditions(world.words)
     sound: list[CedarRule] = []
     for rule in rules:
-        found = [*_names(rule, known, later=bool(world.agents)), *_asked(rule)]
+        found = [*_names(rule, known), *_asked(rule)]
         met = [] if found else shapes.met_by(rule)
         if not found:
             found = [
@@ -95,9 +102,10 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)
-    apart = shapes.apart(sound)
-    schema = schema_text(apart, world.params, world.classes, world.facts, world.history, world.posture)
-    return out + list(_types(sound, schema))
+    order = {rule.ref.id: number for number, rule in enumerate(sound)}
+    facts = (world.params, world.classes, world.facts, world.history, world.posture)
+    types = (one for part, tools in shapes.parts(sound) for one in _types(part, schema_text(tools, *facts)))
+    return out + sorted(dict.fromkeys(types), key=lambda one: order.get(one.rule, -1))
 
 
 def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
@@ -110,35 +118,47 @@ def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
         seen.add(tool.id)
 
 
-def _known(world: CheckInput) -> dict[str, set[str]]:
-    return {
-        "Action": {*GROUPS, *(tool.id for tool in world.tools)},
-        "Tool": {tool.id for tool in world.tools},
-        "Upstream": {tool.upstream for tool in world.tools},
-        "Agent": {agent.name for agent in world.agents},
-        "Group": {*world.groups, *(group for agent in world.agents for group in agent.groups)},
-    }
+class _Known:
+    """The names of entities that exist."""
+
+    def __init__(self, world: CheckInput) -> None:
+        tools = {tool.id for tool in world.tools}
+        #: Names of agents and groups are checked.
+        self.agents = bool(world.agents)
+        self.names = {
+            "Action": {*GROUPS, *tools},
+            "Tool": tools,
+            "Upstream": {tool.upstream for tool in world.tools},
+            "Agent": {agent.name for agent in world.agents},
+            "Group": {*world.groups, *(group for agent in world.agents for group in agent.groups)},
+        }
+        self._suggested = 0
+
+    def nearest(self, kind: str, name: str) -> str:
+        """Return the remediation for an unknown name; a search through all names for the first few only."""
+        self._suggested += 1
+        return nearest(name, self.names[kind]) if self._suggested <= SUGGESTED else _SCHEMA
 
 
-def _names(rule: CedarRule, known: dict[str, set[str]], *, later: bool) -> Iterator[Problem]:
+def _names(rule: CedarRule, known: _Known) -> Iterator[Problem]:
     """Yield a problem for each entity that a rule names and that does not exist.
 
-    Agents and groups may be created later: they yield a warning, and only with `later`.
+    Agents and groups may be created later: they yield a warning, and only where any agent is known.
     """
     for kind, name in sorted(rule.uids):
-        if kind not in known:
+        if kind not in known.names:
             yield rule.problem(
-                f"entity type `{kind}` does not exist", at=kind, remediation=nearest(kind, [*known, "Action"])
+                f"entity type `{kind}` does not exist", at=kind, remediation=nearest(kind, known.names)
             )
-        elif name not in known[kind]:
+        elif name not in known.names[kind]:
             comes = kind in ("Agent", "Group")
-            if comes and not later:
+            if comes and not known.agents:
                 continue
             yield rule.problem(
                 f"{kind.lower()} `{name}` does not exist",
                 at=name,
                 severity="warning" if comes else "error",
-                remediation=nearest(name, known[kind]),
+                remediation=known.nearest(kind, name),
             )
 
 
@@ -158,37 +178,101 @@ class Shapes:
         known = (world.params, world.facts, world.history, world.posture)
         self.bare = context_shape(Tool(upstream="", name=""), *known)
         self._shapes = [(tool, context_shape(tool, *known)) for tool in world.tools]
-        self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
-
+        self._numbers = {tool.id: number for number, tool in enumerate(world.tools)}
+        self._contexts: list[tuple[Tool, Shape]] = []
+        #: The forms of tools by each of their ancestors and those of their actions.
+        self._below: dict[Uid, list[int]] = {}
+        #: Tools by the groups of their actions, and whether their arguments are known.
+        self._sorts: dict[tuple[frozenset[str], bool], list[int]] = {}
+        #: Tools by the names of their arguments.
+        self._having: dict[str, list[int]] = {}
+        for number, (tool, shape) in enumerate(self._shapes):
+            for form in forms(tool):
+                for uid in action_closure(form)[1] | resource_closure(form)[1]:
+                    self._below.setdefault(uid, []).append(len(self._contexts))
+                self._contexts.append((form, shape))
+            self._sorts.setdefault(self._sort(number), []).append(number)
+            for name in shape.fields["args"].fields.keys() | shape.fields["provenance"].fields.keys():
+                self._having.setdefault(name, []).append(number)
         self._met: dict[tuple[Scope, Scope], list[tuple[Tool, Shape]]] = {}
+        self._apart: dict[frozenset[Path], frozenset[int]] = {}
 
     def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:
         """Return the tools in a rule's scope, in each of their forms, with their context types."""
         key = rule.action, rule.resource
         if key not in self._met:
+            uids = scope_uids(rule)
+            near = range(len(self._contexts)) if uids is None else self._under(uids)
             self._met[key] = [
                 (tool, shape)
-                for tool, shape in self._contexts
+                for tool, shape in (self._contexts[number] for number in near)
                 if rule.action.matches(*action_closure(tool))
                 and rule.resource.matches(*resource_closure(tool))
             ]
         return self._met[key]
 
-    def apart(self, rules: Sequence[CedarRule]) -> list[Tool]:
-        """Return one tool of each group that these rules cannot distinguish.
+    def parts(self, rules: Sequence[CedarRule]) -> Iterator[tuple[list[CedarRule], list[Tool]]]:
+        """Divide rules, each part with the tools for whose actions Cedar has to type-check it.
 
-        Cedar type-checks every rule once for each action. Two actions have the same result if no rule names
-        them, they are in the same groups, and their contexts agree in everything that is read.
+        Cedar checks each rule by itself, once for each action, so the findings of the parts are those of the
+        whole. With few tools in a part the work grows with rules and tools, and not with their product.
         """
-        named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
-        paths = {path for rule in rules for path in rule.reads.paths}
-        found: dict[Hashable, Tool] = {}
-        for tool, shape in self._shapes:
-            groups = frozenset(group for form in forms(tool) for group in groups_of(form))
-            own = tool.id if tool.id in named else ""
+        wide: tuple[list[CedarRule], set[int]] = ([], set())
+        part: tuple[list[CedarRule], set[int]] = ([], set())
+        for rule in rules:
+            numbers = self.apart(rule)
+            if len(numbers) <= PART and len(part[1] | numbers) > PART:
+                yield part[0], self._tools(part[1])
+                part = ([], set())
+            held, tools = part if len(numbers) <= PART else wide
+            held.append(rule)
+            tools |= numbers
+        for held, tools in (part, wide):
+            if held:
+                yield held, self._tools(tools)
+
+    def apart(self, rule: CedarRule) -> frozenset[int]:
+        """Return the numbers of tools that stand for all others in the type check of a rule.
+
+        A rule whose scope names actions can fail for no other. Two actions have the same result if the rule
+        names neither, they are in the same groups, and their contexts agree in everything that it reads.
+        """
+        named = frozenset(
+            self._numbers[name] for kind, name in rule.uids if kind == "Action" and name in self._numbers
+        )
+        scope = rule.action.below if rule.action.uids is None else rule.action.uids
+        if scope is not None and names_tools(scope):
+            return named
+        paths = frozenset(path for path in rule.reads.paths if path[:1] in ((), ("args",), ("provenance",)))
+        if paths not in self._apart:
+            self._apart[paths] = frozenset(self._alike(paths))
+        return named | self._apart[paths]
+
+    def _alike(self, paths: frozenset[Path]) -> Iterator[int]:
+        """Yield one tool of each group whose contexts agree in what is read of arguments."""
+        whole = any(len(path) < 2 for path in paths)
+        names = {path[1] for path in paths if len(path) > 1 and path[1] is not None}
+        having = {number for name in names for number in self._having.get(name, ())}
+        near = set(range(len(self._shapes))) if whole else having
+        found: dict[Hashable, int] = {}
+        for number in sorted(near):
+            tool, shape = self._shapes[number]
             read = cedar_type(prune(shape, paths)) if tool.input_schema else ""
-            found.setdefault((own, groups, read), tool)
-        return list(found.values())
+            found.setdefault((self._sort(number), read), number)
+        yield from found.values()
+        for numbers in self._sorts.values():
+            yield from itertools.islice((number for number in numbers if number not in near), 1)
+
+    def _sort(self, number: int) -> tuple[frozenset[str], bool]:
+        tool = self._shapes[number][0]
+        groups = frozenset(group for form in forms(tool) for group in groups_of(form))
+        return groups, bool(tool.input_schema)
+
+    def _under(self, uids: Iterable[Uid]) -> list[int]:
+        return sorted({number for uid in uids for number in self._below.get(uid, ())})
+
+    def _tools(self, numbers: Iterable[int]) -> list[Tool]:
+        return [self._shapes[number][0] for number in sorted(numbers)]
 
 
 def _reads(rule: CedarRule, shapes: Shapes, met: Sequence[tuple[Tool, Shape]]) -> Iterator[Problem]:

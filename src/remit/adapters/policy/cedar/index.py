@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the rules that can apply to a call.
 
-The index by tool and agent makes unrelated rules cost nothing.
+The index by tool and agent makes unrelated rules cost nothing, at a call and in the check of all tools.
 
 INVARIANT: a rule that is left out for a call cannot match the call by its scope alone. Cedar evaluates a
 condition only if the scope matches, so the answer, including errors, equals the answer of the whole set.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule
-from remit.adapters.policy.cedar.schema import groups_of
+from remit.adapters.policy.cedar.schema import GROUPS, groups_of
 from remit.core.identity.principals import Agent
 from remit.core.tools.tool import Tool
 
@@ -37,12 +37,31 @@ def principal_closure(agent: Agent) -> tuple[Uid, frozenset[Uid]]:
     return own, frozenset({own, *(("Group", group) for group in agent.groups)})
 
 
+def scope_uids(rule: CedarRule) -> frozenset[Uid] | None:
+    """Return entities of which one is an ancestor of every tool, or of its action, that a rule can match.
+
+    `None` if the scope names none. Of two sets, the one that names single tools is returned.
+    """
+    scopes = [scope.below if scope.uids is None else scope.uids for scope in (rule.action, rule.resource)]
+    return max((uids for uids in scopes if uids is not None), key=names_tools, default=None)
+
+
+def names_tools(uids: frozenset[Uid]) -> bool:
+    """Return whether entities are single tools or their actions: no groups, no upstreams."""
+    return all(kind == "Tool" or (kind == "Action" and name not in GROUPS) for kind, name in uids)
+
+
 class RuleIndex:
     """Finds rules by the tool and the agent of a call."""
 
     def __init__(self, rules: Sequence[CedarRule], *, tools_kept: int = 2048) -> None:
         """Index `rules`; the rules of each tool are determined at its first call."""
         self._rules = rules
+        self._by_uid: dict[Uid | None, list[int]] = {}
+        for number, rule in enumerate(rules):
+            uids = scope_uids(rule)
+            for uid in (None,) if uids is None else uids:
+                self._by_uid.setdefault(uid, []).append(number)
         self._by_tool: RecentAnswers[tuple[str, str, str], tuple[int, ...]] = RecentAnswers(tools_kept)
 
     def for_tool(self, tool: Tool) -> tuple[int, ...]:
@@ -51,12 +70,16 @@ class RuleIndex:
         found = self._by_tool.get(key)
         if found is None:
             action, resource = action_closure(tool), resource_closure(tool)
+            near = {
+                number for uid in (None, *action[1], *resource[1]) for number in self._by_uid.get(uid, ())
+            }
             found = self._by_tool.put(
                 key,
                 tuple(
                     number
-                    for number, rule in enumerate(self._rules)
-                    if rule.action.matches(*action) and rule.resource.matches(*resource)
+                    for number in sorted(near)
+                    if self._rules[number].action.matches(*action)
+                    and self._rules[number].resource.matches(*resource)
                 ),
             )
         return found

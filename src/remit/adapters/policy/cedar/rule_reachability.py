@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from remit.adapters.policy.cedar.conditions import Conditions
-from remit.adapters.policy.cedar.index import action_closure, resource_closure
+from remit.adapters.policy.cedar.index import RuleIndex
 from remit.adapters.policy.cedar.rule import CedarRule, Scope
 from remit.adapters.policy.cedar.schema import GROUPS
 from remit.core.json_value import Json
@@ -48,8 +48,7 @@ def never_applies(rule: CedarRule, conditions: Conditions, met: Sequence[Tool]) 
 
 def unbounded(rules: Sequence[CedarRule], forms: Iterable[Tool]) -> Iterator[Problem]:
     """Yield a warning for each permit of calls with an effect, or to outsiders, that no rule may forbid."""
-    permits = [rule for rule in rules if rule.permits]
-    forbids = [rule for rule in rules if not rule.permits]
+    index = RuleIndex(rules)
     free: dict[int, dict[str, None]] = {}
     seen: set[tuple[str, Effect]] = set()
     for tool in forms:
@@ -59,22 +58,20 @@ def unbounded(rules: Sequence[CedarRule], forms: Iterable[Tool]) -> Iterator[Pro
         ) in seen:
             continue
         seen.add((tool.id, tool.effect))
-        bounds = [rule for rule in forbids if _covers(rule, tool)]
-        if any(_wider(rule.principal, Scope()) for rule in bounds):
+        covering = index.for_tool(tool)
+        bounds = {rules[number].principal for number in covering if not rules[number].permits}
+        if any(_wider(one, Scope()) for one in bounds):
             continue
-        for number, permit in enumerate(permits):
-            if _covers(permit, tool) and not any(_wider(one.principal, permit.principal) for one in bounds):
+        for number in covering:
+            permit = rules[number]
+            if permit.permits and not any(_wider(one, permit.principal) for one in bounds):
                 free.setdefault(number, {})[tool.id] = None
     for number, tools in free.items():
-        yield permits[number].problem(
+        yield rules[number].problem(
             f"no rule bounds what this permits: {_list(tools)}",
             severity="warning",
             remediation="add a rule that forbids what must not happen there; `remit init` writes guardrails",
         )
-
-
-def _covers(rule: CedarRule, tool: Tool) -> bool:
-    return rule.action.matches(*action_closure(tool)) and rule.resource.matches(*resource_closure(tool))
 
 
 def _wider(one: Scope, other: Scope) -> bool:
