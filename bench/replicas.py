@@ -50,7 +50,7 @@ class Replicas:
         self._lease_ms = lease_ms
         self._children: list[Child] = []
         self._ports: list[int] = []
-        self._told: Json = {}
+        self._told: list[Json] = []
         build = Path("build")
         build.mkdir(exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="bench-replicas-", dir=build)).resolve()
@@ -88,8 +88,19 @@ class Replicas:
 
     @property
     def token(self) -> str:
-        """A token of the task that is open from the start."""
-        return str(self._told["token"])
+        """A token of the task that the first one has open from the start."""
+        return self.tokens[0]
+
+    @property
+    def tokens(self) -> list[str]:
+        """A token of a task for each replica, which owns it."""
+        return [str(told["token"]) for told in self._told]
+
+    @property
+    def database(self) -> int:
+        """The process of the database, whose children serve the connections."""
+        assert self._database.process is not None
+        return self._database.process.pid
 
     def _start(self, number: int) -> None:
         port = free_port()
@@ -100,8 +111,7 @@ class Replicas:
         argv += ["first"] if number == 0 else []
         child = Child(argv, None, {DATABASE: self._database.url()}, speaks=True)
         self._children.append(child)
-        told = json.loads(child.line())
-        self._told = self._told or told
+        self._told.append(json.loads(child.line()))
         child.wait_until(lambda: self._ready(port))
 
     def _write(self, port: int) -> None:
@@ -127,7 +137,10 @@ class Replicas:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._ports[number]}{path}",
             data=None if body is None else json.dumps(body).encode(),
-            headers={"authorization": f"Bearer {self._told['session']}", "content-type": "application/json"},
+            headers={
+                "authorization": f"Bearer {self._told[0]['session']}",
+                "content-type": "application/json",
+            },
             method=method,
         )
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - addresses of our own

@@ -18,7 +18,7 @@ from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.gc import settle_memory
 from remit.compose import application, open_services
 from remit.config import Config, load_config
-from remit.core.identity.principals import Person, Role
+from remit.core.identity.principals import Agent, Person, Role
 from remit.core.identity.workload import AttestationMethod, Attested, KeyBinding
 from remit.core.keys.jwk import thumbprint
 from remit.services.assembly.services import Services
@@ -39,22 +39,22 @@ class Desk:
 
     @classmethod
     async def arrange(cls, services: Services, agent_key: ECKey | None = None) -> Self:
-        """Add the person, and register the agent."""
-        person = await services.identity.directory.add_person(
+        """Add the person, and register the agent; take them as they are where another replica did so."""
+        directory = services.identity.directory
+        if (agent := await directory.find_agent(AGENT)) is not None:
+            (binding,) = agent.bindings
+            assert isinstance(binding, KeyBinding)
+            return cls(services, await directory.person("ana"), _client(agent, binding.jwk))
+        person = await directory.add_person(
             NewPerson(name="ana", groups=("staff",), roles=(Role.ADMINISTRATOR, Role.AUDITOR)), by="bench"
         )
         made = agent_key or ECKey.generate_key("P-256")
         key = {name: str(value) for name, value in made.as_dict(private=False).items()}
-        agent = await services.identity.directory.register(
+        agent = await directory.register(
             NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", bindings=(KeyBinding(key),)),
             by="bench",
         )
-        attested = Attested(
-            workload=f"jkt:{thumbprint(key)}",
-            method=AttestationMethod.PRIVATE_KEY,
-            assurance=AttestationMethod.PRIVATE_KEY.assurance,
-        )
-        return cls(services, person, TokenClient(agent=agent, client_id=AGENT, attested=attested))
+        return cls(services, person, _client(agent, key))
 
     async def open(self) -> tuple[str, str]:
         """Open a task at the person's word; gives its id and a token of it."""
@@ -63,6 +63,15 @@ class Desk:
         live = await self._services.tasks.live.load(task.id)
         token = await self._services.oauth.tokens.for_task(self._client, live, TokenQuestion(how="bench"))
         return task.id, token.text
+
+
+def _client(agent: Agent, key: dict[str, str]) -> TokenClient:
+    attested = Attested(
+        workload=f"jkt:{thumbprint(key)}",
+        method=AttestationMethod.PRIVATE_KEY,
+        assurance=AttestationMethod.PRIVATE_KEY.assurance,
+    )
+    return TokenClient(agent=agent, client_id=AGENT, attested=attested)
 
 
 async def open_task(services: Services, agent_key: ECKey | None = None) -> str:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One replica as the bench runs it: `python -m bench.serve_replica remit.yaml PORT [first]`.
 
-The first one brings in person and agent, opens a task, and writes one line of JSON: the task, its token, and
-a session of the person, with which tasks are opened and ended over REST. The others write an empty object.
+The first one brings in person and agent. Each opens a task, which it owns, and writes one line of JSON: the
+task and its token; the first one also a session of the person, with which tasks are opened and ended over
+REST.
 """
 
 import json
@@ -22,13 +23,13 @@ async def serve(config_path: Path, port: int, *, first: bool) -> None:
     config = load_config(config_path)
     config = msgspec.structs.replace(config, listen=msgspec.structs.replace(config.listen, port=port))
     async with open_services(config) as services:
-        told: dict[str, str] = {}
+        desk = await Desk.arrange(services)
+        task, token = await desk.open()
+        told = {"task": task, "token": token}
         if first:
-            desk = await Desk.arrange(services)
-            task, token = await desk.open()
             code = await services.identity.authenticator.make_code(desk.person.name, by="bench")
             session = (await services.identity.authenticator.sign_in(code))[0]
-            told = {"task": task, "token": token, "session": session}
+            told["session"] = session
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
         await listen(services, config)
