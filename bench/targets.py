@@ -55,6 +55,9 @@ from bench.questions import REPORT, questions_answered
 from bench.questions import SLOWEST as SLOWEST_QUESTION
 from bench.reach import name_of, reach
 from bench.rehearsal import CALLS, rehearsals
+from bench.replica_cost import COUNTS as REPLICAS
+from bench.replica_cost import GOAL as REPLICA_GOAL
+from bench.replica_cost import ratio_of, replica_cost
 from bench.restart import FAILED, restart
 from bench.secret_finding import F1, PRECISION, SPEED, secrets
 from bench.senders import CHECK, senders
@@ -105,6 +108,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "restart": restart,
     "soak": soak,
     "sdk": guarded_calls,
+    "replica-cost": replica_cost,
     "console": console,
     "descriptions": described,
 }
@@ -200,6 +204,7 @@ GOALS = [
     Goal(name=LATE_CALL, yardstick=EARLY_CALL, at_most=1.25),
     Goal(name=name_of(10_000), at_most=2),
     Goal(name=THREE_P99, at_most=50),
+    *(Goal(name=ratio_of(count), at_most=REPLICA_GOAL) for count in REPLICAS[1:]),
     Goal(name=PAUSED_OVER, at_most=100),
     Goal(name=ROLLED_BACK, at_most=1),
     Goal(name=POSTGRES, at_most=1_000),
