@@ -115,7 +115,7 @@ def replica_cost(quick: bool, calls: int = 0) -> list[Figure]:
     """Measure processor time by part."""
     calls = calls or (200 if quick else 2_000)
     found: list[Figure] = []
-    alone = 0.0
+    alone = served = 0.0
     with running_upstream(None) as upstream:
         for count in COUNTS:
             with Replicas(count, upstream.url) as fleet:
