@@ -18,11 +18,13 @@ import pytest
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import ChangedMeanwhile, Malformed, NotFound, VerificationFailed
 from remit.core.evidence.checkpoint import VerifierKey
-from remit.core.evidence.event import EventKind
+from remit.core.evidence.event import Event, EventKind
+from remit.core.evidence.events.system import LogRestored, LossAccepted, SubjectForgotten
 from remit.core.evidence.export import event_line, header_line
 from remit.core.evidence.merkle import verify_consistency
 from remit.core.evidence.monitor import MonitorLimits, MonitorMemory, MonitorTurn
 from remit.core.evidence.ocsf import ExportLine
+from remit.core.evidence.restore import Loss
 from remit.core.evidence.tile import ENTRIES, Tile, entry_bundle, read_bundle
 from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.evidence.verification import ExportReport, SeenRoot, verify_export
@@ -347,6 +349,28 @@ async def test_a_monitor_that_begins_after_a_prune_follows_the_log(world: CallWo
     assert (await looked()).size == head.size
     with refused("gap", VerificationFailed):
         await looked(head.size - 1)
+
+
+async def test_what_a_restore_has_lost_and_that_a_person_was_forgotten_stays(tmp_path: Path) -> None:
+    """Verifiers excuse a lost head, and a restore a missing key, by these events: none becomes a dead end."""
+    async with call_world(tmp_path) as world:
+        store = world.services.store
+        root = (await store.root(TENANT))[1].hex()
+        restored = LogRestored(
+            backup="ab", made="", size=await store.size(TENANT), root=root, loss=Loss.UNKNOWN
+        )
+        accepted = LossAccepted(
+            backup="ab", size=0, lost_size=0, administrators=2, start_codes=0, by="ana", second="ben"
+        )
+        for body in (restored, accepted, SubjectForgotten(by="ana")):
+            event = Event.of(body, at=world.clock.now(), tenant=TENANT, subject="ana")
+            await store.commit(Unit(events=(event, an_event())))
+        world.clock.advance(40 * DAY)
+        assert await prune(world) > 3
+        kinds = {entry.kind for entry in await store.entries(TENANT, limit=100)}
+        assert kinds > {EventKind.LOG_RESTORED, EventKind.LOSS_ACCEPTED, EventKind.SUBJECT_FORGOTTEN}
+        report = verified(world, await lines_of(world))
+        assert (report.faults, report.restores[0].accepted) == ((), True)
 
 
 async def test_a_part_shows_no_pruned_events(world: CallWorld) -> None:

@@ -20,8 +20,17 @@ Span = tuple[int, int]
 
 #: No younger event is pruned, whatever is configured: a call that was just refused cannot vanish.
 LEAST_AGE: Final = timedelta(days=30)
-#: What verification itself rests on stays.
-NEVER_PRUNED: Final = frozenset({EventKind.LOG_PRUNED.value, EventKind.KEY_ROTATED.value})
+#: What verification and restores rest on stays.
+NEVER_PRUNED: Final = frozenset(
+    one.value
+    for one in (
+        EventKind.LOG_PRUNED,
+        EventKind.KEY_ROTATED,
+        EventKind.LOG_RESTORED,
+        EventKind.LOSS_ACCEPTED,
+        EventKind.SUBJECT_FORGOTTEN,
+    )
+)
 
 
 class PruneClaim(msgspec.Struct, frozen=True, kw_only=True):
