@@ -422,3 +422,42 @@ async def test_an_event_that_claims_a_restore_excuses_nothing(kept: KeptStore, t
         key = VerifierKey.parse(services.evidence.log.verifier)
     report = verify_export(lines, key, seen=SeenRoot(50, b"x"))
     assert {one.code for one in report.faults} == {"restore-misplaced", "loss-not-accepted", "rolled-back"}
+
+
+async def test_one_acceptance_is_enough_after_a_restore_of_a_restored_log(
+    kept: KeptStore, tmp_path: Path
+) -> None:
+    """A backup of a log whose loss was not accepted is restored: the evidence holds once that is accepted."""
+    await kept.commit(*ROOTS)
+    await kept.back_up(tmp_path / "a.remit")
+    size = await kept.commit(events=9)
+    await kept.restore(tmp_path / "a.remit", accept=True)
+    await kept.back_up(tmp_path / "b.remit")
+    done = await kept.restore(tmp_path / "b.remit", accept=True)
+    assert done.log.lost_size == size
+    async with kept.opened() as services:
+        locks, (root, vera) = services.endings.locks, await services.store.people(services.tenant)
+        with pytest.raises(Forbidden):
+            await locks.unlock(ScopeKind.EVERYTHING, "*", person=root)
+        await locks.unlock(ScopeKind.EVERYTHING, "*", person=vera)
+    async with kept.opened() as services:
+        lines = [one async for one in services.evidence.log.export()]
+        key = VerifierKey.parse(services.evidence.log.verifier)
+    report = verify_export(lines, key, seen=SeenRoot(size, bytes.fromhex(done.log.lost_root)))
+    assert (report.faults, len(report.restores), report.seen_lost) == ((), 2, True)
+
+
+async def test_a_backup_of_a_restore_that_was_cut_short_is_restored(
+    kept: KeptStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the restore before it was not complete is no hindrance."""
+    await kept.commit(*ROOTS)
+    await kept.back_up(tmp_path / "a.remit")
+    with monkeypatch.context() as broken:
+        broken.setattr("remit.compose.backup.backup.Restoration.settle", _break)
+        with pytest.raises(RuntimeError, match="cut short"):
+            await kept.restore(tmp_path / "a.remit")
+    await kept.back_up(tmp_path / "b.remit")
+    assert (await kept.restore(tmp_path / "b.remit")).log.loss is Loss.NONE
+    async with kept.opened() as services:
+        assert await services.store.value(services.tenant, UNSETTLED) is None

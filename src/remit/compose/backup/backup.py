@@ -336,15 +336,16 @@ def _known(
             )
     if present is not None and present.size:
         found.append(KnownHead(place="the present store", size=present.size, root=present.root.hex()))
-        if (before := present.restored) is not None and before.lost_size:
-            found.append(
-                KnownHead(
-                    place="a restore that is not accepted",
-                    size=before.lost_size,
-                    root=before.lost_root,
-                    note=before.lost_note,
-                )
+        found += [
+            KnownHead(
+                place="a restore that is not accepted",
+                size=before.lost_size,
+                root=before.lost_root,
+                note=before.lost_note,
             )
+            for before in present.restored
+            if before.lost_size
+        ]
     return found
 
 

@@ -337,7 +337,8 @@ class _Reading:
 
     def _restored(self, index: int, kind: str, facts: dict[str, Json], before: bytes) -> None:
         if kind == _ACCEPTED:
-            self.restores[-1:] = [msgspec.structs.replace(one, accepted=True) for one in self.restores[-1:]]
+            # A restore of a restored log that was not accepted yet names the larger loss of the two.
+            self.restores = [msgspec.structs.replace(one, accepted=True) for one in self.restores]
             return
         wanted = {name: facts.get(name) for name in ("size", "loss", "lost_size", "lost_root", "made")}
         told = {name: value for name, value in wanted.items() if value is not None}

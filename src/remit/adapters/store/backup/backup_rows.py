@@ -27,6 +27,7 @@ from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.core.errors import ConfigInvalid, VerificationFailed
 from remit.core.evidence.backup_manifest import BackupManifest, changed
 from remit.core.evidence.merkle import Frontier, TileNode, leaf_hash, new_tile_nodes
+from remit.core.evidence.restore import UNSETTLED
 
 #: Tables of sign-ins, of the schema itself, and of what is computed.
 LEFT_OUT: Final = frozenset(
@@ -37,8 +38,9 @@ PRUNED: Final = "pruned_leaves"
 #: Bytes of their hashes to hold in memory.
 _SPOOL_BYTES: Final = 8 * 1024 * 1024
 _HASH_BYTES: Final = 32
-#: Keys of small values that are not restored: what a first administrator asked for a second one.
-_FORGOTTEN_VALUES: Final = ("second:",)
+#: Keys of small values that are not restored: what a first administrator asked for a second one, and that an
+#: earlier restore was not complete.
+_FORGOTTEN_VALUES: Final = ("second:", UNSETTLED)
 #: Leaves that are appended to the tree at a time.
 _BATCH: Final = 512
 

@@ -16,19 +16,19 @@ from remit.core.evidence.restore import LOSS, UNSETTLED, RestoredLog
 
 
 class PresentLog(NamedTuple):
-    """The log of a store, and what an earlier restore of it left behind (`core.evidence.restore`)."""
+    """The log of a store, and what earlier restores of it left behind (`core.evidence.restore`)."""
 
     size: int
     root: bytes
-    restored: RestoredLog | None
+    restored: tuple[RestoredLog, ...]
 
 
 def present_log(sql: Sql, tenant: str) -> PresentLog:
     """Return how far the log of a store goes."""
     size = stored_size(sql, tenant)
-    query = "select body from kept_values where tenant = ? and key in (?, ?) order by key"
+    query = "select body from kept_values where tenant = ? and key in (?, ?)"
     left = sql.execute(query, (tenant, LOSS, UNSETTLED)).fetchall()
-    restored = msgspec.json.decode(left[0][0], type=RestoredLog) if left else None
+    restored = tuple(msgspec.json.decode(body, type=RestoredLog) for (body,) in left)
     return PresentLog(size, frontier(sql, tenant, size).root(), restored)
 
 
