@@ -7,13 +7,10 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from remit.cli.doctor.check import Check
+from remit.cli.serve.listening_sockets import OWN_DESCRIPTORS
 from remit.config import Config
-
-#: Descriptors besides those of connections: store, log, upstreams, programs.
-_OWN_DESCRIPTORS: Final = 256
 
 
 def machine_looks(config: Config) -> Iterator[Check]:
@@ -45,7 +42,7 @@ def _few_descriptors(connections: int) -> Iterator[Check]:
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OWN_DESCRIPTORS
+    wanted = connections + OWN_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < wanted:
         says = f"this user may open {soft} files at once; one busy address alone needs {wanted}"
         yield Check("descriptors", "note", says, "raise it (`ulimit -n`, or `LimitNOFILE=` of systemd)")

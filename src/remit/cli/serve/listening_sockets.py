@@ -19,6 +19,8 @@ _PID, _COUNT, _NAMES = "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"
 _LOCAL, _CONNECTION = "local", "c"
 #: The kernel limits one variable to 128 KiB, and each connection takes two bytes of it.
 MAX_CONNECTIONS: Final = 50_000
+#: Descriptors that the next run needs itself, to open its store, upstreams and programs.
+OWN_DESCRIPTORS: Final = 256
 
 
 class KeptSockets(NamedTuple):
@@ -66,14 +68,26 @@ def passed_on(kept: KeptSockets) -> Mapping[str, str]:
     Called last before the process executes itself: other files lie where the sockets go, and are closed.
     """
     import fcntl
+    import resource
 
-    named = [(_CONNECTION, one) for one in kept.connections[:MAX_CONNECTIONS]]
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, soft - OWN_DESCRIPTORS)
+    named = [(_CONNECTION, one) for one in kept.connections[: max(room, 0)]]
     named += [(_LOCAL, kept.local)] if kept.local is not None else []
     named = [("port", kept.port), *named] if kept.port is not None else named
-    # Above the target range first, so that no socket lies where another one goes.
-    aside = [fcntl.fcntl(one.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST + len(named)) for _, one in named]
-    for place, descriptor in enumerate(aside):
-        os.dup2(descriptor, _FIRST + place, inheritable=True)
+    held = [one.detach() for _, one in named]
+    index_at = {descriptor: index for index, descriptor in enumerate(held)}
+    # One at a time, so that a full table of descriptors is no obstacle: it needs a single free one.
+    for index, target in enumerate(range(_FIRST, _FIRST + len(held))):
+        if (other := index_at.pop(target, index)) != index:
+            held[other] = fcntl.fcntl(target, fcntl.F_DUPFD_CLOEXEC, target + 1)
+            index_at[held[other]] = other
+        if held[index] == target:
+            os.set_inheritable(target, True)
+        else:
+            os.dup2(held[index], target, inheritable=True)
+            index_at.pop(held[index], None)
+            os.close(held[index])
     return {
         _PID: str(os.getpid()),
         _COUNT: str(len(named)),

@@ -162,9 +162,8 @@ async def _serve(
             async def ready() -> None:
                 if config.listen.socket:
                     place, open_to = config.at(config.listen.socket), config.listen.socket_open_to
-                    server.local = await unix_socket.listen(
-                        server, place, local_peers(), open_to, given.local
-                    )
+                    served = await unix_socket.listen(server, place, local_peers(), open_to, given.local)
+                    server.local = served.dup()
                 elif given.local is not None:
                     given.local.close()
                 for connection in given.connections:
@@ -285,6 +284,8 @@ class Server(uvicorn.Server):
         for number in signals:
             loop.add_signal_handler(number, self._restart if number == RESTART else self._stop)
         self.ready = ready
+        # At the end, connections may leave no descriptor for it.
+        self.kept = KeptSockets(sock.dup())
         try:
             await self._serve([sock])
         finally:
@@ -333,13 +334,22 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the calls in progress. Before another run, keep the sockets: clients see no closed port."""
         if self.again:
-            (port,) = (one.dup() for one in sockets or ())
-            local = self.local.dup() if self.local is not None else None
             await self._hand_over()
-            kept = [one.release() for one in self._connections() if one.is_held]
-            self.kept = KeptSockets(port, local, tuple(kept))
+            kept: list[socket.socket] = []
+            for one in self._connections():
+                if one.is_held:
+                    # Where no descriptor is free, the connection ends and the restart goes on.
+                    with suppress(OSError):
+                        kept.append(one.release())
+                    # Its own descriptor is closed now, and free for the next one.
+                    await asyncio.sleep(0)
+            self.kept = KeptSockets(self.kept.port, self.local, tuple(kept))
             # What is still in progress had its time.
             self.config.timeout_graceful_shutdown = 1
+        else:
+            self.kept.close()
+            if self.local is not None:
+                self.local.close()
         await super().shutdown(sockets)
         if not self.again:
             self.kept.close()

@@ -62,3 +62,35 @@ def test_what_was_given_to_another_process_is_not_taken(given: dict[str, str]) -
     """The variables of a parent name its own descriptors; they are dropped."""
     assert inherited(given) == KeptSockets()
     assert given == {}
+
+
+#: Many connections and few descriptors; then execute oneself, and count what arrived.
+CROWD = """
+import os, resource, socket, sys
+from remit.cli.serve.listening_sockets import OWN_DESCRIPTORS, KeptSockets, inherited, passed_on
+if sys.argv[1] == "first":
+    port = socket.create_server(("127.0.0.1", 0))
+    served, free = [], OWN_DESCRIPTORS + 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, free))
+    while len(served) < int(sys.argv[2]):
+        served.append(socket.socket())
+    try:
+        while True:
+            socket.socket().detach()
+    except OSError:
+        os.close(free - 1)
+    given = {**os.environ, **passed_on(KeptSockets(port, None, tuple(served)))}
+    os.execve(sys.executable, [sys.executable, "-c", CODE, "second"], given)
+kept = inherited()
+print(kept.port.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), len(kept.connections))
+"""
+
+
+@pytest.mark.parametrize(("held", "passed"), [(190, 190), (400, 200)])
+def test_connections_that_fill_the_table_of_descriptors_do_not_stop_a_restart(held: int, passed: int) -> None:
+    """One free descriptor is enough to pass them on, and the next run keeps room for its own files."""
+    code = f"CODE = {CROWD!r}\n{CROWD}"
+    told = subprocess.run(
+        [sys.executable, "-c", code, "first", str(held)], capture_output=True, text=True, check=False
+    )
+    assert told.stdout == f"1 {passed}\n", told.stderr
