@@ -13,8 +13,11 @@ loop accepts it.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import ssl
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -29,6 +32,8 @@ _LOG = logging.getLogger("remit.tls")
 
 #: Certificates of a presented chain that are examined; a longer chain is cut, and then does not verify.
 MAX_CHAIN = 8
+#: Longest file of a chain or a key.
+MAX_BYTES = 256 * 1024
 #: Bytes of TLS records that are moved at once.
 _PIECE = 65_536
 
@@ -92,7 +97,10 @@ class RenewedContext(ssl.SSLContext):
         certificate, key = self._files
         self._seen = self._stamps()
         try:
-            first = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+            first = x509.load_pem_x509_certificates(_content(certificate))[0]
+            if b"ENCRYPTED" in _content(key):
+                # OpenSSL would ask the terminal for a password, and hold up all calls.
+                raise OSError(errno.EINVAL, "the key is encrypted")
             loaded = self._load()
         except (OSError, ValueError, SSL.Error) as fault:
             why = "no chain in PEM, or not the certificate of this key"
@@ -122,6 +130,20 @@ class RenewedContext(ssl.SSLContext):
 
     def _begin(self, *args: Any, **kwargs: Any) -> Any:
         return self._served.wrap_bio(*args, **kwargs)
+
+
+def _content(file: Path) -> bytes:
+    """Return the content of a file that is regular and not too long: others would hold up all calls."""
+    with open(file, "rb", opener=_at_once) as opened:
+        found = os.fstat(opened.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
+            raise OSError(errno.EINVAL, f"`{file}` is no file of at most {MAX_BYTES // 1024} KiB")
+        return opened.read()
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class AskingContext(RenewedContext):

@@ -2,12 +2,18 @@
 """TLS of the port: a client's certificate of any issuer reaches step 1 unchanged."""
 
 import asyncio
+import os
 import ssl
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from remit.cli.serve.tls import AskingContext, RenewedContext
 from remit.core.errors import ConfigInvalid
@@ -128,3 +134,40 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         for key in (tmp_path / "missing.pem", other):
             with pytest.raises(ConfigInvalid, match=r"listen\.tls"):
                 kind(certificate, key)
+
+
+@pytest.mark.parametrize("kind", [RenewedContext, AskingContext])
+@pytest.mark.parametrize("place", [0, 1])
+def test_files_that_would_hold_up_the_server_are_not_read(
+    tmp_path: Path, kind: type[RenewedContext], place: int
+) -> None:
+    """In the place of chain or key: a pipe, a device without an end, a very long file."""
+    files = identity(tmp_path, "server")
+    context = kind(*files)
+
+    def piped() -> None:
+        os.mkfifo(files[place])
+
+    def endless() -> None:
+        files[place].symlink_to("/dev/zero")
+
+    def long() -> None:
+        files[place].touch()
+        os.truncate(files[place], 1 << 40)
+
+    for put in (piped, endless, long):
+        files[place].unlink()
+        put()
+        assert "no file of at most 256 KiB" in context.look().fault
+
+
+@pytest.mark.parametrize("kind", [RenewedContext, AskingContext])
+def test_an_encrypted_key_asks_no_terminal(tmp_path: Path, kind: type[RenewedContext]) -> None:
+    """A question for its password would hold up all calls."""
+    certificate, key = identity(tmp_path, "server")
+    context = kind(certificate, key)
+    private = load_pem_private_key(key.read_bytes(), None)
+    key.write_bytes(
+        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
+    assert "the key is encrypted" in context.look().fault
