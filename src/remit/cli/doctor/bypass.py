@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -37,6 +38,14 @@ _SAYS: Final = {
 }
 
 
+class _Told(msgspec.Struct, forbid_unknown_fields=True):
+    """What a place told; an agent that controls the place can tell anything."""
+
+    user: int | None
+    host: Annotated[str, msgspec.Meta(max_length=300)]
+    came: list[Annotated[str, msgspec.Meta(max_length=300)]]
+
+
 def bypass_looks(config: Config, file: Path, place: str = "") -> list[Check]:
     """Try each way around remit from a place, and return what came of it.
 
@@ -45,8 +54,8 @@ def bypass_looks(config: Config, file: Path, place: str = "") -> list[Check]:
     """
     named = [*_targets(config, file)]
     told = _tried(place, [one for _, one in named])
-    checks = [_check(*one, came) for one, came in zip(named, told["came"], strict=True)]
-    where = f"user {told['user']} on {told['host']}" + (f", by `{place}`" if place else "")
+    checks = [_check(*one, came) for one, came in zip(named, told.came, strict=True)]
+    where = f"user {told.user} on {told.host}" + (f", by `{place}`" if place else "")
     note = () if place else ("give the agent's place, such as `--place 'sudo -u agent'`",)
     return [Check("place", "ok" if place else "note", where, *note), *checks]
 
@@ -83,21 +92,24 @@ def _addresses(section: msgspec.Struct) -> set[str]:
     return found
 
 
-def _tried(place: str, targets: list[dict[str, Any]]) -> Any:
+def _tried(place: str, targets: list[dict[str, Any]]) -> _Told:
     python = ["python3"] if place else [sys.executable]
-    command = [*shlex.split(place), *python, "-I", "-", json.dumps(targets)]
+    # JSON of a JSON text is a literal of Python, too.
+    program = f"{PROBE.read_text()}\nmain({json.dumps(json.dumps(targets))})\n"
     try:
         done = subprocess.run(  # noqa: S603 - the operator's own command
-            command, input=PROBE.read_bytes(), capture_output=True, timeout=PROBE_S, check=False
+            [*shlex.split(place), *python, "-I", "-"],
+            input=program.encode(),
+            capture_output=True,
+            timeout=PROBE_S,
+            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as fault:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as fault:
         raise _nothing_tried(place, str(fault)) from None
-    try:
-        told = json.loads(done.stdout[:MAX_ANSWER])
-        if len(told["came"]) == len(targets):
+    with contextlib.suppress(msgspec.MsgspecError):
+        told = msgspec.json.decode(done.stdout[:MAX_ANSWER], type=_Told)
+        if len(told.came) == len(targets):
             return told
-    except (ValueError, KeyError, TypeError):
-        pass
     raise _nothing_tried(place, done.stderr.decode("utf-8", "replace").strip()[-300:] or "no answer")
 
 

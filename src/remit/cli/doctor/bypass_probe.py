@@ -2,15 +2,18 @@
 """Tries what an agent could do without remit: reach an upstream, read a file, start a program.
 
 `remit doctor --bypass` sends this file to the agent's place, where only Python is needed: no module of remit,
-and nothing that is newer than Python 3.8. It changes nothing, and reads no more than a first byte.
+and nothing that is newer than Python 3.8. It changes nothing, and reads no more than a first byte. A call of
+`main` with the targets is appended: a shell on the way, such as that of `ssh`, would change an argument.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import socket
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -19,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 WAIT_S = 5
+MAX_WORDS = 200
 ASKED = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -33,24 +37,29 @@ ASKED = {
 
 def reach(target: Any) -> str:
     """Return `answers`, `refuses` (a credential is needed), `connects`, or why there is no way."""
-    said = [_asked(target, {})]
-    if urllib.request.getproxies():
-        said.append(_asked(target, urllib.request.getproxies()))
+    said = [_connected(target["url"])]
+    if target["kind"] != "port":
+        if said == ["connects"]:
+            said.append(_asked(target, {}))
+        if urllib.request.getproxies():
+            said.append(_asked(target, urllib.request.getproxies()))
     for one in ("answers", "refuses", "connects"):
         if one in said:
             return one
     return said[0]
 
 
+def _connected(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "postgresql": 5432, "postgres": 5432}.get(parts.scheme, 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=WAIT_S).close()
+    except OSError as fault:
+        return fault.strerror or str(fault)
+    return "connects"
+
+
 def _asked(target: Any, proxies: Any) -> str:
-    parts = urlsplit(target["url"])
-    if target["kind"] == "port":
-        port = parts.port or {"https": 443, "postgresql": 5432, "postgres": 5432}.get(parts.scheme, 80)
-        try:
-            socket.create_connection((parts.hostname or "", port), timeout=WAIT_S).close()
-        except OSError as fault:
-            return fault.strerror or str(fault)
-        return "connects"
     body = json.dumps(ASKED).encode() if target["kind"] == "mcp" else None
     headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
     request = urllib.request.Request(target["url"], data=body, headers=headers)  # noqa: S310 - of the configuration
@@ -60,10 +69,10 @@ def _asked(target: Any, proxies: Any) -> str:
             return "answers"
     except urllib.error.HTTPError as fault:
         return "refuses" if fault.code in (401, 403, 407) else "answers"
-    except urllib.error.URLError as fault:
-        return "connects" if "certificate" in str(fault.reason).lower() else str(fault.reason)
-    except (OSError, ValueError) as fault:
-        return str(fault)
+    except (OSError, ValueError, http.client.HTTPException) as fault:
+        # Another protocol, or no answer in time: `reach` has connected before.
+        why = getattr(fault, "reason", fault)
+        return "connects" if isinstance(why, ssl.SSLError) else str(why)[:MAX_WORDS]
 
 
 def try_one(target: Any) -> str:
@@ -91,14 +100,10 @@ def _reads(path: str) -> bool:
     return True
 
 
-def main() -> None:
-    """Try the targets that the last argument lists; print who this is and what came of each, as JSON."""
-    targets = json.loads(sys.argv[-1])
+def main(listed: str) -> None:
+    """Try the targets that a JSON text lists; print who this is and what came of each, as JSON."""
+    targets = json.loads(listed)
     with ThreadPoolExecutor(16) as beside:
         came = list(beside.map(try_one, targets))
     user = os.geteuid() if hasattr(os, "geteuid") else None
     sys.stdout.write(json.dumps({"user": user, "host": socket.gethostname(), "came": came}))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -61,6 +62,48 @@ def test_an_upstream_that_answers_stands_open_and_one_that_asks_for_a_credential
     assert found["upstream mail"].state == "fail"
     assert "without a credential" in found["upstream mail"].says
     assert (found["upstream crm"].state, found["upstream gone"].state) == ("note", "ok")
+
+
+def test_an_upstream_that_takes_connections_and_says_nothing_in_http_is_a_way(tmp_path: Path) -> None:
+    """Another protocol, or a slow server: a client that knows it gets through."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            for _ in range(2):
+                with server.accept()[0] as connection:
+                    connection.sendall(b"220 mail\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        found = looks(tmp_path, {"mail": f"http://127.0.0.1:{server.getsockname()[1]}/mcp"})
+    assert found["upstream mail"].state == "note"
+    assert "can be reached" in found["upstream mail"].says
+
+
+def test_a_shell_on_the_way_changes_no_target(tmp_path: Path) -> None:
+    """`ssh` joins its arguments for a shell of the other machine."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nshift\nexec sh -c "$*"\n')
+    ssh.chmod(0o755)
+    folder = tmp_path / "it's; touch gone $(touch gone)"
+    folder.mkdir()
+    with answering(200) as mail:
+        found = looks(folder, {"mail": mail}, f"{ssh} agent-host")
+    assert found["upstream mail"].state == "fail"
+    assert found["configuration"].state == "fail"
+    assert not (Path.cwd() / "gone").exists()
+
+
+@pytest.mark.parametrize(
+    "told",
+    ['{"user": 1, "host": "h", "came": [[], "ok", "ok"]}', '{"user": "\\u001b[2J", "host": [], "came": 7}'],
+)
+def test_a_place_that_tells_something_else_is_an_error(tmp_path: Path, told: str) -> None:
+    """An agent that controls its place writes the answer."""
+    liar = tmp_path / "liar"
+    liar.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{told}'\n")
+    liar.chmod(0o755)
+    with pytest.raises(ConfigInvalid, match="tried nothing"):
+        looks(tmp_path, {"mail": "http://127.0.0.1:9/mcp"}, str(liar))
 
 
 def test_files_of_remit_that_the_agent_can_change_or_read_are_found(tmp_path: Path) -> None:
