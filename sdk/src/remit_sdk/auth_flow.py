@@ -4,11 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Protocol
 
 from remit_sdk.dpop import HEADER, PROOF_TRIES, DpopProver
+from remit_sdk.errors import AgentFault
 from remit_sdk.gateway_client import Tokens
-from remit_sdk.wire import TASK_HEADER
+from remit_sdk.wire import TASK_HEADER, origin_of
+
+
+class GatewayTokens(Tokens, Protocol):
+    """Tokens for one gateway."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The gateway's URLs; tokens go to no other origin."""
+        ...
 
 
 class TaskAuthFlow:
@@ -19,7 +29,7 @@ class TaskAuthFlow:
     requires_request_body = True
 
     def __init__(
-        self, tokens: Tokens, prover: DpopProver, *, upstream: str = "", endpoint: str = "mcp"
+        self, tokens: GatewayTokens, prover: DpopProver, *, upstream: str = "", endpoint: str = "mcp"
     ) -> None:
         """Keep the source of tokens, the key to which they are bound, and the upstream and endpoint to call.
 
@@ -35,6 +45,11 @@ class TaskAuthFlow:
         token.
         """
         url = str(request.url)
+        if origin_of(url) not in map(origin_of, self._tokens.addresses):
+            raise AgentFault(
+                f"`{url[:200]}` is not at this remit, and gets no token",
+                remediation="use a client without this `auth` for it",
+            )
         token, fresh = await self._tokens.token(upstream=self._upstream, endpoint=self._endpoint), False
         if self._tokens.id:
             request.headers[TASK_HEADER] = self._tokens.id

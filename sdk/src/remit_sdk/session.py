@@ -197,6 +197,11 @@ class TaskSession(_TokenSource):
         self.lease_s = int(facts.get("lease_s") or 0)
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The gateway's URLs, to which the tokens may be sent."""
+        return self.agent.gateway.base_url, self.agent.gateway.public_url
+
     async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return a token of the task for one upstream at an endpoint (`mcp`, `http`), or for all upstreams
         together.

@@ -220,6 +220,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of a URL."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def segment(text: str) -> str:
     """Return a text as one path segment."""
     return quote(text, safe="")

@@ -11,6 +11,7 @@ import pytest
 
 from remit_sdk.auth import TaskAuth
 from remit_sdk.dpop import DpopProver
+from remit_sdk.errors import AgentFault
 from remit_sdk.httpx_auth import HttpxTaskAuth
 
 Json = Any
@@ -27,6 +28,7 @@ class Purse:
     """A source of tokens that remembers what it was asked."""
 
     id = "tsk_1"
+    addresses = ("https://REMIT.example:443", "https://other.example/remit")
 
     def __init__(self) -> None:
         """Begin with the first token."""
@@ -63,6 +65,24 @@ async def told(
     one = auth(purse, DpopProver(), upstream="notes")
     async with http.AsyncClient(transport=http.MockTransport(serve), auth=one) as client:
         return await client.post(f"{URL}?a=b", content=b"body"), proofs
+
+
+@pytest.mark.parametrize(
+    "url", ["http://remit.example/mcp", "https://remit.example:8443/mcp", "https://evil.example"]
+)
+async def test_no_other_origin_gets_a_token(library: Any, url: str) -> None:
+    """A program may use the client for another server, or get its address from elsewhere."""
+    http, auth = library
+
+    def serve(request: Any) -> Any:
+        raise AssertionError(request.url)
+
+    purse = Purse()
+    one = auth(purse, DpopProver(), upstream="notes")
+    async with http.AsyncClient(transport=http.MockTransport(serve), auth=one) as client:
+        with pytest.raises(AgentFault, match="gets no token"):
+            await client.post(url, content=b"body")
+    assert purse.asked == []
 
 
 async def test_each_request_carries_a_token_and_its_proof(library: Any) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import re
 import sys
 import threading
 import time
@@ -25,7 +26,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from remit.core.evidence.event import timestamp
-from remit.core.safe_text import plain
+from remit.core.safe_text import escaped, plain
 from remit.gateway.access_log import ACCESS
 from remit.services.mediation.call_log import CALLS
 
@@ -35,6 +36,7 @@ MAX_BYTES: Final = 10 * 1024 * 1024
 KEPT: Final = 5
 #: Seconds for which lines are collected.
 PAUSE_S: Final = 0.1
+_SEPARATES: Final = re.compile(r'[\s="]')
 
 
 class _Lines(logging.Formatter):
@@ -51,17 +53,29 @@ class _Lines(logging.Formatter):
             line |= {"from": record.name, "message": record.getMessage()}
             if record.exc_info:
                 line["trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
+        return escaped(msgspec.json.encode(line).decode())
 
 
 class _Text(logging.Formatter):
-    """A record as one line for people; the facts of a call or a request are `name=value`."""
+    """A record as one line for people; the facts of a call or a request are `name=value`.
+
+    Names come from agents and upstreams: none begins a line of its own, or another fact.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        if not isinstance(record.msg, dict):
-            return f"{record.levelname} {record.name}: {super().format(record)}"
-        facts = " ".join(f"{name}={plain(str(value))}" for name, value in record.msg.items())
-        return f"{record.levelname} {record.name}: {facts}"
+        if isinstance(record.msg, dict):
+            text = " ".join(f"{name}={_fact(value)}" for name, value in record.msg.items())
+        else:
+            text = plain(record.getMessage())
+            if record.exc_info:
+                trace = plain(self.formatException(record.exc_info), lines=True)
+                text += "\n  " + trace.replace("\n", "\n  ")
+        return f"{record.levelname} {record.name}: {text}"
+
+
+def _fact(value: object) -> str:
+    text = plain(value)
+    return msgspec.json.encode(text).decode() if not text or _SEPARATES.search(text) else text
 
 
 class _LogFile(RotatingFileHandler):

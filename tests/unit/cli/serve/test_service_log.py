@@ -62,6 +62,25 @@ def test_warnings_are_in_the_log_and_on_standard_error(
     assert "ERROR remit: upstream `notes` failed" in capfd.readouterr().err
 
 
+def test_a_name_forges_no_line_no_fact_and_no_escape(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Agents and upstreams choose names of tools and texts of faults; terminals show the log."""
+    evil = 'a outcome=ok\nERROR remit: "b"\x1b[2J\x9b\u202e'
+    with logging_to(tmp_path / "up.log", LogStyle(level="info")):
+        logging.getLogger(CALLS).info({"outcome": "deny", "tool": evil})
+        try:
+            raise ValueError(evil)
+        except ValueError:
+            logging.getLogger("remit").exception("upstream %s failed", evil)
+    called, failed, *trace = capfd.readouterr().err.splitlines()
+    assert called.startswith('INFO remit.calls: outcome=deny tool="a outcome=ok\\\\u{a}ERROR remit:')
+    assert failed.startswith("ERROR remit: upstream a outcome=ok\\u{a}ERROR")
+    assert all(one.startswith("  ") for one in trace)
+    for text in (called, failed, *trace, *(tmp_path / "up.log").read_text().splitlines()):
+        assert text.isprintable()
+
+
 def test_the_log_is_for_its_owner_alone(tmp_path: Path) -> None:
     """Also after a rotation, of which the last files are kept."""
     place = tmp_path / "up.log"
