@@ -43,4 +43,9 @@ class RemitHookProvider(HookProvider):
         parts = [structured(part["text"]) if "text" in part else part for part in event.result["content"]]
         value = parts[0] if len(parts) == 1 else parts
         released = await self._calls.after(call["toolUseId"], call["name"], value)
-        event.result = {**event.result, "content": [{"text": as_text(released)}]}
+        # Nothing else of it: an MCP tool's result has its values a second time, as a structure.
+        event.result = {
+            "toolUseId": call["toolUseId"],
+            "status": event.result["status"],
+            "content": [{"text": as_text(released)}],
+        }

@@ -38,7 +38,7 @@ def doctor(*, bypass: bool = False, place: str = "", attack: str = "", cell: str
     bypass
         Try the ways around remit.
     place
-        A command that runs a program where the agent runs.
+        A command that runs a program where the agent runs; implies `--bypass`.
     attack
         The client whose guard to attack.
     cell
@@ -48,7 +48,7 @@ def doctor(*, bypass: bool = False, place: str = "", attack: str = "", cell: str
         from remit.cli.attack.attack import attack as attacked
 
         return attacked(attack, cell)
-    if bypass:
+    if bypass or place:
         from remit.cli.doctor.bypass import bypass_looks
         from remit.config import load_config
 
