@@ -134,6 +134,28 @@ def test_a_function_that_fails_is_reported_with_its_released_text(built: Path, h
     assert [one["call"] for one in events][-4:] == told["order"]
 
 
+def test_an_error_that_is_shown_whole_has_no_withheld_value_and_a_task_no_token(
+    built: Path, house: Remit
+) -> None:
+    """A program sets an error's name to any text, and prints what it has."""
+    told = run(built, house, """
+        import { inspect } from "node:util";
+        const shown = await inTask(async (task) => {
+          const iban = "DE89370400440532013000";
+          const fault = Object.assign(new Error(iban, { cause: iban }), { name: iban, iban });
+          const customer = task.guard("billing/customer", () => { throw fault; });
+          const raised = await customer({ customer: "C-1" }).catch((one) => one);
+          const whole = { depth: 9, showHidden: true };
+          return { raised: inspect(raised, whole), task: inspect(task, { depth: 9 }) };
+        });
+        console.log(JSON.stringify(shown));
+    """)  # fmt: skip
+    assert "Failed: Error" in told["raised"]
+    assert "DE89" not in told["raised"]
+    assert "tsk_" in told["task"]
+    assert "eyJ" not in told["task"]
+
+
 def test_a_call_waits_for_a_person(built: Path, house: Remit) -> None:
     """It is made once they have approved it."""
     program = """

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** An agent at its remit: tokens by its key or its platform's token, and tasks for a block. */
 
-import { Refused } from "./errors.js";
+import { Refused, kindOf } from "./errors.js";
 import { Gateway, TokenSource } from "./gateway.js";
 import type { IssuedToken } from "./gateway.js";
 import { isRecord } from "./json.js";
@@ -62,7 +62,7 @@ export class Agent {
     try {
       return await work(task);
     } catch (fault) {
-      reason = `the agent's program raised ${fault instanceof Error ? fault.name : "an error"}`;
+      reason = `the agent's program raised ${kindOf(fault)}`;
       throw fault;
     } finally {
       await task.close(reason);

@@ -36,13 +36,18 @@ export class Refused extends Error {
   }
 }
 
-/** A guarded function raised an error: `kind` is its name, `text` what remit released of its message. */
+/** A guarded function raised an error: `kind` is its class, `text` what remit released of its message. */
 export class Failed extends Error {
   override name = "Failed";
 
   constructor(readonly kind: string, readonly text: string) {
     super(text ? `${kind}: ${text}` : kind);
   }
+}
+
+/** Return the class of an error: programs set its `name` to any text. */
+export function kindOf(fault: unknown): string {
+  return fault instanceof Error ? String(fault.constructor?.name ?? "Error") : "Error";
 }
 
 /** A permitted call: carry it out, and report its result once. */

@@ -108,7 +108,8 @@ export interface IssuedToken {
 
 /** Tokens of an agent or of a task, one for each resource; concurrent callers share one request. */
 export class TokenSource {
-  private readonly held = new Map<string, { issued: Promise<IssuedToken>; askedAt: number }>();
+  // Private also where a program prints its task.
+  readonly #held = new Map<string, { issued: Promise<IssuedToken>; askedAt: number }>();
 
   constructor(
     private readonly gateway: Gateway,
@@ -118,17 +119,17 @@ export class TokenSource {
 
   /** Return a usable token; never `notThis`, which was refused. */
   async token(resource: string, notThis = ""): Promise<string> {
-    const held = this.held.get(resource);
+    const held = this.#held.get(resource);
     if (held) {
       const { text, lifeS } = await held.issued;
       const endsAt = held.askedAt + (lifeS - Math.min(EARLY_S, lifeS / 4)) * 1000;
       if (text !== notThis && performance.now() < endsAt) return text;
       // Another caller may have asked for the next one meanwhile.
-      if (this.held.get(resource) !== held) return this.token(resource, notThis);
+      if (this.#held.get(resource) !== held) return this.token(resource, notThis);
     }
     const next = { issued: this.grant(resource), askedAt: performance.now() };
-    this.held.set(resource, next);
-    next.issued.catch(() => this.held.get(resource) === next && this.held.delete(resource));
+    this.#held.set(resource, next);
+    next.issued.catch(() => this.#held.get(resource) === next && this.#held.delete(resource));
     return (await next.issued).text;
   }
 

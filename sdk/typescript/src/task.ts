@@ -2,7 +2,7 @@
 /** An open task: decisions about calls of functions, and requests to upstreams behind remit. */
 
 import type { Agent } from "./agent.js";
-import { Failed, Refused } from "./errors.js";
+import { Failed, Refused, kindOf } from "./errors.js";
 import type { Permit } from "./errors.js";
 import { ENDED, TokenSource } from "./gateway.js";
 import { isRecord, plain, sendable, textOf } from "./json.js";
@@ -78,7 +78,7 @@ export class Task {
   /** Report that a permitted call failed; return the error that the caller may see. */
   async failed(permit: Permit, fault: unknown): Promise<Error> {
     const own = fault instanceof Refused ? fault : null;
-    const kind = fault instanceof Error ? fault.name : "Error";
+    const kind = kindOf(fault);
     const text = own ? kind : textOf(fault instanceof Error ? fault.message : fault);
     try {
       const released = await this.carriedOut(permit, "error", text.slice(0, MAX_ERROR).toWellFormed());

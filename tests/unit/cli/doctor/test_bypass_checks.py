@@ -7,6 +7,8 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -140,3 +142,11 @@ def test_a_place_where_nothing_was_tried_is_an_error_and_not_a_good_sign(tmp_pat
     with pytest.raises(ConfigInvalid, match="tried nothing") as told:
         looks(tmp_path, {"mail": "http://127.0.0.1:9/mcp"}, place)
     assert "python3" in str(told.value.remediation)
+
+
+def test_a_place_is_tried_also_without_bypass(tmp_path: Path) -> None:
+    """The usual checks would say nothing of it, and look like an answer."""
+    (tmp_path / "remit.yaml").write_text("upstreams:\n  mail: {url: 'http://127.0.0.1:9/mcp'}\n")
+    command = [sys.executable, "-m", "remit", "--config", str(tmp_path), "doctor", "--place", "true"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.returncode, "tried nothing" in told.stderr) == (2, True)
