@@ -37,6 +37,9 @@ OKTA = IdentityProvider(
     agents=frozenset({"contract-bot"}),
 )
 ENTRA = IdentityProvider(name="entra", prefix="entra-", owner="leo", purpose="works", agent="other-bot")
+PING = IdentityProvider(
+    name="ping", prefix="ping-", owner="leo", purpose="works", token="of-ping", agents=frozenset({"*"})
+)
 LOOSE = IdentityProvider(
     name="loose", prefix="loose-", owner="leo", purpose="works", agent="third-bot", constrained=False
 )
@@ -44,8 +47,8 @@ LOOSE = IdentityProvider(
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
-    """A gateway with three identity providers."""
-    providers = {one.name: one for one in (OKTA, ENTRA, LOOSE)}
+    """A gateway with four identity providers."""
+    providers = {one.name: one for one in (OKTA, ENTRA, LOOSE, PING)}
     suspend_on = frozenset({FindingKind.MANIFEST_DRIFT})
     async with oauth_world(tmp_path, providers=providers, suspend_on=suspend_on) as opened:
         yield opened
@@ -65,10 +68,15 @@ async def create(world: OAuthWorld, name: str = "helper", by: str = SECRET, **mo
     return await ask(world, "POST", "/Agents", {"schemas": [AGENT_SCHEMA], "agentUserName": name} | more, by)
 
 
-async def activate(world: OAuthWorld, name: str, active: object) -> Told:
+async def say(world: OAuthWorld, name: str, path: str, value: object, by: str = SECRET) -> Told:
+    """Set one attribute of an agent."""
+    change = {"op": "replace", "path": path, "value": value}
+    return await ask(world, "PATCH", f"/Agents/{name}", {"schemas": [PATCH], "Operations": [change]}, by)
+
+
+async def activate(world: OAuthWorld, name: str, active: object, by: str = SECRET) -> Told:
     """Set whether an agent may act."""
-    change = {"op": "replace", "path": "active", "value": active}
-    return await ask(world, "PATCH", f"/Agents/{name}", {"schemas": [PATCH], "Operations": [change]})
+    return await say(world, name, "active", active, by)
 
 
 async def test_the_service_passes_the_checks_of_others(world: OAuthWorld) -> None:
@@ -198,6 +206,42 @@ async def test_what_others_suspended_stays_suspended(world: OAuthWorld) -> None:
     await activate(world, "okta-second", False)
     await world.services.findings.findings.see(FindingKind.MANIFEST_DRIFT, "agent:okta-second", "one", {})
     assert (await activate(world, "okta-second", True)).status == 403
+
+
+async def test_a_provider_that_may_end_an_agent_of_another_may_do_no_more(world: OAuthWorld) -> None:
+    """It gives it no identity at the other's issuer, reads no words of the other, and reverses no suspension;
+    nor does the other reverse that of it.
+    """
+    directory, other = world.services.identity.directory, "of-ping"
+    await create(world, externalId="one", displayName="Helper")
+    was = (await directory.agent("okta-helper")).bindings
+    told = await ask(world, "GET", "/Agents/okta-helper", by=other)
+    assert told.json.keys().isdisjoint({"externalId", "displayName"})
+    assert (await say(world, "okta-helper", "externalId", "theirs", other)).status < 300
+    assert (await say(world, "okta-helper", "displayName", "New")).status == 204
+    assert (await directory.agent("okta-helper")).bindings == was
+
+    assert (await activate(world, "okta-helper", False)).status == 204
+    assert (await activate(world, "okta-helper", True, other)).status == 403
+    await directory.move("okta-helper", AgentState.ACTIVE, by="root", reason="fine")
+    assert (await activate(world, "okta-helper", False, other)).status == 204
+    for by in (SECRET, other):
+        assert (await activate(world, "okta-helper", True, by)).status == 403
+
+
+async def test_an_administrator_takes_over_a_suspension(world: OAuthWorld) -> None:
+    """Whoever suspends what the provider has suspended already can rely on it."""
+    await create(world)
+    await activate(world, "okta-helper", False)
+    directory = world.services.identity.directory
+    await directory.move("okta-helper", AgentState.SUSPENDED, by="root", reason="odd")
+    assert (await activate(world, "okta-helper", True)).status == 403
+
+
+async def test_names_and_ids_that_nothing_shows_are_refused(world: OAuthWorld) -> None:
+    """An empty name would be that of the prefix; an id with invisible characters looks like another one."""
+    for made in (await create(world, ""), *[await create(world, externalId=x) for x in ("a\0b", "a\u200bb")]):
+        assert (made.status, made.json["scimType"]) == (400, "invalidValue"), made.content
 
 
 @pytest.mark.parametrize(("op", "value"), [("replace", False), ("Replace", "False"), ("add", "false")])

@@ -68,7 +68,7 @@ class AgentResource(Resource[Any]):
 
 def resource_of(provider: IdentityProvider, agent: Agent) -> AgentResource:
     """Return an agent as its provider sees it."""
-    told = agent.provisioned
+    told = provider.words(agent)
     return AgentResource(
         id=agent.name,
         external_id=(told and told.external_id) or None,

@@ -302,7 +302,10 @@ class Directory:
         """
 
         def moved_to(agent: Agent) -> Revised:
-            if state not in AGENT_MOVES[agent.state]:
+            words = agent.provisioned
+            # A person may take over a suspension that the identity provider could reverse.
+            taken = agent.state is state is AgentState.SUSPENDED and words is not None and words.held
+            if state not in AGENT_MOVES[agent.state] and not taken:
                 raise Forbidden(
                     f"agent `{name}` is already {state.value}"
                     if agent.state is state
@@ -313,7 +316,7 @@ class Directory:
                 )
             told = AgentChanged(change="state", state=state, previous=agent.state.value, reason=reason, by=by)
             # From here on the state is not the identity provider's, which may not reverse it.
-            words = agent.provisioned and msgspec.structs.replace(agent.provisioned, held=False)
+            words = words and msgspec.structs.replace(words, held=False)
             return msgspec.structs.replace(agent, state=state, provisioned=words), told
 
         moved = await self.revise(name, moved_to, by, checks)

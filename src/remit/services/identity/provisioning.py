@@ -13,6 +13,8 @@ A provider proposes; authority comes from remit's configuration and people:
    retires it
 5. it reactivates only what it deactivated itself, and only while no finding suspends the agent; ended tasks,
    withdrawn tokens and removed bindings stay so
+6. an agent has the words of one provider: of its creator, else of the first; another one that may end the
+   agent says nothing of it, and a suspension by that one is for people to reverse
 """
 
 from __future__ import annotations
@@ -71,6 +73,11 @@ class IdentityProvider(msgspec.Struct, frozen=True, kw_only=True):
     def created(self, agent: Agent) -> bool:
         """Return whether the provider created the agent."""
         return agent.created_by == self.by
+
+    def words(self, agent: Agent) -> Provisioned | None:
+        """Return what the provider said of the agent; `None` if it said nothing."""
+        told = agent.provisioned
+        return told if told is not None and told.client == self.name else None
 
     def local_name(self, agent: Agent) -> str:
         """Return an agent's name at the provider: without the prefix, if the provider created it."""
@@ -169,6 +176,8 @@ class Provisioning:
     async def create(self, provider: IdentityProvider, proposed: ProposedAgent) -> Agent:
         """Register an agent by rules 2 and 3; one that is proposed inactive is suspended at once."""
         told = self._told(provider, proposed, held=False)
+        if not proposed.name:
+            raise Malformed("the agent has no name", remediation="give `agentUserName`")
         new = NewAgent(
             name=provider.prefix + proposed.name,
             owner=provider.owner,
@@ -252,15 +261,22 @@ class Provisioning:
         now: datetime,
     ) -> Revised:
         """Rule 4: the agent is out of service, and no token or binding of before is of use later."""
-        told = agent.provisioned or Provisioned(client=provider.name, changed=now)
-        if proposed is not None:
+        told = agent.provisioned
+        if told is not None and told.client != provider.name:
+            # Rule 6: no provider may reverse this.
+            told = msgspec.structs.replace(told, held=False)
+        elif proposed is not None:
             told = self._told(provider, proposed, held=True)
+        else:
+            told = msgspec.structs.replace(
+                told or Provisioned(client=provider.name, changed=now), changed=now
+            )
         after = msgspec.structs.replace(
             agent,
             state=state,
             bindings=(),
             tokens_from=int(now.timestamp()) + 1,
-            provisioned=msgspec.structs.replace(told, changed=now),
+            provisioned=told,
         )
         what = "deleted" if state is AgentState.RETIRED else "deactivated"
         reason = f"the identity provider {what} the agent; its bindings were removed"
@@ -272,11 +288,13 @@ class Provisioning:
         self, provider: IdentityProvider, agent: Agent, proposed: ProposedAgent, now: datetime
     ) -> Revised:
         """Rules 3 and 5: what the provider says now, and the binding that follows from it."""
-        was = agent.provisioned
+        was = provider.words(agent)
         held = was is not None and was.held
         returns = proposed.active is True and not agent.usable
         if returns and not held:
             raise _suspended_by_others(agent)
+        if was is None and agent.provisioned is not None:
+            return None
         told = self._told(provider, proposed, held=held and not returns)
         bindings, tokens_from = agent.bindings, agent.tokens_from
         if was is not None and provider.created(agent) and (agent.usable or returns):
@@ -303,6 +321,12 @@ class Provisioning:
         return after, AgentChanged(change="provisioned", by=provider.by)
 
     def _told(self, provider: IdentityProvider, proposed: ProposedAgent, *, held: bool) -> Provisioned:
+        if not proposed.external_id.isprintable():
+            raise Malformed(
+                "`externalId` has invisible characters",
+                code="invisible",
+                remediation="give the id as the tokens of the agent have it",
+            )
         for text in (proposed.external_id, proposed.display_name, proposed.description):
             if len(text) > MAX_TEXT:
                 raise Malformed(
