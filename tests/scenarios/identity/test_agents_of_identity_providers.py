@@ -238,6 +238,16 @@ async def test_an_administrator_takes_over_a_suspension(world: OAuthWorld) -> No
     assert (await activate(world, "okta-helper", True)).status == 403
 
 
+@pytest.mark.parametrize("path", ["/Agents/.search", "/.search", "/agents/.search", "/Agents/.search/"])
+async def test_a_search_is_bounded_wherever_it_stands(world: OAuthWorld, path: str) -> None:
+    """In a body like in a query: a filter of forty thousand signs held up all others."""
+    named = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]}
+    deep = "(" * 20_000 + "active eq true" + ")" * 20_000
+    assert (await ask(world, "POST", path, named | {"filter": deep})).status in (400, 404)
+    assert (await ask(world, "POST", "/Agents/.search", named | {"filter": "active eq true"})).status == 200
+    assert (await ask(world, "GET", f"/Agents?startIndex={10**24}")).status == 400
+
+
 async def test_names_and_ids_that_nothing_shows_are_refused(world: OAuthWorld) -> None:
     """An empty name would be that of the prefix; an id with invisible characters looks like another one."""
     for made in (await create(world, ""), *[await create(world, externalId=x) for x in ("a\0b", "a\u200bb")]):

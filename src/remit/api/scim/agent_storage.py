@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from scim2_models import (
+    InvalidValueException,
     NotFoundException,
     PreconditionFailedException,
     Resource,
@@ -21,6 +23,10 @@ from remit.api.scim.agent_resource import AgentResource, proposed_by, resource_o
 from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
 from remit.services.identity.provisioning import IdentityProvider, Provisioning
 
+#: Agents that are compared with a filter before others get a turn.
+_AT_ONCE: Final = 64
+#: A greater number than JSON's readers agree on is no index.
+_MAX_INDEX: Final = 2**31
 _TAKEN: Final = "`agentUserName` or `externalId` is taken, or was; choose another one"
 
 
@@ -54,8 +60,15 @@ class AgentStorage(AsyncScimStorage):
     ) -> SearchPage:
         """Return one page of the matching agents, by name unless they are sorted."""
         wanted = search_request.filter
-        every = [resource_of(self._provider, one) for one in await self._provisioning.agents(self._provider)]
-        found = [one for one in every if wanted is None or wanted.match(one)]
+        if (search_request.start_index_0 or 0) > _MAX_INDEX:
+            raise InvalidValueException(detail="`startIndex` is too large")
+        found = []
+        for number, agent in enumerate(await self._provisioning.agents(self._provider)):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            one = resource_of(self._provider, agent)
+            if wanted is None or wanted.match(one):
+                found.append(one)
         if search_request.sort_by is not None:
             keyed = [(search_request.sort_value(one), one) for one in found]
             falling = search_request.sort_order == SearchRequest.SortOrder.descending

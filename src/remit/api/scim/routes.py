@@ -30,9 +30,10 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 ROOT: Final = "/scim/v2"
 _CONFIG_PATH: Final = "/ServiceProviderConfig"
-#: An agent's record is short; a long filter costs time.
+#: An agent's record is short; a long filter costs time for each agent.
 MAX_BODY: Final = 64 * 1024
 MAX_QUERY: Final = 4096
+_SEARCH: Final = "/.search"
 
 
 async def _never(_: RestRequest[Any]) -> None:
@@ -82,6 +83,8 @@ async def _served(
         known = _provider(await still(errand, _CALLER), provisioning)
     else:
         asked.body = await _body(request, known)
+    if path.rstrip("/").lower().endswith(_SEARCH) and len(asked.body) > MAX_QUERY:
+        raise Malformed(f"a search has more than {MAX_QUERY} bytes", remediation="shorten the filter")
     return await AsyncScimHandler(protocol, AgentStorage(provisioning, known)).handle(asked)
 
 
@@ -102,7 +105,7 @@ def _provider(errand: RestRequest[Any], provisioning: Provisioning) -> IdentityP
 
 def _query(request: Request) -> dict[str, str]:
     if len(request.scope["query_string"]) > MAX_QUERY:
-        raise Malformed(f"the query has more than {MAX_QUERY} bytes", remediation="POST it to `.search`")
+        raise Malformed(f"the query has more than {MAX_QUERY} bytes", remediation="shorten it")
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in given:
