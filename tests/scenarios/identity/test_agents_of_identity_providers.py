@@ -230,7 +230,7 @@ async def test_a_provider_that_may_end_an_agent_of_another_may_do_no_more(world:
 
 
 async def test_an_administrator_takes_over_a_suspension(world: OAuthWorld) -> None:
-    """Whoever suspends what the provider has suspended already can rely on it."""
+    """An administrator who suspends what the provider has suspended already can rely on it."""
     await create(world)
     await activate(world, "okta-helper", False)
     directory = world.services.identity.directory

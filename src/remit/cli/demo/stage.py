@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from mcp import Client
@@ -191,7 +192,9 @@ class Stage:
         prover = None if copied else self.bound.get(token)
         if token and prover is None:
             headers["Authorization"] = f"Bearer {token}"
-        auth = TaskAuth(OneToken(token), prover) if prover is not None else httpx2.USE_CLIENT_DEFAULT
+        auth: Any = httpx2.USE_CLIENT_DEFAULT
+        if prover is not None:
+            auth = TaskAuth(OneToken(token, self.url), prover)
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
         return await self.http.post(f"{self.url}/mcp", json=body, headers=headers, auth=auth)
 
@@ -199,7 +202,7 @@ class Stage:
     async def client(self, token: str) -> AsyncIterator[Client]:
         """Provide the official MCP client, connected to remit with this token."""
         async with AsyncExitStack() as stack:
-            auth = TaskAuth(OneToken(token), self.bound[token])
+            auth = TaskAuth(OneToken(token, self.url), self.bound[token])
             http = httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False)
             await stack.enter_async_context(http)
             transport = streamable_http_client(f"{self.url}/mcp", http_client=http)
@@ -219,9 +222,10 @@ class OneToken:
 
     id = ""
 
-    def __init__(self, text: str) -> None:
-        """Keep the token."""
+    def __init__(self, text: str, url: str) -> None:
+        """Keep the token, and the address of the remit that it is for."""
         self._text = text
+        self.addresses = (url,)
 
     async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return the token, whatever the arguments."""

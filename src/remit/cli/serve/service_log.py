@@ -59,7 +59,7 @@ class _Lines(logging.Formatter):
 class _Text(logging.Formatter):
     """A record as one line for people; the facts of a call or a request are `name=value`.
 
-    Names come from agents and upstreams: none begins a line of its own, or another fact.
+    Names come from agents and upstreams: none begins a new line, or another fact.
     """
 
     def format(self, record: logging.LogRecord) -> str:
