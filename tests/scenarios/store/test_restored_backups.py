@@ -166,6 +166,29 @@ async def test_a_lone_administrator_accepts_unless_two_are_configured(
         assert await services.endings.locks.all() == []
 
 
+async def test_who_lost_a_role_since_the_backup_does_not_get_it_back(kept: KeptStore, tmp_path: Path) -> None:
+    """Nor counts as one of two, which would leave a lone one who can accept nothing."""
+    await kept.commit(*ROOTS)
+    await kept.back_up(tmp_path / "a.remit")
+    await kept.commit(PutPerson(a_person("vera")))
+    config = kept.folder / "remit.yaml"
+    before = config.read_text()
+    config.write_text(before + "people: {second_person: true}\n")
+    with pytest.raises(VerificationFailed) as refused:
+        await kept.restore(tmp_path / "a.remit", accept=True)
+    assert refused.value.code == "second-person"
+    config.write_text(before)
+    await kept.restore(tmp_path / "a.remit", accept=True)
+    async with kept.opened() as services:
+        assert not (await services.identity.directory.person("vera")).roles
+        root = await services.identity.directory.person("root")
+        await services.endings.locks.unlock(ScopeKind.EVERYTHING, "*", person=root)
+    await kept.commit(PutPerson(a_person("root")))
+    with pytest.raises(VerificationFailed) as none_left:
+        await kept.restore(tmp_path / "a.remit", accept=True)
+    assert none_left.value.code == "no-administrator"
+
+
 async def test_what_a_first_administrator_asked_before_the_backup_is_no_half_of_a_consent(
     kept: KeptStore, tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from remit.adapters.keys.sealed_folder import has_keys, open_folder, put_files, 
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.backup.backup_file import BackupReader, BackupWriter
-from remit.adapters.store.backup.backup_rows import Advance, Newer, copy_in
+from remit.adapters.store.backup.backup_rows import Advance, Newer, PresentPerson, copy_in
 from remit.adapters.store.backup.store_state import PresentLog, present_log, taken_away
 from remit.adapters.store.postgres import backup as postgres
 from remit.adapters.store.relational.tables import VERSION
@@ -242,14 +242,16 @@ class _Noted:
 
     def __init__(self) -> None:
         self.subject_keys: set[int] = set()
-        self.administrators = 0
+        self.administrators: set[str] = set()
 
     def take(self, name: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
         if name == "subject_keys":
             self.subject_keys.update(row[columns.index("id")] for row in rows)
         elif name == "people":
             people = (msgspec.json.decode(row[columns.index("body")], type=Person) for row in rows)
-            self.administrators += sum(one.active and Role.ADMINISTRATOR in one.roles for one in people)
+            self.administrators |= {
+                one.name for one in people if one.active and Role.ADMINISTRATOR in one.roles
+            }
 
 
 async def restore(
@@ -286,11 +288,12 @@ async def restore(
             found = copy_in(reader, manifest, noted.take, advance, [one.size for one in known])
             # Step 2.
             done = _compared(manifest, digest_of(reader.manifest), known, found.roots)
-            _check_loss(config, done, noted.administrators, accepted=accept_loss)
             newer = Newer()
             if present is not None:
                 held = frozenset(noted.subject_keys)
                 newer = _present(config, taken_away, manifest.log.size, held) or newer
+            still = [one for one in noted.administrators if _is_administrator(newer.people.get(one))]
+            _check_loss(config, done, len(still), accepted=accept_loss)
             # Step 3.
             if files:
                 put_files(config.at(config.keys.path), files)
@@ -365,14 +368,27 @@ def _compared(
     )
 
 
+def _is_administrator(present: PresentPerson | None) -> bool:
+    """Return whether the present store, which takes away, lets a backup's administrator be one."""
+    return present is None or (present.active and Role.ADMINISTRATOR in present.roles)
+
+
 def _check_loss(config: Config, done: RestoredLog, administrators: int, *, accepted: bool) -> None:
     if done.loss is Loss.NONE:
         return
     if config.people.second_person and administrators < 2:
         raise VerificationFailed(
-            f"the backup has {administrators} active administrators, and two must accept the loss of events",
+            f"{administrators} of the backup's administrators still are that, and two must accept the "
+            "loss of events",
             code="second-person",
-            remediation="use another backup, or set `people.second_person: false`",
+            remediation="use another backup, set `people.second_person: false`, or move the present store "
+            "away if it took away wrongly",
+        )
+    if not administrators:
+        raise VerificationFailed(
+            "none of the backup's administrators still is one, and one must accept the loss of events",
+            code="no-administrator",
+            remediation="use another backup, or move the present store away if it took away wrongly",
         )
     if accepted:
         return

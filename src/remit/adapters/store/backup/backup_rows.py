@@ -228,16 +228,23 @@ def _differs(growing: GrowingTree) -> VerificationFailed:
     )
 
 
+class PresentPerson(msgspec.Struct, frozen=True):
+    """What a person may do in a store that is replaced."""
+
+    active: bool = True
+    roles: frozenset[str] = frozenset()
+
+
 class Newer(NamedTuple):
     """What a store that is replaced says beyond its backup, and what of it only takes away.
 
     Keys of subjects that it does not hold were destroyed since. Its fences are higher or locked, and its
-    people were deactivated.
+    people were deactivated or lost a role.
     """
 
     subject_keys: Container[int] | None = None
     fences: Mapping[str, tuple[int, int]] = {}
-    inactive: Container[str] = ()
+    people: Mapping[str, PresentPerson] = {}
 
     def restricted(self, table: str, columns: tuple[str, ...], row: list[Any]) -> list[Any] | None:
         """Return a row as it is restored; `None` for one that is not."""
@@ -245,8 +252,10 @@ class Newer(NamedTuple):
             return None
         if table == "subject_keys" and self.subject_keys is not None:
             return row if row[columns.index("id")] in self.subject_keys else None
-        if table == "people" and row[columns.index("name")] in self.inactive:
-            body = msgspec.json.decode(row[columns.index("body")]) | {"active": False}
+        if table == "people" and (present := self.people.get(row[columns.index("name")])) is not None:
+            body = msgspec.json.decode(row[columns.index("body")])
+            body["active"] = body.get("active", True) and present.active
+            body["roles"] = [one for one in body.get("roles", ()) if one in present.roles]
             return [
                 msgspec.json.encode(body).decode() if column == "body" else one
                 for column, one in zip(columns, row, strict=True)

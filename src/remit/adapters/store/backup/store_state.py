@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from remit.adapters.store.backup.backup_rows import Newer
+from remit.adapters.store.backup.backup_rows import Newer, PresentPerson
 from remit.adapters.store.relational.merkle_nodes import frontier, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import VerificationFailed
@@ -58,13 +58,8 @@ def taken_away(sql: Sql, tenant: str, since: int, held: frozenset[int]) -> Newer
             "select scope, epoch, locked from fences where tenant = ?", (tenant,)
         )
     }
-    inactive = frozenset(
-        name
+    people = {
+        name: msgspec.json.decode(body, type=PresentPerson)
         for name, body in sql.execute("select name, body from people where tenant = ?", (tenant,))
-        if msgspec.json.decode(body, type=_Person).active is False
-    )
-    return Newer(keys, fences, inactive)
-
-
-class _Person(msgspec.Struct):
-    active: bool = True
+    }
+    return Newer(keys, fences, people)
