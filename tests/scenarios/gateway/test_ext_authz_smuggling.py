@@ -16,6 +16,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.workload import Confirmation
 from remit.core.policy.bundle import PolicySource
 from remit.gateway.mcp import McpLimits
+from remit.gateway.mcp.messages import META_CLIENT as CLIENT
 from remit_sdk.dpop import DpopProver
 from tests.samples.tokens import task_token
 from tests.worlds.behind_envoy import Asked, a_call, asked_world, said
@@ -50,7 +51,7 @@ async def test_permit_sends_only_what_was_decided(world: World) -> None:
     removed = set(answer.ok_response.headers_to_remove)
     assert {"authorization", "dpop", "traceparent", *claimed} <= removed
     assert removed.isdisjoint({"content-type", "content-length", "accept", "mcp-session-id"})
-    (header,) = answer.ok_response.headers
+    *_, header = answer.ok_response.headers
     (made,) = await gateway.facts(EventKind.DECISION_MADE)
     assert header.header.key == "remit-decision"
     assert header.header.value.startswith("dec_")
@@ -62,6 +63,69 @@ async def test_permit_sends_only_what_was_decided(world: World) -> None:
     assert await gateway.services.answers.sweep() == 1
     (called,) = await gateway.facts(EventKind.TOOL_CALLED)
     assert called["outcome"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"accept": "application/json, text/event-stream, x/the-salary-is-100"},
+        {"content-type": 'application/json; note="the salary is 100"'},
+        {"content-type": "application/json; xcharset=utf-7"},
+    ],
+)
+async def test_upstream_reads_no_words_of_the_client_on_the_body(world: World, given: dict[str, str]) -> None:
+    """Type and accepted answers are told by remit: no place for data, nor for another charset."""
+    answer = await world[1](headers=given)
+    told = {one.header.key: (one.header.value, one.append_action) for one in answer.ok_response.headers}
+    assert told["content-type"] == ("application/json", 2)
+    assert told["accept"] == ("application/json, text/event-stream", 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("notifications/cancelled", {"requestId": "7", "reason": "x" * 65}),
+        ("notifications/cancelled", {"requestId": "x" * 65}),
+        ("notifications/progress", {"progressToken": "x" * 65, "progress": 1}),
+        ("notifications/progress", {"progressToken": 1, "progress": {"text": "x" * 65}}),
+        ("ping", {"_meta": {"io.modelcontextprotocol/note": "the salary is 100"}}),
+        ("ping", {"_meta": {CLIENT: {"name": "x" * 2048}}}),
+        ("initialize", {"capabilities": {"experimental": {"x": "x" * 2048}}}),
+    ],
+)
+async def test_what_no_decision_reads_is_no_place_for_data(world: World, method: str, params: Json) -> None:
+    """Ids, remarks, reserved names and a client's words about itself are known, and short."""
+    body = {"jsonrpc": "2.0", "method": method, "params": params}
+    if not method.startswith("notifications"):
+        body["id"] = 1
+    assert said(await world[1](body))[2] == "invalid-params"
+
+
+async def test_clients_as_they_are_begin_sessions_and_cancel(world: World) -> None:
+    """With names, an icon and all capabilities, and the remark of a client by others on a time-out."""
+    about = {
+        "name": "assistant",
+        "title": "An assistant",
+        "version": "1.104.2",
+        "websiteUrl": "https://a.example",
+    }
+    about |= {"icons": [{"src": "https://a.example/icon.png", "mimeType": "image/png", "sizes": ["48x48"]}]}
+    able = {"roots": {"listChanged": True}, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}}
+    begin = {"protocolVersion": "2025-11-25", "capabilities": able, "clientInfo": about}
+    ended = {"requestId": 7, "reason": "McpError: MCP error -32001: Request timed out"}
+    for body in (
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": begin},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": ended},
+    ):
+        assert (await world[1](body)).status.code == 0
+
+
+async def test_notification_has_a_known_version(world: World) -> None:
+    """The header goes upstream, so it is not the client's to write."""
+    body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    told = said(await world[1](body, {"mcp-protocol-version": "the salary is 100"}))
+    assert told[2] == "unsupported-version"
 
 
 async def test_trace_context_goes_upstream_if_it_is_one(world: World) -> None:

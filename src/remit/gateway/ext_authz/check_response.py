@@ -12,6 +12,9 @@ from remit.gateway.ext_authz.check_request import CheckedRequest
 from remit.gateway.ext_authz.messages import message
 from remit.gateway.tracing import travelling
 
+#: How the upstream reads the body, and what it may answer: the client's words for it were checked, but could
+#: say more, and some servers read a charset where there is none.
+_OF_BODY: Final = (JSON_TYPE, (b"accept", b"application/json, text/event-stream"))
 #: Request headers that go upstream. Every other one goes no further than Envoy: no grant, no decision and no
 #: evidence has it, and a server could take it for Envoy's own word (`X-Forwarded-*`, names of users).
 _PASSED: Final = frozenset(
@@ -64,7 +67,9 @@ def written(outcome: PassedRequest | AnsweredRequest, asked: CheckedRequest | No
         return response
     assert asked is not None
     granted = response.ok_response
-    _set(granted.headers, ((DECISION, outcome.decision.encode()),) if outcome.decision else ())
+    _set(
+        granted.headers, (*_OF_BODY, *(((DECISION, outcome.decision.encode()),) if outcome.decision else ()))
+    )
     _set(granted.response_headers_to_add, outcome.told)
     granted.headers_to_remove.extend(sorted({*_REMOVED, *_undecided(asked, outcome)}))
     return response

@@ -53,6 +53,8 @@ from remit.gateway.mcp.headers import (
     check_modern,
     check_params,
     check_repeated,
+    check_version,
+    decoded,
     mismatch,
 )
 from remit.gateway.mcp.listing import Listing, Place
@@ -243,6 +245,8 @@ class ExtAuthzEndpoint:
         if visit.modern and message.id is not None:
             check_modern(head, message)
         else:
+            if visit.modern:
+                check_version(decoded(version))
             check_repeated(head, message)
         check_message(message, frozenset(orjson.loads(asked.body)))
         return message

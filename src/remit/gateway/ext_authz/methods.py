@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from typing import Final
 
+import orjson
+
 from remit.core.json_value import Json
 from remit.core.tools.tool import COMPLETION, INPUT, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE
 from remit.gateway.mcp.messages import (
     INVALID_REQUEST,
-    RESERVED_META,
+    META_CAPABILITIES,
+    META_CLIENT,
+    META_LOG_LEVEL,
+    META_VERSION,
     Incoming,
     WireFault,
     bad_params,
@@ -26,9 +31,13 @@ from remit.gateway.tracing import travelling
 #: COAZ-MCP, "Authorization Denial": the code of each refusal of a request that could be read.
 DENIED: Final = -32001
 
-#: Most characters of what a client chooses beside the arguments: an id is no place for data.
+#: Most characters of an id, a token or a remark that a client chooses: none is a place for data.
 MAX_ID: Final = 64
+#: Most bytes of all else that no decision reads: a client's name and capabilities.
+MAX_BESIDE: Final = 2048
 _META: Final = "_meta"
+_PROGRESS: Final = "progressToken"
+_ENVELOPE: Final = frozenset((META_VERSION, META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL, _PROGRESS))
 _MEMBERS: Final = frozenset(("jsonrpc", "id", "method", "params"))
 #: Methods that are decided, and their params.
 DECIDED: Final = {
@@ -78,12 +87,15 @@ def check_message(message: Incoming, members: frozenset[str]) -> None:
     if unknown := message.params.keys() - known[method] - {_META}:
         raise bad_params(f"`{method}` has no param `{min(unknown)[:40]}` here", "leave it out")
     meta = object_param(message.params, _META)
-    if max(len(str(one)) for one in (message.id, meta.get("progressToken"))) > MAX_ID:
-        raise bad_params(f"an id or a progress token has at most {MAX_ID} characters here", "shorten it")
+    told = [one for name, one in message.params.items() if name != _META] if message.id is None else []
+    if max(len(str(one)) for one in (message.id, meta.get(_PROGRESS), *told)) > MAX_ID:
+        raise bad_params(f"an id, a token or a remark has at most {MAX_ID} characters here", "shorten it")
     for name in meta:
-        if name == "progressToken" or name.startswith(RESERVED_META) or travelling({name: meta[name]}):
+        if name in _ENVELOPE or travelling({name: meta[name]}):
             continue
         raise bad_params(f"`_meta` has no member `{name[:40]}` here", "leave it out")
+    if len(orjson.dumps(meta if method in DECIDED else message.params)) > MAX_BESIDE:
+        raise bad_params(f"a client says at most {MAX_BESIDE} bytes of itself here", "shorten it")
 
 
 def call_of(message: Incoming) -> tuple[str, dict[str, Json]]:
