@@ -103,7 +103,7 @@ async def test_what_no_decision_reads_is_no_place_for_data(world: World, method:
 
 async def test_clients_as_they_are_begin_sessions_and_cancel(world: World) -> None:
     """With names, an icon and all capabilities, and the remark of a client by others on a time-out."""
-    about = {
+    about: Json = {
         "name": "assistant",
         "title": "An assistant",
         "version": "1.104.2",
