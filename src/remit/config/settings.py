@@ -115,8 +115,9 @@ class LimitsSection(Section, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="Most open connections of one client address (IPv6: one /64); a further one is "
-            "answered 503 and closed. `listen.proxies` are exempt.",
+            description="Most open connections of one client address (IPv6: one /64). A further one takes "
+            "the place of one without a request in progress, or is answered 503. `listen.proxies` are "
+            "exempt.",
         ),
     ] = 512
     max_calls_per_task: Annotated[int, Meta(ge=1, description="Most concurrent calls of one task.")] = 64

@@ -346,12 +346,15 @@ def _limited(most: int, *proxies: str) -> type[BoundedConnection]:
 
 
 async def test_one_address_holds_a_bounded_number_of_connections() -> None:
-    """A further one is told why, also while it sends, and of twice as many none is; when some are closed,
-    others are served.
+    """While all are served, a further one is told why, also while it sends, and of twice as many none is;
+    when some are closed, others are served.
     """
     request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     async with _served(_limited(2)) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for _, writer in held:
+            writer.write(LARGE)
+        await asyncio.sleep(0.1)
         answered = await _sent(port, [request])
         assert answered.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1" in answered
@@ -364,6 +367,31 @@ async def test_one_address_holds_a_bounded_number_of_connections() -> None:
         async with asyncio.timeout(60):
             while not (await _sent(port, [request])).startswith(b"HTTP/1.1 200 "):
                 pass
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GE",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGE",
+    ],
+)
+async def test_connections_that_are_only_held_give_way(begun: bytes) -> None:
+    """A program that holds all of its address shuts out no one there: nothing sent, a part, or no more."""
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with _served(_limited(3)) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        for _, writer in held:
+            writer.write(begun)
+        for reader, _ in held if begun.startswith(b"GET") else []:
+            await reader.readuntil(b"\r\n\r\n0")
+        for _ in range(4):
+            assert (await _sent(port, [request])).startswith(b"HTTP/1.1 200 ")
+        for _, writer in held:
+            writer.close()
 
 
 async def test_a_trusted_proxy_has_no_such_limit() -> None:

@@ -13,7 +13,6 @@ import asyncio
 import os
 import re
 import socket
-from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -140,22 +139,37 @@ class AddressLimit:
         """Begin without connections."""
         self.most = most
         self._proxies = Proxies(proxies)
-        self._open: Counter[str] = Counter()
+        self._open: dict[str, dict[BoundedConnection, None]] = {}
 
-    def add(self, host: str) -> tuple[str, int]:
+    def add(self, host: str, connection: BoundedConnection) -> tuple[str, int]:
         """Count a connection; return its place and how many that place now has. The place is empty if there
         is no limit: for a proxy, and where no address is known.
         """
         place = self._proxies.sender(host, ()) if host else ""
         if not place:
             return "", 0
-        self._open[place] += 1
-        return place, self._open[place]
+        found = self._open.setdefault(place, {})
+        found[connection] = None
+        return place, len(found)
 
-    def remove(self, place: str) -> None:
+    def give_way(self, place: str, to: BoundedConnection) -> bool:
+        """Close the oldest connection that has sent no whole request, else the oldest idle one.
+
+        Return whether there was one. Holding connections open costs nothing: it must not shut out others of
+        the address, who may want to end something.
+        """
+        others = [one for one in self._open[place] if one is not to and not one.transport.is_closing()]
+        gone = next((one for one in others if one.is_partial), None)
+        gone = gone or next((one for one in others if one.is_idle), None)
+        if gone is not None:
+            gone.transport.abort()
+        return gone is not None
+
+    def remove(self, place: str, connection: BoundedConnection) -> None:
         """Stop counting a connection."""
-        self._open[place] -= 1
-        if not self._open[place]:
+        found = self._open[place]
+        found.pop(connection, None)
+        if not found:
             del self._open[place]
 
 
@@ -192,8 +206,9 @@ class BoundedConnection(HttpToolsProtocol):
         self._shown = chain() if chain is not None else ()
         self._wait()
         if self.addresses is not None and self.client is not None:
-            self._place, count = self.addresses.add(self.client[0])
-            if self._place and count > self.addresses.most:
+            self._place, count = self.addresses.add(self.client[0], self)
+            full = bool(self._place) and count > self.addresses.most
+            if full and not self.addresses.give_way(self._place, self):
                 self._turn_away(count > 2 * self.addresses.most)
         if self._hands_over:
             self.settle()
@@ -205,7 +220,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._linger is not None:
             self._linger.cancel()
         if self.addresses is not None and self._place:
-            self.addresses.remove(self._place)
+            self.addresses.remove(self._place, self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -322,6 +337,22 @@ class BoundedConnection(HttpToolsProtocol):
             self._wait()
         if self._hands_over:
             self.settle()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether nothing is in progress but the arrival of a request."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._linger is not None or self.pipeline:
+            return False
+        if cycle is None or cycle.response_complete:
+            return cycle is None or self._begun or self._has_head
+        return self._has_head and not cycle.response_started
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all requests are answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return self._linger is None and cycle is not None and cycle.response_complete and not self.pipeline
 
     # Before this process starts again.
 
