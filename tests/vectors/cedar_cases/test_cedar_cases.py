@@ -226,7 +226,7 @@ def rules_of(text: str) -> tuple[list[CedarRule], Verdict]:
 def same_policies(rules: Sequence[CedarRule], text: str) -> bool:
     """Return whether remit's pieces, and what it compiles from them, are what Cedar reads in the whole."""
     whole = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
-    compiled = policy_set({rule.ref.id: rule.policy for rule in rules})
+    compiled = policy_set({rule.ref.id: rule.canonical for rule in rules})
     printed = json.loads(cedarpy.policies_to_json_str(str(compiled)))["staticPolicies"]
     read = [rule.policy for rule in rules]
     return read == [whole[f"policy{number}"] for number in range(len(whole))] and sorted(
@@ -271,7 +271,7 @@ class Split:
     def _stand(self, rules: tuple[CedarRule, ...]) -> Stand:
         key = tuple(rule.ref.id for rule in rules)
         if key not in self._stands:
-            compiled = policy_set({rule.ref.id: rule.policy for rule in rules})
+            compiled = policy_set({rule.ref.id: rule.canonical for rule in rules})
             permits = frozenset(rule.ref.id for rule in rules if rule.permits)
             part = Part(rules, Shape(Kind.RECORD), self._schema, compiled, compiled, permits, flat=False)
             self._stands[key] = Stand(part, {}, self._entities, None)
@@ -340,7 +340,7 @@ def _heard(
     told = f"{case.name}: {found} for {asked.request}"
     if not asked.fits:
         return (Verdict.FAILED if found.permits or found.forbids else Verdict.REFUSED), told
-    policies = policy_set({name: rule.policy for name, rule in by_name.items()})
+    policies = policy_set({name: rule.canonical for name, rule in by_name.items()})
     said = by_cedar(asked.request, policies, entities, case.schema)
     can_fail = {name for name, rule in by_name.items() if rule_parts(rule.policy)[2]}
     known = {_uid(one["uid"]) for one in json.loads(asked.entities)}
@@ -466,7 +466,7 @@ def test_the_example_policies_decide_every_call_as_in_cedar(tmp_path: Path, reco
             continue
         schema = (path.parent / "schema.cedarschema").read_text()
         entities = handle(entities_of(path.parent).read_text(), schema)
-        policies = policy_set({rule.ref.id: rule.policy for rule in rules})
+        policies = policy_set({rule.ref.id: rule.canonical for rule in rules})
         by_name, split = {rule.ref.id: rule for rule in rules}, Split(rules, entities, None)
         for call in calls_of(path.parent):
             said = by_cedar(call, policies, entities, None)

@@ -356,12 +356,13 @@ class CedarLoaded:
     def _part(self, tool: Tool, numbers: tuple[int, ...]) -> Part:
         rules = tuple(self._rules[number] for number in numbers)
         shape = self._read_by(tool, rules)
-        policies = {rule.ref.id: rule.policy for rule in rules}
-        rewritten = {name: flattened(one) for name, one in policies.items()} if can_be_flat(shape) else {}
+        policies = {rule.ref.id: rule.canonical for rule in rules}
+        rewritten = {rule.ref.id: flattened(rule.policy) for rule in rules} if can_be_flat(shape) else {}
         flat = bool(rewritten) and None not in rewritten.values()
         compiled = self._sets.get((flat, numbers))
         if compiled is None:
-            policies = rewritten if flat else policies
+            if flat:
+                policies = {name: msgspec.json.encode(one) for name, one in rewritten.items()}
             whole = policy_set(policies)
             lasting = {rule.ref.id: policies[rule.ref.id] for rule in rules if not rule.waivable}
             compiled = self._sets.put(

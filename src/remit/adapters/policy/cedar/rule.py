@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +14,7 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.approver_notes import APPROVERS, demand_fault, demand_in
-from remit.adapters.policy.cedar.policy_text import PolicyPart, depth_of, nearest, pieces
+from remit.adapters.policy.cedar.policy_text import depth_of, nearest, pieces
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
 from remit.adapters.policy.obligation_notes import OBLIGATIONS, obligation_fault, obligations_in
 from remit.core.decisions.approvers import ApproverDemand
@@ -66,7 +66,9 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One policy. `policy` is its JSON form in Cedar, `text` the original source.
+    """One policy. `text` is the original source, `canonical` its JSON form in Cedar as canonical bytes.
+
+    Bytes, because the same form as Python values needs ten times the memory; few things read it twice.
 
     `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
     of those with a high risk; 0: just the one. `obligations` are what a permit demands.
@@ -84,12 +86,17 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     bounded_high_risk: int = 0
     obligations: tuple[str, ...] = ()
     approvers: ApproverDemand | None = None
-    policy: Json
+    canonical: bytes
     principal: Scope
     action: Scope
     resource: Scope
     reads: Reads
     uids: frozenset[Uid]
+
+    @property
+    def policy(self) -> dict[str, Json]:
+        """The JSON form in Cedar."""
+        return msgspec.json.decode(self.canonical, type=dict)
 
     def problem(self, text: str, *, at: str = "", severity: str = "error", remediation: str = "") -> Problem:
         """Return a problem of this rule, on the line where `at` first occurs in it."""
@@ -100,63 +107,77 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def policy_set(policies: Mapping[str, Json]) -> Any:
-    """Compile policies, keyed by the ids of their rules."""
-    static = dict(policies)
-    return cedarpy.PolicySet.from_json_str(
-        json.dumps({"templates": {}, "staticPolicies": static, "templateLinks": []})
-    )
+def policy_set(policies: Mapping[str, bytes]) -> Any:
+    """Compile policies, as JSON, keyed by the ids of their rules."""
+    static = {name: msgspec.Raw(one) for name, one in policies.items()}
+    whole = {"templates": {}, "staticPolicies": static, "templateLinks": []}
+    return cedarpy.PolicySet.from_json_str(msgspec.json.encode(whole).decode())
+
+
+def canonical_json(policy: Json) -> bytes:
+    """Return the bytes of which the digest of a rule is made: names in order, no spaces, ASCII."""
+    quick = msgspec.json.encode(policy, order="sorted")
+    # The standard library also escapes what is not printable ASCII.
+    if quick.isascii() and b"\x7f" not in quick:
+        return quick
+    return json.dumps(policy, sort_keys=True, separators=(",", ":")).encode()
+
+
+class RuleText(msgspec.Struct, frozen=True):
+    """The text of one rule where it stands: `line` is that of its first word, `number` its place in the file,
+    both from 1.
+    """
+
+    text: str
+    file: str
+    line: int
+    number: int
+
+    @property
+    def derived_id(self) -> str:
+        """The id of the rule if it states none."""
+        return f"{PurePosixPath(self.file).stem}#{self.number}"
+
+
+def rule_texts(sources: Sequence[PolicySource]) -> tuple[list[RuleText], list[Problem]]:
+    """Return the texts of all rules; a problem and no text if there are too many."""
+    found: list[RuleText] = []
+    for source in sources:
+        for number, piece in enumerate(pieces(source.text), 1):
+            if len(found) == MAX_RULES:
+                remediation = "use groups of tools and agents in fewer rules"
+                text = f"there are more than {MAX_RULES} rules"
+                return [], [Problem("error", text, source.file, piece.line, remediation=remediation)]
+            found.append(RuleText(piece.text, source.file, piece.line, number))
+    return found, []
 
 
 def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Problem]]:
     """Return the rules of all files, and the problems in the text, the annotations and the ids."""
-    rules: list[CedarRule] = []
-    problems: list[Problem] = []
+    texts, problems = rule_texts(sources)
+    rules = [rule for text in texts if (rule := parse_one(text, problems)) is not None]
+    return rules, [*problems, *repeated(rules)]
+
+
+def repeated(rules: Sequence[CedarRule]) -> Iterator[Problem]:
+    """Yield a problem for each rule that has the id of an earlier one."""
     homes: dict[str, CedarRule] = {}
-    for source in sources:
-        for number, piece in enumerate(pieces(source.text), 1):
-            if len(rules) + len(problems) >= MAX_RULES:
-                problems.append(
-                    Problem(
-                        "error",
-                        f"there are more than {MAX_RULES} rules",
-                        file=source.file,
-                        line=piece.line,
-                        remediation="use groups of tools and agents in fewer rules",
-                    )
-                )
-                return rules, problems
-            rule = _parsed(source, piece, number, problems)
-            if rule is None:
-                continue
-            first = homes.setdefault(rule.ref.id, rule)
-            if first is not rule:
-                place = f"{first.file}:{first.line}"
-                problems.append(
-                    rule.problem(
-                        f"rule id `{rule.ref.id}` is already used in {place}",
-                        at="@id",
-                        remediation="give it another `@id`",
-                    )
-                )
-            rules.append(rule)
-    return rules, problems
-
-
-def _parsed(
-    source: PolicySource, piece: PolicyPart, number: int, problems: list[Problem]
-) -> CedarRule | None:
-    def wrong(text: str, remediation: str = "", severity: str = "error", rule: str = "") -> None:
-        problems.append(
-            Problem(
-                severity=severity,
-                text=text,
-                file=source.file,
-                line=piece.line,
-                rule=rule,
-                remediation=remediation,
+    for rule in rules:
+        first = homes.setdefault(rule.ref.id, rule)
+        if first is not rule:
+            place = f"{first.file}:{first.line}"
+            yield rule.problem(
+                f"rule id `{rule.ref.id}` is already used in {place}",
+                at="@id",
+                remediation="give it another `@id`",
             )
-        )
+
+
+def parse_one(piece: RuleText, problems: list[Problem]) -> CedarRule | None:
+    """Return the rule of a text; None if it is none. Problems are added to `problems`."""
+
+    def wrong(text: str, remediation: str = "", severity: str = "error", rule: str = "") -> None:
+        problems.append(Problem(severity, text, piece.file, piece.line, rule, remediation))
 
     if len(piece.text) > MAX_RULE_CHARACTERS:
         wrong(f"the rule has more than {MAX_RULE_CHARACTERS} characters", "split it")
@@ -165,7 +186,7 @@ def _parsed(
         wrong(f"brackets are nested more than {MAX_NESTED} deep", "split the rule")
         return None
     try:
-        parsed = json.loads(cedarpy.policies_to_json_str(piece.text))
+        parsed = msgspec.json.decode(cedarpy.policies_to_json_str(piece.text))
     except ValueError as fault:
         wrong(f"not a Cedar policy: {fault}", "see docs/explanation/policy.md for the form of a policy")
         return None
@@ -177,7 +198,7 @@ def _parsed(
         return None
     (policy,) = parsed["staticPolicies"].values()
     notes: dict[str, str | None] = policy.get("annotations", {})
-    rule_id = notes.get("id") or f"{PurePosixPath(source.file).stem}#{number}"
+    rule_id = notes.get("id") or piece.derived_id
     if "id" in notes and not _ID.match(notes["id"] or ""):
         wrong(
             f"`@id` {json.dumps(notes['id'] or '')} has characters that an id cannot have",
@@ -195,12 +216,13 @@ def _parsed(
             wrong(*demanding, rule=rule_id)
             return None
     try:
-        policy_set({rule_id: policy})
-    except ValueError:
+        canonical = canonical_json(policy)
+        policy_set({rule_id: canonical})
+    except (ValueError, RecursionError):
         # Cedar limits the depth of an expression only when the rule is compiled.
         wrong(*_TOO_LONG, rule=rule_id)
         return None
-    return _rule(source, piece, rule_id, policy, waivable=notes.get("otherwise") == "approval")
+    return _rule(piece, rule_id, policy, canonical)
 
 
 def _asking_fault(notes: Mapping[str, str | None], *, permits: bool) -> tuple[str, str] | None:
@@ -217,30 +239,27 @@ def _asking_fault(notes: Mapping[str, str | None], *, permits: bool) -> tuple[st
     return None
 
 
-def _rule(
-    source: PolicySource, piece: PolicyPart, rule_id: str, policy: Json, *, waivable: bool
-) -> CedarRule:
+def _rule(piece: RuleText, rule_id: str, policy: Json, canonical: bytes) -> CedarRule:
     reads = of_policy(policy)
     principal, action, resource = (_scope(policy[part]) for part in ("principal", "action", "resource"))
     uids = set(reads.uids)
     for scope in (principal, action, resource):
         uids |= (scope.uids or frozenset()) | (scope.below or frozenset())
     notes = policy.get("annotations", {})
-    canonical = json.dumps(policy, sort_keys=True, separators=(",", ":"))
     return CedarRule(
-        ref=RuleRef(rule_id, "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()),
+        ref=RuleRef(rule_id, "sha256:" + hashlib.sha256(canonical).hexdigest()),
         text=piece.text,
-        file=source.file,
+        file=piece.file,
         line=piece.line,
         permits=policy["effect"] == "permit",
-        waivable=waivable,
+        waivable=notes.get("otherwise") == "approval",
         reason=notes.get("reason") or "",
         remediation=notes.get("remediation") or "",
         bounded=_number(notes.get("bounded")),
         bounded_high_risk=_number(notes.get("bounded_high_risk")),
         obligations=obligations_in(notes),
         approvers=demand_in(notes),
-        policy=policy,
+        canonical=canonical,
         principal=principal,
         action=action,
         resource=resource,
