@@ -18,6 +18,7 @@ import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
 from remit.compose import policy_engine
 from remit.config import Config
 from remit.core.cooperative_steps import finish
@@ -55,7 +56,7 @@ READS = Tool(
 def test_a_child_that_reads_nothing_is_given_up() -> None:
     """The bound of time begins once all is written, and a pipe holds 64 KB."""
     apart = CheckerProcess()
-    engine = CedarPolicies(examine=apart)
+    engine = CedarPolicies(examine=IncrementalCheck(apart))
     plain = "forbid (principal, action, resource);"
     assert engine.check(source(plain), TOOLS, [SUMMARISE]) == []
     child = apart._child
@@ -64,7 +65,7 @@ def test_a_child_that_reads_nothing_is_given_up() -> None:
     apart._computing_s = 1
     apart._waiting_s = 1
     os.kill(child.pid, signal.SIGSTOP)
-    long = f"// {'x' * 400_000}\n{plain}"
+    long = plain.replace("action", f"// {'x' * 400_000}\naction")
     asking = threading.Thread(target=lambda: engine.check(source(long), TOOLS, [SUMMARISE]), daemon=True)
     asking.start()
     asking.join(120)

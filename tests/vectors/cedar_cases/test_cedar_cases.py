@@ -27,6 +27,7 @@ import pytest
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.check import validate_alone
 from remit.adapters.policy.cedar.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
 from remit.adapters.policy.cedar.policy_text import quoted
 from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule, parse, policy_set
@@ -484,7 +485,7 @@ def test_policies_of_another_world_are_refused_alike_in_the_other_process(tmp_pa
     texts += [case.policies for case in go_cases()]
     sources = [PolicySource(f"policies/{number}.cedar", text) for number, text in enumerate(texts)]
     here = CedarPolicies().check(sources, TOOLS, [SUMMARISE], [CLERK])
-    apart = CedarPolicies(check=CheckerProcess(rules=False))
+    apart = CedarPolicies(check=IncrementalCheck(CheckerProcess()))
     there = apart.check(sources, TOOLS, [SUMMARISE], [CLERK])
     # Cedar names what it finds in one policy in any order.
     assert sorted(there, key=repr) == sorted(here, key=repr)

@@ -201,7 +201,8 @@ def test_tools_that_no_rule_tells_apart_are_typed_once() -> None:
     other = [tool("files", "odd", {"path": {"type": "integer"}}), tool("contracts", "read", {"path": STRING})]
     world = CheckInput([*many, *other], Shape(Kind.RECORD), Classes())
     ((part, tools),) = Shapes(world).parts(rules)
-    assert (part, [one.name for one in tools]) == (rules, ["t0", "odd", "read"])
+    assert sorted(rule.ref.id for rule in part) == sorted(rule.ref.id for rule in rules)
+    assert [one.name for one in tools] == ["t0", "odd", "read"]
 
 
 def test_a_rule_about_one_tool_is_typed_for_few() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
 from remit.core.label import Label
 from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tools.tool import Effect
@@ -207,11 +208,12 @@ def test_an_unknown_agent_or_group_is_a_warning_where_agents_are_known() -> None
 
 def test_the_guardrails_are_sound_with_nothing_to_remark() -> None:
     """Also in the process that checks texts from outside, which gets less of each tool."""
-    for engine in (CedarPolicies(), CedarPolicies(examine=CheckerProcess())):
+    for engine in (CedarPolicies(), CedarPolicies(examine=IncrementalCheck(CheckerProcess()))):
         assert engine.check(guardrails(), TOOLS, [SUMMARISE], [CLERK]) == []
 
 
 def test_the_other_process_knows_production_and_money_of_a_tool() -> None:
     """Otherwise a rule about payments would seem to apply to no payment."""
     text = forbid("resource.financial", 'action == Action::"bank/pay", resource')
-    assert CedarPolicies(check=CheckerProcess()).check(source(text), TOOLS, [SUMMARISE]) == []
+    apart = CedarPolicies(check=IncrementalCheck(CheckerProcess()))
+    assert apart.check(source(text), TOOLS, [SUMMARISE]) == []

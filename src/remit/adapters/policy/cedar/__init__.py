@@ -5,6 +5,8 @@ import functools
 
 from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.adapters.policy.cedar.engine import CedarPolicies
+from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
+from remit.adapters.policy.cedar.known_rules import KnownRules
 from remit.core.label import Classes
 from remit.core.policy.vocabulary import DeclaredNames
 
@@ -15,15 +17,17 @@ def cedar_apart(classes: Classes, declared: DeclaredNames) -> CedarPolicies:
     """Return the engine that parses texts from outside in a separate process.
 
     A check that a caller requests does not delay the loading of policies that come into force. The engines of
-    this process share the separate ones, which keep nothing between two requests.
+    this process share the separate ones, which keep nothing between two requests, and the rules that are
+    known from policies that are loaded.
     """
-    examine, check, aside = _checkers()
+    examine, check, aside = _checks()
     return CedarPolicies(classes=classes, examine=examine, check=check, aside=aside, declared=declared)
 
 
 @functools.cache
-def _checkers() -> tuple[CheckerProcess, CheckerProcess, CheckerProcess]:
-    return CheckerProcess(), CheckerProcess(rules=False), CheckerProcess()
+def _checks() -> list[IncrementalCheck]:
+    known = KnownRules()
+    return [IncrementalCheck(CheckerProcess(), known) for _ in range(3)]
 
 
 def cedar_here(classes: Classes) -> CedarPolicies:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
 
 import cedarpy
 import msgspec
@@ -17,8 +18,8 @@ from remit.adapters.policy.cedar.conditions import Conditions
 from remit.adapters.policy.cedar.index import action_closure, names_tools, resource_closure, scope_uids
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.reads import Uid
-from remit.adapters.policy.cedar.rule import CedarRule, Scope, parse
-from remit.adapters.policy.cedar.rule_reachability import never_applies, unbounded
+from remit.adapters.policy.cedar.rule import ANNOTATIONS, CedarRule, RuleText, Scope, parse_one
+from remit.adapters.policy.cedar.rule_reachability import never_applies
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
 from remit.adapters.policy.cedar.type_text import cedar_type
 from remit.adapters.policy.cedar.words import misspelt
@@ -29,13 +30,15 @@ from remit.core.identity.principals import Agent
 from remit.core.label import Classes
 from remit.core.policy.vocabulary import Words
 from remit.core.tools.tool import Tool
-from remit.ports.policy import PolicySource, Problem
+from remit.ports.policy import Problem
 
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
 _ABSENT = re.compile(r"attribute `?([^`]+?)`? in context|optional attribute `([^`]+)`")
 _SCHEMA = "see docs/explanation/policy.md, or `remit policy schema` where remit runs"
 #: Tools whose actions are type-checked together.
 PART = 32
+#: Rules that are type-checked together.
+AT_ONCE = 500
 #: Unknown names for which the nearest known one is searched. After a tool server renames all its tools, every
 #: rule has an unknown name.
 SUGGESTED = 20
@@ -61,31 +64,30 @@ class CheckInput(msgspec.Struct, frozen=True):
     posture: Shape = NO_CLAIMS
 
 
-class CheckResult(msgspec.Struct, frozen=True):
-    """The rules of some sources, and their problems."""
+class CheckAnswer(msgspec.Struct, frozen=True):
+    """The rules of some texts, with None for a text that is no rule, and their problems."""
 
-    rules: list[CedarRule]
+    rules: list[CedarRule | None]
     problems: list[Problem]
 
 
-def examined(sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
-    """Parse and check in the current process."""
-    rules, problems = parse(sources)
-    problems += problems_of(rules, world)
-    if all(problem.severity != "error" for problem in problems):
-        # A rule with an error may be the one that bounds the others.
-        problems += unbounded(rules, [form for tool in world.tools for form in forms(tool)])
-    return CheckResult(rules, problems)
+def checked(texts: Sequence[RuleText], again: Sequence[CedarRule], world: CheckInput) -> CheckAnswer:
+    """Parse texts, and check their rules and those that were parsed before (`again`)."""
+    problems: list[Problem] = []
+    rules = [parse_one(text, problems) for text in texts]
+    sound = [rule for rule in rules if rule is not None]
+    return CheckAnswer(rules, problems + problems_of([*sound, *again], world))
 
 
 def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
-    """Return the problems of `rules` in `world`: errors of names first, then type errors."""
+    """Return the problems of single `rules` in `world`: errors of names first, then type errors."""
     out = list(_doubled(world.tools))
     if out:
         return out
     shapes, known, conditions = Shapes(world), _Known(world), Conditions(world.words)
     sound: list[CedarRule] = []
     for rule in rules:
+        out += _notes(rule)
         found = [*_names(rule, known), *_asked(rule)]
         met = [] if found else shapes.met_by(rule)
         if not found:
@@ -102,10 +104,9 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)
-    order = {rule.ref.id: number for number, rule in enumerate(sound)}
     facts = (world.params, world.classes, world.facts, world.history, world.posture)
     types = (one for part, tools in shapes.parts(sound) for one in _types(part, schema_text(tools, *facts)))
-    return out + sorted(dict.fromkeys(types), key=lambda one: order.get(one.rule, -1))
+    return [*out, *dict.fromkeys(types)]
 
 
 def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
@@ -138,6 +139,14 @@ class _Known:
         """Return the remediation for an unknown name; a search through all names for the first few only."""
         self._suggested += 1
         return nearest(name, self.names[kind]) if self._suggested <= SUGGESTED else _SCHEMA
+
+
+def _notes(rule: CedarRule) -> Iterator[Problem]:
+    for name in rule.policy.get("annotations", ()):
+        if name not in ANNOTATIONS:
+            remediation = nearest(name, ANNOTATIONS)
+            text = f"annotation `@{name}` has no meaning here"
+            yield rule.problem(text, severity="warning", remediation=remediation)
 
 
 def _names(rule: CedarRule, known: _Known) -> Iterator[Problem]:
@@ -219,8 +228,9 @@ class Shapes:
         """
         wide: tuple[list[CedarRule], set[int]] = ([], set())
         part: tuple[list[CedarRule], set[int]] = ([], set())
-        for rule in rules:
-            numbers = self.apart(rule)
+        apart = [(self.apart(rule), rule) for rule in rules]
+        # Rules about the same tools come together, wherever they stand: else a part would hold few of them.
+        for numbers, rule in sorted(apart, key=lambda one: min(one[0], default=-1)):
             if len(numbers) <= PART and len(part[1] | numbers) > PART:
                 yield part[0], self._tools(part[1])
                 part = ([], set())
@@ -336,6 +346,17 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
     """Yield the findings of Cedar's own strict validation."""
     if not rules:
         return
+    try:
+        compiled = cedarpy.Schema.from_str(schema)
+    except ValueError:
+        yield Problem("error", "the policies do not fit the schema", remediation=_SCHEMA)
+        return
+    # Cedar holds all rules of one text at once, and each needs several KB.
+    for start in range(0, len(rules), AT_ONCE):
+        yield from _types_of(rules[start : start + AT_ONCE], compiled)
+
+
+def _types_of(rules: Sequence[CedarRule], schema: Any) -> Iterator[Problem]:
     # Cedar numbers the policies of one text in order: `policy0` is the first rule.
     result = cedarpy.validate_policies("\n".join(rule.text for rule in rules), schema)
     if not result.validation_passed and not result.errors:

@@ -24,7 +24,8 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.policy.cedar.check import CheckInput, CheckResult
+from remit.adapters.policy.cedar.check import CheckAnswer, CheckInput
+from remit.adapters.policy.cedar.rule import CedarRule, RuleText
 from remit.adapters.policy.cedar.validator_process import (
     MAX_MEMORY_BYTES,
     NO_MEMORY,
@@ -33,8 +34,7 @@ from remit.adapters.policy.cedar.validator_process import (
     more_s,
     read_message,
 )
-from remit.core.tools.tool import Tool
-from remit.ports.policy import PolicySource, Problem
+from remit.ports.policy import Problem
 
 #: Seconds of processor time for one request, and seconds to wait for it on a busy machine. A large one gets
 #: more.
@@ -45,20 +45,19 @@ MAX_WAITING_S: Final = 30
 class CheckerProcess:
     """Checks policies in a child process. Safe to use from several threads, which take turns."""
 
-    def __init__(
-        self, *, rules: bool = True, computing_s: int = MAX_COMPUTING_S, waiting_s: float = MAX_WAITING_S
-    ) -> None:
-        """Take the limits of one request. Without `rules`, only problems are returned."""
-        self._rules = rules
+    def __init__(self, *, computing_s: int = MAX_COMPUTING_S, waiting_s: float = MAX_WAITING_S) -> None:
+        """Take the limits of one request."""
         self._computing_s = computing_s
         self._waiting_s = waiting_s
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[..., CheckerProcess] | None = None
 
-    def __call__(self, sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
-        """Return rules and problems; a failure of the child at these sources is a problem too."""
-        asked = msgspec.msgpack.encode(ValidatorProcess(tuple(sources), _small(world), self._rules))
+    def __call__(
+        self, texts: Sequence[RuleText], again: Sequence[CedarRule], world: CheckInput
+    ) -> CheckAnswer:
+        """Return rules and problems; a failure of the child at these texts is a problem too."""
+        asked = msgspec.msgpack.encode(ValidatorProcess(tuple(texts), tuple(again), world))
         with self._lock:
             answer, why = self._answer(asked)
         if answer is None:
@@ -66,8 +65,8 @@ class CheckerProcess:
             remediation = (
                 "nest less deeply, or write fewer and shorter rules; they can be checked file by file"
             )
-            return CheckResult([], [Problem("error", text, remediation=remediation)])
-        return msgspec.msgpack.decode(answer, type=CheckResult)
+            return CheckAnswer([None] * len(texts), [Problem("error", text, remediation=remediation)])
+        return msgspec.msgpack.decode(answer, type=CheckAnswer)
 
     def _answer(self, asked: bytes) -> tuple[bytes | None, str]:
         """Return the child's answer, or None and the reason of the child's failure."""
@@ -150,25 +149,6 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         assert pipe is not None
         with contextlib.suppress(OSError):
             pipe.close()
-
-
-def _small(world: CheckInput) -> CheckInput:
-    """Return the parts of tools that the check needs, without their constraints and descriptions."""
-    tools = [
-        Tool(
-            upstream=tool.upstream,
-            name=tool.name,
-            effect=tool.effect,
-            audience=tool.audience,
-            production=tool.production,
-            financial=tool.financial,
-            arguments={name: msgspec.structs.replace(one, when=()) for name, one in tool.arguments.items()},
-            variants=tuple(msgspec.structs.replace(one, arguments={}) for one in tool.variants),
-            surface={"inputSchema": tool.input_schema},
-        )
-        for tool in world.tools
-    ]
-    return msgspec.structs.replace(world, tools=tools)
 
 
 def _write(child: subprocess.Popen[bytes], message: bytes) -> None:

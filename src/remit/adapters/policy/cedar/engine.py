@@ -18,17 +18,20 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
+from remit.adapters.policy.cedar.check import CheckInput, validate_alone
 from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
+from remit.adapters.policy.cedar.incremental_check import CheckResult, IncrementalCheck
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.known_rules import CheckedRule
 from remit.adapters.policy.cedar.policy_text import with_exception
 from remit.adapters.policy.cedar.proof import CedarProver
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.rule_parts import rule_parts
-from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
+from remit.adapters.policy.cedar.rule_reachability import unbounded
+from remit.adapters.policy.cedar.schema import forms, schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import (
     NO_CLAIMS,
@@ -85,7 +88,7 @@ class CedarPolicies:
         *,
         classes: Classes | None = None,
         text_limit: int = TEXT_LIMIT,
-        examine: Examine = examined,
+        examine: Examine | None = None,
         check: Examine | None = None,
         aside: Examine | None = None,
         declared: DeclaredNames | None = None,
@@ -95,9 +98,9 @@ class CedarPolicies:
         self._declared = declared
         self._posture = posture(declared.claims if declared else {})
         self._text_limit = text_limit
-        self._examine = examine
-        self._check = check or examine
-        self._aside = aside or examine
+        self._examine = examine or IncrementalCheck()
+        self._check = check or self._examine
+        self._aside = aside or self._examine
 
     def schema(
         self,
@@ -119,8 +122,13 @@ class CedarPolicies:
         counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems. With `agents`, an unknown name of an agent or group is a warning."""
-        found = self._check(sources, self._world(tools, task_types, agents, counters)).problems
-        return [*found, *problems_of_counters(counters, tools)]
+        world = self._world(tools, task_types, agents, counters)
+        found = self._check(sources, world)
+        problems = [*found.problems, *problems_of_counters(counters, tools)]
+        if all(one.severity != "error" for one in found.problems):
+            # A rule with an error may be the one that bounds the others.
+            problems += unbounded(found.rules, [form for tool in world.tools for form in forms(tool)])
+        return problems
 
     def _world(
         self,
@@ -169,7 +177,9 @@ class CedarPolicies:
         raise_first([*found.problems, *problems_of_counters(counters, tools)])
         facts = Facts(self._classes, task_types, self._text_limit, counters)
         schema = self.schema(tools, task_types, counters)
-        return CedarLoaded(found.rules, world.tools, facts, world.params, schema, world.posture)
+        loaded = CedarLoaded(found.rules, world.tools, facts, world.params, schema, world.posture)
+        loaded.checked = found.checked
+        return loaded
 
 
 Form = tuple[str, str, str, Label]
@@ -219,6 +229,8 @@ class CedarLoaded:
         known_posture: Shape = NO_CLAIMS,
     ) -> None:
         """Take rules that have been checked."""
+        #: Lets the next check know these rules.
+        self.checked: Sequence[CheckedRule] = ()
         self._rules = tuple(rules)
         self._tools = {tool.id: tool for tool in tools}
         self._facts = facts

@@ -14,7 +14,7 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.approver_notes import APPROVERS, demand_fault, demand_in
-from remit.adapters.policy.cedar.policy_text import depth_of, nearest, pieces
+from remit.adapters.policy.cedar.policy_text import depth_of, pieces
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
 from remit.adapters.policy.obligation_notes import OBLIGATIONS, obligation_fault, obligations_in
 from remit.core.decisions.approvers import ApproverDemand
@@ -176,8 +176,8 @@ def repeated(rules: Sequence[CedarRule]) -> Iterator[Problem]:
 def parse_one(piece: RuleText, problems: list[Problem]) -> CedarRule | None:
     """Return the rule of a text; None if it is none. Problems are added to `problems`."""
 
-    def wrong(text: str, remediation: str = "", severity: str = "error", rule: str = "") -> None:
-        problems.append(Problem(severity, text, piece.file, piece.line, rule, remediation))
+    def wrong(text: str, remediation: str, rule: str = "") -> None:
+        problems.append(Problem("error", text, piece.file, piece.line, rule, remediation))
 
     if len(piece.text) > MAX_RULE_CHARACTERS:
         wrong(f"the rule has more than {MAX_RULE_CHARACTERS} characters", "split it")
@@ -208,9 +208,6 @@ def parse_one(piece: RuleText, problems: list[Problem]) -> CedarRule | None:
     if not _ID.match(rule_id):
         wrong("no id can be derived from the file's name", 'add `@id("...")`')
         return None
-    for name in notes:
-        if name not in ANNOTATIONS:
-            wrong(f"annotation `@{name}` has no meaning here", nearest(name, ANNOTATIONS), "warning", rule_id)
     for check in (_asking_fault, obligation_fault, demand_fault):
         if demanding := check(notes, permits=policy["effect"] == "permit"):
             wrong(*demanding, rule=rule_id)

@@ -18,6 +18,8 @@ _EFFECTS: Final = {("Action", f"effect:{effect}"): effect.value for effect in Ef
 #: The audience of a call that reaches only the person behind the task, whatever the tool's file says.
 _ONESELF: Final = "self"
 _PRINCIPAL: Final = "Agent"
+#: A condition that has none of these reads no fact of `_facts`.
+_TOLD: Final = (b'{"Var":"resource"}', b'"attr":"effect"', b'"attr":"audience"')
 MAX_NAMED: Final = 3
 
 
@@ -33,10 +35,13 @@ def never_applies(rule: CedarRule, conditions: Conditions, met: Sequence[Tool]) 
             remediation="write `||` in place of `&&` where one of several is enough, or remove the rule",
         )
         return
-    if not met or not _named(rule):
+    if not met or not _named(rule) or not any(one in rule.canonical for one in _TOLD):
         return
-    found = [conditions.impossible(rule.policy, _facts(tool)) for tool in met]
-    if (last := found[-1]) is not None and None not in found:
+    policy, last = rule.policy, None
+    for tool in met:
+        if (last := conditions.impossible(policy, _facts(tool))) is None:
+            return
+    if last is not None:
         tools = _list(dict.fromkeys(tool.id for tool in met))
         yield rule.problem(
             f"this rule never applies to {tools}: {contradicted(last)}",

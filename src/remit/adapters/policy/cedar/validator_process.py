@@ -15,8 +15,8 @@ from typing import IO, Final
 
 import msgspec
 
-from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined
-from remit.ports.policy import PolicySource
+from remit.adapters.policy.cedar.check import CheckInput, checked
+from remit.adapters.policy.cedar.rule import CedarRule, RuleText
 
 MAX_MEMORY_BYTES: Final = 1 << 30
 MAX_MESSAGE_BYTES: Final = 256 << 20
@@ -29,11 +29,11 @@ _LENGTH: Final = 8
 
 
 class ValidatorProcess(msgspec.Struct, frozen=True):
-    """One request; `rules` requests the rules in addition to the problems."""
+    """One request: texts to parse and check, and rules that were parsed here before, to check again."""
 
-    sources: tuple[PolicySource, ...]
+    texts: tuple[RuleText, ...]
+    again: tuple[CedarRule, ...]
     world: CheckInput
-    rules: bool
 
 
 def framed(message: bytes) -> bytes:
@@ -74,8 +74,7 @@ def serve(computing_s: int) -> int:
         resource.setrlimit(resource.RLIMIT_CPU, (bound, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         try:
             asked = msgspec.msgpack.decode(message, type=ValidatorProcess)
-            found = examined(asked.sources, asked.world)
-            answer = msgspec.msgpack.encode(found if asked.rules else CheckResult([], found.problems))
+            answer = msgspec.msgpack.encode(checked(asked.texts, asked.again, asked.world))
         except MemoryError:
             return NO_MEMORY
         answers.write(framed(answer))

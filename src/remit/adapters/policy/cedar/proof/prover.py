@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.check import CheckInput, CheckResult
+from remit.adapters.policy.cedar.check import CheckInput
 from remit.adapters.policy.cedar.expressions import fact_of
+from remit.adapters.policy.cedar.incremental_check import CheckResult
 from remit.adapters.policy.cedar.index import RuleIndex
 from remit.adapters.policy.cedar.proof.counterexample import UnreadableExample, read
 from remit.adapters.policy.cedar.proof.evaluated import evaluated
