@@ -56,14 +56,13 @@ class IncrementalCheck:
         parsed = iter(answer.rules)
         rules = [next(parsed) if one is None else one.rule for one in known]
         sound = [rule for rule in rules if rule is not None]
-        problems = [*answer.problems, *repeated(sound)]
+        twice = list(repeated(sound))
+        problems = [*answer.problems, *twice]
         kept = ()
         if all(one.severity != "error" for one in problems):
             kept = self._kept(texts, known, sound, views, problems)
-        problems += itertools.chain.from_iterable(one for one in seen if one is not None)
-        order = {rule.ref.id: number for number, rule in enumerate(sound)}
-        problems.sort(key=lambda one: order.get(one.rule, -1))
-        return CheckResult(sound, problems, kept)
+        warned = itertools.chain.from_iterable(one for one in seen if one is not None)
+        return CheckResult(sound, _in_order([*answer.problems, *warned, *twice], sources, sound), kept)
 
     def _kept(
         self,
@@ -81,6 +80,15 @@ class IncrementalCheck:
             self._known.keep(text, one or CheckedRule(rule), views.of(rule), by_rule.get(rule.ref.id, ()))
             for text, one, rule in zip(texts, known, rules, strict=True)
         )
+
+
+def _in_order(
+    problems: list[Problem], sources: Sequence[PolicySource], rules: Sequence[CedarRule]
+) -> list[Problem]:
+    """Return problems in the order of their rules, and those of one rule in that of their lines."""
+    order = {rule.ref.id: number for number, rule in enumerate(rules)}
+    files = {source.file: number for number, source in enumerate(sources)}
+    return sorted(problems, key=lambda one: (order.get(one.rule, -1), files.get(one.file, -1), one.line or 0))
 
 
 def _read(world: CheckInput) -> CheckInput:
