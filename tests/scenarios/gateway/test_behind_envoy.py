@@ -23,14 +23,20 @@ from tests.worlds.mcp_endpoint import BASIC, LEGACY, GatewayWorld
 Json = Any
 
 
+#: The forms of Envoy's question.
+FORMS = pytest.mark.parametrize("form", ["grpc", "http"])
+
+
 @asynccontextmanager
 async def behind(
-    folder: Path, change: Callable[[Json], None] = lambda _: None
+    folder: Path, form: str = "grpc", change: Callable[[Json], None] = lambda _: None
 ) -> AsyncIterator[tuple[GatewayWorld, str]]:
     """A world behind Envoy; gives it and Envoy's address."""
     async with (
         asked_world(folder) as (world, place),
-        asking_envoy(folder, {"pipe": {"path": str(place)}}, upstream_ports(world), change) as port,
+        asking_envoy(
+            folder, {"pipe": {"path": str(place)}}, upstream_ports(world), change, form=form
+        ) as port,
     ):
         yield world, f"http://127.0.0.1:{port}"
 
@@ -49,10 +55,11 @@ async def client(base: str, token: str, era: str, upstream: str) -> AsyncIterato
         yield connected
 
 
+@FORMS
 @pytest.mark.parametrize(("era", "upstream"), [("auto", "files"), ("legacy", "notes")])
-async def test_official_client_works_behind_envoy(tmp_path: Path, era: str, upstream: str) -> None:
+async def test_official_client_works_behind_envoy(tmp_path: Path, form: str, era: str, upstream: str) -> None:
     """It sees its task's tools, its call reaches the upstream and a refused one does not; all is recorded."""
-    async with behind(tmp_path) as (world, base), client(base, world.token, era, upstream) as mcp:
+    async with behind(tmp_path, form) as (world, base), client(base, world.token, era, upstream) as mcp:
         names = {tool.name for tool in (await mcp.list_tools()).tools}
         assert "echo" in names
         assert "crash" not in names
@@ -97,7 +104,8 @@ def chunked(content: bytes) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in parts) + b"0\r\n\r\n"
 
 
-async def test_upstream_gets_nothing_that_only_envoy_may_say(tmp_path: Path) -> None:
+@FORMS
+async def test_upstream_gets_nothing_that_only_envoy_may_say(tmp_path: Path, form: str) -> None:
     """The token, cookies, and headers that claim a user, an address or another method stay behind."""
     claimed = {
         "cookie": "a=b", "dpop": "x", "x-user": "root", "x-forwarded-for": "10.0.0.1",
@@ -106,7 +114,7 @@ async def test_upstream_gets_nothing_that_only_envoy_may_say(tmp_path: Path) -> 
         "remit-decision": "dec_forged", "x-envoy-auth-partial-body": "false",
         "forwarded": "for=1.1.1.1",
     }  # fmt: skip
-    async with behind(tmp_path) as (world, base):
+    async with behind(tmp_path, form) as (world, base):
         before = len(world.files.requests)
         status, _ = await sent(world, base, headers=claimed)
         assert status == 200
@@ -120,9 +128,10 @@ async def test_upstream_gets_nothing_that_only_envoy_may_say(tmp_path: Path) -> 
         assert [one["arguments"] for one in world.calls()] == [{"text": "ok"}]
 
 
-async def test_smuggled_requests_reach_no_upstream(tmp_path: Path) -> None:
+@FORMS
+async def test_smuggled_requests_reach_no_upstream(tmp_path: Path, form: str) -> None:
     """Compressed, batched, cut off, repeated, ambiguous: Envoy answers each with a refusal."""
-    async with behind(tmp_path) as (world, base):
+    async with behind(tmp_path, form) as (world, base):
         attacks: list[tuple[bytes, dict[str, str], str, str]] = [
             (gzip.compress(CALL), {"content-encoding": "gzip"}, "POST", "/mcp/files"),
             (b"[" + CALL + b"]", {}, "POST", "/mcp/files"),
@@ -154,14 +163,15 @@ async def test_smuggled_requests_reach_no_upstream(tmp_path: Path) -> None:
         assert len(world.calls()) == 2
 
 
-async def test_cut_off_body_is_refused_where_envoy_passes_parts(tmp_path: Path) -> None:
+@FORMS
+async def test_cut_off_body_is_refused_where_envoy_passes_parts(tmp_path: Path, form: str) -> None:
     """With `allow_partial_message`, a call that is whole in the first bytes hides nothing behind them."""
 
     def partial(config: Json) -> None:
         asking = manager(config)["http_filters"][0]["typed_config"]["with_request_body"]
         asking |= {"allow_partial_message": True, "max_request_bytes": 256}
 
-    async with behind(tmp_path, partial) as (world, base):
+    async with behind(tmp_path, form, partial) as (world, base):
         assert (await sent(world, base))[0] == 200
         status, body = await sent(world, base, CALL + b" " * 256 + CALL)
         assert status >= 400
@@ -169,11 +179,13 @@ async def test_cut_off_body_is_refused_where_envoy_passes_parts(tmp_path: Path) 
         assert len(world.calls()) == 1
 
 
-async def test_nothing_passes_while_remit_does_not_answer(tmp_path: Path) -> None:
+@FORMS
+async def test_nothing_passes_while_remit_does_not_answer(tmp_path: Path, form: str) -> None:
     """Envoy refuses each request that remit was not asked about."""
     async with asked_world(tmp_path) as (world, place):
         gone = place.with_name("gone.sock")
-        async with asking_envoy(tmp_path, {"pipe": {"path": str(gone)}}, upstream_ports(world)) as port:
+        ask = {"pipe": {"path": str(gone)}}
+        async with asking_envoy(tmp_path, ask, upstream_ports(world), form=form) as port:
             before = len(world.files.requests)
             assert (await sent(world, f"http://127.0.0.1:{port}"))[0] == 503
             assert world.files.requests[before:] == []

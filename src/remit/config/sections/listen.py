@@ -29,7 +29,7 @@ class TlsSection(Section, frozen=True, kw_only=True):
 
 
 class ExtAuthzSection(Section, frozen=True, kw_only=True):
-    """Envoy's external authorization (gRPC): on a Unix socket, or over TLS with client certificates."""
+    """Envoy's external authorization (gRPC, HTTP): on a Unix socket, or over TLS with client certificates."""
 
     upstreams: Annotated[
         tuple[UpstreamName, ...],

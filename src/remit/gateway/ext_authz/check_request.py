@@ -76,6 +76,21 @@ def read_request(message: Any) -> CheckedRequest:
     )
 
 
+def read_http(
+    method: bytes, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes
+) -> CheckedRequest:
+    """Return the request that Envoy's HTTP form repeats: method, target, headers and body are the client's.
+
+    Raises `Malformed` unless Envoy says that a body is whole: its length is that of what Envoy sent. The form
+    has no word on the client's address.
+    """
+    told = [one for one in headers if one[0] != b"content-length"]
+    _check_whole(told, body, -1 if body else 0)
+    return CheckedRequest(
+        method=method.decode("latin-1"), path=target.decode("latin-1"), headers=headers, body=body
+    )
+
+
 def _check_whole(headers: list[tuple[bytes, bytes]], body: bytes, size: int) -> None:
     """Refuse a body of which a part is missing, or of which nothing says that it is whole."""
     flags = {value.strip().lower() for name, value in headers if name == PARTIAL}

@@ -33,6 +33,11 @@ DECISION: Final = b"remit-decision"
 _OVERWRITE: Final = 2
 _PERMISSION_DENIED: Final = 7
 _UNAUTHENTICATED: Final = 16
+#: Envoy's HTTP form: the status of a permit, that of an answer in place of the upstream's (RFC 9110 section
+#: 15.3.4), and the header that names what goes no further.
+_PERMITTED: Final = 200
+_NOT_OF_ORIGIN: Final = 203
+_TO_REMOVE: Final = b"x-envoy-auth-headers-to-remove"
 
 
 class PassedRequest(msgspec.Struct, frozen=True):
@@ -67,12 +72,34 @@ def written(outcome: PassedRequest | AnsweredRequest, asked: CheckedRequest | No
         return response
     assert asked is not None
     granted = response.ok_response
-    _set(
-        granted.headers, (*_OF_BODY, *(((DECISION, outcome.decision.encode()),) if outcome.decision else ()))
-    )
+    _set(granted.headers, _said_upstream(outcome))
     _set(granted.response_headers_to_add, outcome.told)
-    granted.headers_to_remove.extend(sorted({*_REMOVED, *_undecided(asked, outcome)}))
+    granted.headers_to_remove.extend(_removed(asked, outcome))
     return response
+
+
+def written_http(
+    outcome: PassedRequest | AnsweredRequest, asked: CheckedRequest | None
+) -> tuple[int, HeaderLines, bytes]:
+    """Return status, headers and body of the response in Envoy's HTTP form; an answer needs no request.
+
+    INVARIANT: status 200 is a permit there, so an answer that says 200 says 203, "other than the origin's".
+    """
+    if isinstance(outcome, AnsweredRequest):
+        status = _NOT_OF_ORIGIN if outcome.status == _PERMITTED else outcome.status
+        return status, (NO_STORE, JSON_TYPE, *outcome.headers), outcome.body
+    assert asked is not None
+    removed = ",".join(_removed(asked, outcome)).encode("latin-1")
+    return _PERMITTED, (*_said_upstream(outcome), *outcome.told, (_TO_REMOVE, removed)), b""
+
+
+def _said_upstream(outcome: PassedRequest) -> HeaderLines:
+    """Return the headers that the upstream gets from remit."""
+    return (*_OF_BODY, (DECISION, outcome.decision.encode())) if outcome.decision else _OF_BODY
+
+
+def _removed(asked: CheckedRequest, outcome: PassedRequest) -> list[str]:
+    return sorted({*_REMOVED, *_undecided(asked, outcome)})
 
 
 def _undecided(asked: CheckedRequest, outcome: PassedRequest) -> set[str]:

@@ -371,6 +371,13 @@ def failed(fault: WireFault, visit: CallVisit | None = None) -> AnsweredRequest:
     return AnsweredRequest(status, body, (refused_header(fault.code), *fault.headers))
 
 
+def unreadable(error: RemitError) -> AnsweredRequest:
+    """Return the answer to a check that contradicts itself, or of which a part is missing."""
+    fault = fault_of(error)
+    fault.status = 400
+    return failed(fault)
+
+
 def visit_client(message: Incoming) -> Any:
     """Return what a client says of its own program."""
     return message.meta.get(META_CLIENT) or message.params.get("clientInfo")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gRPC listener for Envoy: a Unix socket, or TLS with a certificate that the configuration names.
+"""The listener for Envoy: a Unix socket, or TLS with a certificate that the configuration names.
+
+It answers both forms of a check, gRPC and HTTP/1.1, and knows them by the first bytes of a connection.
 
 INVARIANT: what can connect could ask in Envoy's place, so there is no listener without one of the two.
 """
@@ -25,9 +27,9 @@ from grpclib.server import Server, Stream
 from remit.core.errors import RemitError
 from remit.gateway.ext_authz.check_request import read_request
 from remit.gateway.ext_authz.check_response import AnsweredRequest, written
-from remit.gateway.ext_authz.endpoint import ExtAuthzEndpoint, failed
+from remit.gateway.ext_authz.endpoint import ExtAuthzEndpoint, unreadable
+from remit.gateway.ext_authz.http_checks import HTTP2, HttpChecks
 from remit.gateway.ext_authz.messages import CHECK, message
-from remit.gateway.mcp.messages import fault_of
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class ProxyTls(msgspec.Struct, frozen=True, kw_only=True):
         context.load_cert_chain(self.certificate, self.key)
         context.load_verify_locations(self.clients_ca)
         context.verify_mode = ssl.CERT_REQUIRED
-        context.set_alpn_protocols(["h2"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
         return context
 
 
@@ -66,7 +68,7 @@ class ExtAuthzListener:
 
     def __init__(self, endpoint: ExtAuthzEndpoint, *, max_request_bytes: int) -> None:
         """Keep the endpoint and the largest body of a request."""
-        self._endpoint = endpoint
+        self.check = endpoint.check
         self.max_message_bytes = max_request_bytes + _BESIDE_BODY
         self._servers: list[asyncio.AbstractServer] = []
         self.connections: set[_Connection] = set()
@@ -113,11 +115,9 @@ class ExtAuthzListener:
         try:
             asked = read_request(told)
         except RemitError as error:
-            fault = fault_of(error)
-            fault.status = 400
-            await stream.send_message(written(failed(fault), None))
+            await stream.send_message(written(unreadable(error), None))
             return
-        outcome = await self._endpoint.check(asked)
+        outcome = await self.check(asked)
         await stream.send_message(written(outcome, None if isinstance(outcome, AnsweredRequest) else asked))
 
 
@@ -136,7 +136,8 @@ class _Connection(asyncio.Protocol):
         self._listener = listener
         self._clients = clients
         self._transport: asyncio.Transport | None = None
-        self._inner: H2Protocol | None = None
+        self._inner: H2Protocol | HttpChecks | None = None
+        self._begun = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not every event loop derives its transports from asyncio's classes.
@@ -146,8 +147,6 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self._listener.connections.add(self)
-        self._inner = self._listener.protocol()
-        self._inner.connection_made(transport)
 
     def _expected(self, transport: asyncio.BaseTransport) -> bool:
         shown = transport.get_extra_info("peercert")
@@ -156,14 +155,26 @@ class _Connection(asyncio.Protocol):
         names = {value for kind, value in (shown or {}).get("subjectAltName", ()) if kind in ("DNS", "URI")}
         return bool(names & self._clients)
 
+    def _begin(self, transport: asyncio.Transport) -> H2Protocol | HttpChecks:
+        """Return what reads the form of the check that the connection has begun."""
+        if not self._begun.startswith(HTTP2):
+            return HttpChecks(transport, self._listener.check, self._listener.max_message_bytes)
+        inner = self._listener.protocol()
+        inner.connection_made(transport)
+        return inner
+
     def data_received(self, data: bytes) -> None:
-        inner = self._inner
-        if inner is None:
+        if self not in self._listener.connections or self._transport is None:
             return
         try:
-            inner.data_received(data)
-            streams = inner.processor.streams.values()
-            too_large = any(one.data_received > self._listener.max_message_bytes for one in streams)
+            if self._inner is None:
+                data = self._begun = self._begun + data
+                if len(data) < len(HTTP2):
+                    return
+                self._inner = self._begin(self._transport)
+                self._begun = b""
+            self._inner.data_received(data)
+            too_large = self._too_large(self._inner)
         except Exception:  # the edge: malformed bytes end only this connection
             log.info("a connection for external authorization broke the protocol", exc_info=True)
             self.abort()
@@ -172,22 +183,30 @@ class _Connection(asyncio.Protocol):
             log.warning("a connection for external authorization exceeded its limits and was closed")
             self.abort()
 
+    def _too_large(self, inner: H2Protocol | HttpChecks) -> bool:
+        if isinstance(inner, HttpChecks):
+            return inner.too_large
+        streams = inner.processor.streams.values()
+        return any(one.data_received > self._listener.max_message_bytes for one in streams)
+
     def eof_received(self) -> bool:
         return False
 
     def pause_writing(self) -> None:
-        if self._inner is not None:
+        if isinstance(self._inner, H2Protocol):
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        if self._inner is not None:
+        if isinstance(self._inner, H2Protocol):
             self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.connections.discard(self)
         inner, self._inner = self._inner, None
-        if inner is not None:
+        if isinstance(inner, H2Protocol):
             inner.connection_lost(exc)
+        elif inner is not None:
+            inner.connection_lost()
 
     def abort(self) -> None:
         """Close the connection at once."""
