@@ -104,9 +104,12 @@ class GuardedTask:
             await asyncio.wait(self._undoing)
         self.over = True
 
-    async def _ask(self, path: str, body: Json) -> Json:
+    def _check_open(self) -> None:
         if self.over:
             raise block_over()
+
+    async def _ask(self, path: str, body: Json) -> Json:
+        self._check_open()
         return await self.session.ask("POST", path, body=body)
 
     async def permit(
@@ -141,8 +144,13 @@ class GuardedTask:
         """Report that a permitted call failed; return the error that the caller may see.
 
         It is a `CallFailed` with what was released of the error's text, or a `CallRefused` where nothing is.
-        An interrupt and another call's refusal stay as they are.
+        An interrupt and another call's refusal stay as they are. A cancelled call may have taken effect, and
+        a function in a thread still runs: its outcome is unknown.
         """
+        if isinstance(fault, asyncio.CancelledError):
+            with contextlib.suppress(CallRefused):
+                await self._carried_out(permit, "unknown", None)
+            return fault
         own = not isinstance(fault, Exception) or isinstance(fault, CallRefused)
         kind = type(fault).__name__
         text = kind if own else text_of(fault)[:MAX_ERROR]
@@ -223,6 +231,7 @@ class GuardedTask:
 
     async def approval(self, refused: CallRefused, *, wait_s: float = 0) -> Json:
         """Return what people have answered to the question of a refusal (`TaskSession.answer_to`)."""
+        self._check_open()
         return await _refusing(self.session.answer_to(refused.approval, wait_s=wait_s))
 
     def hand_down(
@@ -252,6 +261,7 @@ class GuardedTask:
         gateway, ca_file = self.session.agent.gateway, self.session.agent.ca_file
 
         async def opening(to: AgentSession) -> TaskSession:
+            self._check_open()
             return await self.session.hand_down(to, allow=allow, task_type=task_type)
 
         return (
@@ -271,6 +281,7 @@ class GuardedTask:
 
         Raise `CallRefused` in another one: an agent cannot speak for a person.
         """
+        self._check_open()
         if not self._person_session:
             raise CallRefused(
                 "the task was opened without a person's session",

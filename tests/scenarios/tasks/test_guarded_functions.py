@@ -410,3 +410,34 @@ async def test_a_permit_that_no_one_waits_for_is_given_back(house: Remit) -> Non
     ]
     assert made
     assert sorted(made) == sorted(given_back)
+
+
+async def test_a_cancelled_call_of_a_function_in_a_thread_ends_as_unknown(house: Remit) -> None:
+    """No one knows what it still does: it is neither an error nor made without effect."""
+    begun, left = threading.Event(), threading.Event()
+    async with remit.task("settle-complaint", customer="C-1") as task:
+
+        @task.guard(tool="billing/refund")
+        def refund(customer: str, cents: int) -> None:
+            begun.set()
+            left.wait()
+
+        call = asyncio.ensure_future(refund("C-1", 1))
+        await asyncio.to_thread(begun.wait)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        left.set()
+    told = house.ask("audit", "log", "--task", task.id, "--kind", "tool.called")
+    events = told["items"] if isinstance(told, dict) else told
+    assert [one["facts"]["outcome"] for one in events] == ["unknown"]
+
+
+async def test_what_comes_after_the_block_is_refused(house: Remit) -> None:
+    """Each method says that the block has ended."""
+    async with remit.task("settle-complaint", customer="C-1") as task:
+        asked = remit.Refused("asked", code="approval-required", approval="apr_1")
+        child = task.hand_down("reader-bot", key_file=key_of(house, "reader-bot"))
+    for late in (task.approval(asked), task.user("go on"), child.__aenter__()):
+        with pytest.raises(remit.Refused, match="block of this task has ended"):
+            await late

@@ -43,6 +43,7 @@ MAX_AWAITED: Final = 20_000
 MAX_AWAITED_OF_AGENT: Final = 5_000
 #: Seconds before the end of a token in which a wait for a person ends.
 TOKEN_LEFT_S: Final = 2.0
+_WITHOUT_RESULT: Final = (CallOutcome.NOT_SENT, CallOutcome.UNKNOWN)
 #: Calls that ended without a report, of which a late report still hears why.
 MAX_ENDED: Final = 10_000
 
@@ -186,7 +187,8 @@ class FunctionCalls:
                 self._ended.popitem(last=False)
 
     async def report(self, task: str, call: str, outcome: CallOutcome, content: Json) -> Json:
-        """Take in the result of a call (`ok`, `tool-error` or `not-sent`); return what may be released of it.
+        """Take in the result of a call; return what may be released of it. `outcome` is `ok`, `tool-error`,
+        `not-sent` or `unknown`.
 
         Raises `Fenced` where an end came before the result, `NotFound` for a call that awaits none, and
         `Conflict` for a second or a late report.
@@ -196,13 +198,13 @@ class FunctionCalls:
             raise self._not_awaited(task, call)
         if run.result.done():
             raise Conflict("the result was reported already", code="reported", remediation="report it once")
-        if outcome is CallOutcome.NOT_SENT:
-            run.withdrawn = True
+        if outcome in _WITHOUT_RESULT:
+            run.withdrawn = outcome is CallOutcome.NOT_SENT
             run.result.set_exception(run.lost())
         else:
             run.result.set_result(_result(content, error=outcome is not CallOutcome.OK))
         await asyncio.wait({run.driven})
-        if run.withdrawn:
+        if outcome in _WITHOUT_RESULT:
             return None
         try:
             run.driven.result()

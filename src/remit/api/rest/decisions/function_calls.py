@@ -58,9 +58,12 @@ class FunctionDecision(View, frozen=True, kw_only=True):
 
 
 class FunctionResult(Body, frozen=True, kw_only=True):
-    """The result of a permitted call: `not-sent` where the function was not run; `content` is any JSON."""
+    """The result of a permitted call; `content` is any JSON.
 
-    outcome: Literal["ok", "error", "not-sent"]
+    `not-sent`: the function was not run. `unknown`: it was cancelled, and may have taken effect.
+    """
+
+    outcome: Literal["ok", "error", "not-sent", "unknown"]
     content: Json = None
 
 
