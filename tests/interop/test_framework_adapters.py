@@ -90,6 +90,26 @@ task, messages = asyncio.run(main(ScriptedModel(responses=[*turns, AIMessage("do
 heard = [str(one.content) for one in messages if isinstance(one, ToolMessage)]
 print(json.dumps({"task": task, "heard": heard, "said": messages[-1].content, "paid": billing.PAID}))
 """
+#: LangChain with a tool that gives its program an artifact.
+WITH_ARTIFACT = """
+import json, sys
+from langchain_core.tools import tool
+from examples.frameworks import billing, langchain_agent
+look_up = billing.customer
+@tool(response_format="content_and_artifact")
+def customer(customer: str):
+    "Look a customer up."
+    return json.dumps(look_up(customer)), look_up(customer)
+billing.customer = customer
+seen = []
+class Kept(langchain_agent.RemitMiddleware):
+    def wrap_tool_call(self, request, handler):
+        seen.append(super().wrap_tool_call(request, handler))
+        return seen[-1]
+langchain_agent.RemitMiddleware = Kept
+told = langchain_agent.work(json.load(sys.stdin))
+print(json.dumps({**told, "artifacts": [one.artifact for one in seen]}))
+"""
 #: The OpenAI Agents SDK, whose run pauses for a person and goes on with their answer.
 PAUSED = """
 import asyncio, json, sys, time
@@ -238,6 +258,14 @@ def test_tools_of_a_server_and_functions_are_judged_in_one_task(house: Remit) ->
     assert "remit refused this call of `refund`" in told["heard"][2]
     assert len(told["heard"]) == 3
     assert len(decided(house, told["task"])) == 3
+
+
+def test_an_artifact_does_not_bring_what_was_withheld(house: Remit) -> None:
+    """The program finds a note in its place."""
+    told = run(house, "langchain_agent", [["customer", {"customer": "C-1"}]], program=WITH_ARTIFACT)
+    assert "Ada" in told["heard"][0]
+    assert "releases no artifact" in told["artifacts"][0]
+    assert "DE89" not in str(told)
 
 
 def test_a_paused_run_goes_on_with_the_answer_of_a_person(house: Remit) -> None:

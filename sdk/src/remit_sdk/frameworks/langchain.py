@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from langchain.agents.middleware import AgentMiddleware, ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
@@ -16,6 +16,9 @@ from langgraph.errors import GraphBubbleUp
 
 from remit_sdk.frameworks.tool_calls import ToolCalls, TurnOrder, as_text, refusal
 from remit_sdk.refusal import CallRefused
+
+#: What the program finds in place of an artifact.
+NO_ARTIFACT: Final = "remit releases no artifact; return what the program needs as the tool's result"
 
 
 class RemitMiddleware(AgentMiddleware):
@@ -96,6 +99,8 @@ def _value(result: Any) -> Any:
 
 
 def _message(call: Any, result: Any, released: Any) -> ToolMessage:
+    """Return the message with what is released. An artifact is any object, which cannot be judged."""
     if isinstance(result, ToolMessage):
-        return result.model_copy(update={"content": as_text(released)})
+        artifact = None if result.artifact is None else NO_ARTIFACT
+        return result.model_copy(update={"content": as_text(released), "artifact": artifact})
     return ToolMessage(as_text(released), name=call["name"], tool_call_id=call["id"])
