@@ -29,6 +29,7 @@ MORE_TOOLS = """
 """
 MORE_GRANTS = """
   - tool: notes/read_note
+    arguments: {name: {length: {max: 40}}}
   - tool: billing/credit
     arguments: {customer: {exact: "{customer}"}, cents: {range: {max: 1000}}}
   - tool: billing/lose

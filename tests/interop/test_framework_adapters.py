@@ -255,6 +255,7 @@ def test_tools_of_a_server_and_functions_are_judged_in_one_task(house: Remit) ->
         program=BESIDE_MCP,
     )  # fmt: skip
     assert told["paid"] == [7]
+    assert "refused" not in told["heard"][0]
     assert "remit refused this call of `refund`" in told["heard"][2]
     assert len(told["heard"]) == 3
     assert len(decided(house, told["task"])) == 3

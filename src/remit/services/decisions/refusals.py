@@ -94,6 +94,7 @@ class Refusals:
         now_s = self._clock.boot_s()
         known = self._tasks.get(task)
         if known is None:
+            self._forget(now_s)
             known = self._tasks[task] = _Refused(BURST, now_s)
             if len(self._tasks) > MAX_TASKS:
                 _, forgotten = self._tasks.popitem(last=False)
@@ -103,6 +104,14 @@ class Refusals:
         known.since_s = now_s
         self._tasks.move_to_end(task)
         return known
+
+    def _forget(self, now_s: float) -> None:
+        """Drop the oldest tasks that may be refused as often again as one that is not known."""
+        while self._tasks:
+            task, oldest = next(iter(self._tasks.items()))
+            if oldest.counted or now_s - oldest.since_s < BURST / PER_S:
+                return
+            del self._tasks[task]
 
     async def sweep(self) -> int:
         """Write the refusals that were only counted so far; return the number of tasks. For a background

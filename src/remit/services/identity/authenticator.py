@@ -127,8 +127,7 @@ class Authenticator:
         if found is None:
             found = self._verified(token, now)
             self._cache[key] = found
-            if len(self._cache) > CACHE:
-                self._cache.popitem(last=False)
+            self._forget(now)
         elif now.timestamp() >= found.expires + LEEWAY_S:
             del self._cache[key]
             raise Unauthenticated(
@@ -142,6 +141,13 @@ class Authenticator:
                 "the token has been revoked", code="token-revoked", remediation="ask for a new one", step=1
             )
         return found
+
+    def _forget(self, now: datetime) -> None:
+        """Drop the oldest tokens while there are too many, or they have expired: their tasks are over."""
+        oldest = next(iter(self._cache.values()))
+        while len(self._cache) > CACHE or now.timestamp() >= oldest.expires + LEEWAY_S:
+            self._cache.popitem(last=False)
+            oldest = next(iter(self._cache.values()))
 
     def about(self, token: str, now: datetime) -> str:
         """Return the task of a token of remit; empty for a token without a task, and for any other token.

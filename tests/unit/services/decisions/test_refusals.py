@@ -78,3 +78,18 @@ async def test_invented_names_hide_no_tool_that_exists(world: CallWorld) -> None
     assert told["count"] == 500
     assert (told["tools"][0], told["times"][0]) == ("desk/pay", 100)
     assert len(told["tools"]) == 10
+
+
+async def test_a_task_that_could_be_new_is_forgotten(world: CallWorld) -> None:
+    """What is remembered of refused tasks does not grow with tasks that came and went."""
+    _, token = await world.open()
+    await refuse(world, token, BURST + 1)
+    _, other = await world.open()
+    world.clock.advance(BURST / PER_S)
+    await refuse(world, other, 1)
+    refusals = world.services.mediation.mediator._parts.refusals
+    assert len(refusals._tasks) == 2  # the count of the first one is not written yet
+    assert await world.services.mediation.mediator.count_refusals() == 1
+    _, third = await world.open()
+    await refuse(world, third, 1)
+    assert len(refusals._tasks) == 2

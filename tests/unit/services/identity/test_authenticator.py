@@ -108,6 +108,19 @@ async def test_remembered_tokens_are_bounded(world: CallWorld, monkeypatch: pyte
     assert len(world.services.identity.authenticator._cache) == 3
 
 
+async def test_expired_tokens_are_forgotten_with_the_next_one(world: CallWorld) -> None:
+    """An ended task leaves no token in memory for long."""
+    authenticator = world.services.identity.authenticator
+    task, _ = await world.open()
+    for _ in range(3):
+        authenticator.claims(await task_token(world.services, task.id), world.clock.now())
+    assert len(authenticator._cache) >= 3
+    world.clock.advance(3600)
+    later, _ = await world.open()
+    authenticator.claims(await task_token(world.services, later.id), world.clock.now())
+    assert len(authenticator._cache) == 1
+
+
 def test_a_digest_of_a_secret_is_its_sha256() -> None:
     """As the empty text's is known to be."""
     assert authenticate.secret_digest("")[:16] == "e3b0c44298fc1c14"
