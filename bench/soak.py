@@ -94,7 +94,7 @@ async def _agent(url: str, key: AgentKey, until: float) -> int:
                     params = {"name": "read_note", "arguments": {"name": "shopping"}, "_meta": _META}
                     body: Any = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
                     answer = await http.post(f"{url}/mcp/notes", json=body, headers=_HEADERS)
-                    assert answer.status_code == 200 and "result" in answer.json(), answer.text
+                    assert "result" in answer.json(), answer.text
                     path = f"/api/v1/tasks/{task.id}/calls"
                     asked = {"tool": "billing/customer", "arguments": {"customer": "C-1"}}
                     permit = await task.ask("POST", path, body=asked)

@@ -27,13 +27,14 @@ Json = Any
 async def asked_world(folder: Path, **settings: Json) -> AsyncIterator[tuple[GatewayWorld, Path]]:
     """Open the world with its listener; gives the world and the listener's socket."""
     limits = settings.pop("limits", None) or McpLimits()
+    http = settings.pop("http", False)
     resources, evaluate = settings.pop("resources", ()), settings.pop("evaluate", no_expressions)
     # The path of a socket is short.
     place = Path(tempfile.mkdtemp(prefix="remit-envoy-"))
     try:
         async with gateway_world(folder, limits, **settings) as world:
             listener = ext_authz_listener(
-                world.services, ("files", "notes"), resources, evaluate=evaluate, limits=limits
+                world.services, ("files", "notes"), resources, evaluate=evaluate, limits=limits, http=http
             )
             await listener.on_socket(bind(place / "ask.sock", MODES["user"]))
             try:

@@ -150,7 +150,12 @@ async def _answer_envoy(services: Services, config: Config, stack: AsyncExitStac
         max_calls_in_flight=config.limits.max_calls_in_flight,
     )
     listener = ext_authz_listener(
-        services, section.upstreams, section.resources, evaluate=expressions(), limits=limits
+        services,
+        section.upstreams,
+        section.resources,
+        evaluate=expressions(),
+        limits=limits,
+        http=section.http,
     )
     stack.push_async_callback(listener.close)
     if section.socket:

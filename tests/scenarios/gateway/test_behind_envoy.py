@@ -33,7 +33,7 @@ async def behind(
 ) -> AsyncIterator[tuple[GatewayWorld, str]]:
     """A world behind Envoy; gives it and Envoy's address."""
     async with (
-        asked_world(folder) as (world, place),
+        asked_world(folder, http=form == "http") as (world, place),
         asking_envoy(
             folder, {"pipe": {"path": str(place)}}, upstream_ports(world), change, form=form
         ) as port,
@@ -182,7 +182,7 @@ async def test_cut_off_body_is_refused_where_envoy_passes_parts(tmp_path: Path, 
 @FORMS
 async def test_nothing_passes_while_remit_does_not_answer(tmp_path: Path, form: str) -> None:
     """Envoy refuses each request that remit was not asked about."""
-    async with asked_world(tmp_path) as (world, place):
+    async with asked_world(tmp_path, http=form == "http") as (world, place):
         gone = place.with_name("gone.sock")
         ask = {"pipe": {"path": str(gone)}}
         async with asking_envoy(tmp_path, ask, upstream_ports(world), form=form) as port:

@@ -61,7 +61,8 @@ class Asking:
 @pytest.fixture
 async def proxy(tmp_path: Path) -> AsyncIterator[Asking]:
     """The world, and a proxy that asks."""
-    async with asked_world(tmp_path, limits=McpLimits(max_request_bytes=64 * 1024)) as (world, place):
+    limits = McpLimits(max_request_bytes=64 * 1024)
+    async with asked_world(tmp_path, limits=limits, http=True) as (world, place):
         yield Asking(world, place)
 
 
@@ -120,3 +121,11 @@ async def test_broken_requests_end_only_their_connection(proxy: Asking) -> None:
     for sent in (b"PO ST / HTTP/1.1\r\n\r\n", b"POX", twice, large):
         assert b" 200 " not in await proxy.raw(sent)
     assert (await proxy.ask())[0] == 200
+
+
+async def test_the_form_is_answered_only_where_it_is_configured(tmp_path: Path) -> None:
+    """A proxy other than Envoy could take every 2xx for a permit, so it must not ask by mistake."""
+    async with asked_world(tmp_path) as (world, place):
+        asking = Asking(world, place)
+        assert b"HTTP/1.1" not in await asking.raw(asking.request())
+        assert await world.facts(EventKind.DECISION_MADE) == []

@@ -29,7 +29,7 @@ class TlsSection(Section, frozen=True, kw_only=True):
 
 
 class ExtAuthzSection(Section, frozen=True, kw_only=True):
-    """Envoy's external authorization (gRPC, HTTP): on a Unix socket, or over TLS with client certificates."""
+    """Envoy's external authorization: on a Unix socket, or over TLS with client certificates."""
 
     upstreams: Annotated[
         tuple[UpstreamName, ...],
@@ -44,6 +44,13 @@ class ExtAuthzSection(Section, frozen=True, kw_only=True):
         Literal["user", "group"],
         Meta(description="Who may connect to it: the user of remit, or its group."),
     ] = "user"
+    http: Annotated[
+        bool,
+        Meta(
+            description="Answer its HTTP form, too. Only for Envoy: there, status 200 alone is a permit. "
+            "Others take every 2xx for one."
+        ),
+    ] = False
     host: Annotated[str, Meta(description="Address to listen on with TLS. Default: none.")] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="Its port; 0 uses any free port.")] = 8701
     certificate: Annotated[str, Meta(description="File of remit's certificate chain, in PEM.")] = ""

@@ -24,10 +24,12 @@ def ext_authz_listener(
     *,
     evaluate: Evaluate = no_expressions,
     limits: McpLimits | None = None,
+    http: bool = False,
 ) -> ExtAuthzListener:
     """Return what answers a proxy about requests for `upstreams`; it does not listen yet.
 
-    `resources` are the types of resources that mappings of their tools may name. Raises `ConfigInvalid`
+    `resources` are the types of resources that mappings of their tools may name; with `http` it answers that
+    form, too. Raises `ConfigInvalid`
     where two upstreams could give different tools one name at `/mcp`.
     """
     limits, guarded = limits or McpLimits(), frozenset(upstreams)
@@ -50,4 +52,4 @@ def ext_authz_listener(
         limits=limits,
         in_hand=RequestsInProgress(most=limits.max_calls_in_flight, most_of_agent=limits.max_calls_per_agent),
     )
-    return ExtAuthzListener(endpoint, max_request_bytes=limits.max_request_bytes)
+    return ExtAuthzListener(endpoint, max_request_bytes=limits.max_request_bytes, http=http)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The listener for Envoy: a Unix socket, or TLS with a certificate that the configuration names.
 
-It answers both forms of a check, gRPC and HTTP/1.1, and knows them by the first bytes of a connection.
+It answers gRPC and, where configured, HTTP/1.1; it knows them by the first bytes of a connection.
 
 INVARIANT: what can connect could ask in Envoy's place, so there is no listener without one of the two.
 """
@@ -59,15 +59,15 @@ class ProxyTls(msgspec.Struct, frozen=True, kw_only=True):
         context.load_cert_chain(self.certificate, self.key)
         context.load_verify_locations(self.clients_ca)
         context.verify_mode = ssl.CERT_REQUIRED
-        context.set_alpn_protocols(["h2", "http/1.1"])
         return context
 
 
 class ExtAuthzListener:
     """Serves `Check` until it is closed. Runs on one event loop."""
 
-    def __init__(self, endpoint: ExtAuthzEndpoint, *, max_request_bytes: int) -> None:
-        """Keep the endpoint and the largest body of a request."""
+    def __init__(self, endpoint: ExtAuthzEndpoint, *, max_request_bytes: int, http: bool = False) -> None:
+        """Keep the endpoint and the largest body of a request; `http`: whether it answers that form, too."""
+        self.http = http
         self.check = endpoint.check
         self.max_message_bytes = max_request_bytes + _BESIDE_BODY
         self._servers: list[asyncio.AbstractServer] = []
@@ -83,9 +83,9 @@ class ExtAuthzListener:
     async def on_address(self, host: str, port: int, tls: ProxyTls) -> int:
         """Serve an address with TLS; return the port."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: _Connection(self, tls.clients), host, port, ssl=tls.context()
-        )
+        context = tls.context()
+        context.set_alpn_protocols(["h2", "http/1.1"] if self.http else ["h2"])
+        server = await loop.create_server(lambda: _Connection(self, tls.clients), host, port, ssl=context)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -157,7 +157,7 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self, transport: asyncio.Transport) -> H2Protocol | HttpChecks:
         """Return what reads the form of the check that the connection has begun."""
-        if not self._begun.startswith(HTTP2):
+        if self._listener.http and not self._begun.startswith(HTTP2):
             return HttpChecks(transport, self._listener.check, self._listener.max_message_bytes)
         inner = self._listener.protocol()
         inner.connection_made(transport)
