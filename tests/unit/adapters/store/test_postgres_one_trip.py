@@ -140,20 +140,23 @@ async def test_what_another_writer_has_ended_is_refused(
     await other.close()
 
 
-async def test_a_writer_among_others_takes_its_turn_first(
+async def test_a_writer_among_others_is_placed_behind_them(
     postgres: str, store: PostgresStore, road: Road
 ) -> None:
-    """After another one's commit, until there was none for a while; no call is lost or counted twice."""
+    """One batch meets the other's commit; from then on each goes as a whole, wherever the others are. No call
+    is lost or counted twice, and the chain of its task goes on.
+    """
     other = opened_postgres(postgres, "other")
     await other.commit(Unit(events=(an_event(),)))
     await store.commit(a_call(1))
-    tried = road.whole
-    for number in range(CALM):
-        await store.commit(a_call(2 + number))
-    assert road.whole == tried
-    await store.commit(a_call(99))
-    assert road.whole == tried + 1
-    assert (await store.usage(TENANT, TASK)).calls == CALM + 3
+    tried, told = road.whole, []
+    for number in range(2 * CALM):
+        await other.commit(Unit(events=(an_event(),)))
+        told += (await store.commit(a_call(2 + number))).indexes
+    assert road.whole == tried + 4 * CALM
+    assert told == [4 + 2 * number for number in range(2 * CALM)]
+    assert (await store.usage(TENANT, TASK)).calls == 2 * CALM + 2
+    assert await store.size(TENANT) == 3 + 4 * CALM
     await other.close()
 
 

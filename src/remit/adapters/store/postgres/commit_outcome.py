@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer_connection import WriterConnection
@@ -19,8 +20,10 @@ FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
 #: Milliseconds for which one look waits for the lock on the turn.
 _LOOK_MS = 500
 
+Found = TypeVar("Found")
 
-def asked(line: WriterConnection, look: Callable[[PostgresSession], bool], doubt_s: float) -> bool:
+
+def asked(line: WriterConnection, look: Callable[[PostgresSession], Found], doubt_s: float) -> Found:
     """Look until the outcome of the transaction is known; raise `CommitInDoubt` after `doubt_s` seconds."""
     deadline = time.monotonic() + doubt_s
     while time.monotonic() < deadline:
@@ -68,6 +71,30 @@ def by_turn(
             committed = _by_number(session, number)
         session.run("commit")
         return committed
+
+    return look
+
+
+def by_leaf(tenant: str, first: tuple[int, bytes], asker: str) -> Callable[[PostgresSession], int | None]:
+    """Return a look for a batch that the server places; it returns the index of its first event, or `None`.
+
+    `first` is the least possible index of that event, and its leaf hash. INVARIANT: a batch that is not found
+    will never be committed: what it was judged by is marked as changed, in the name of `asker`.
+    """
+
+    def look(session: PostgresSession) -> int | None:
+        session.run(f"begin; set local lock_timeout = {_LOOK_MS}")
+        session.execute("select 1 from turns where tenant = ? for update", (tenant,)).fetchone()
+        row = session.execute(
+            "select idx from events where tenant = ? and idx >= ? and leaf_hash = ?", (tenant, *first)
+        ).fetchone()
+        if row is None:
+            session.execute(
+                "update turns set turn = turn + 1, writer = ?, news = turn + 1 where tenant = ?",
+                (asker, tenant),
+            )
+        session.run("commit")
+        return None if row is None else int(row[0])
 
     return look
 

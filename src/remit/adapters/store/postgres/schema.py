@@ -98,6 +98,21 @@ _OWN: tuple[str, ...] = (
     create trigger waking after insert or update on kept_values for each row
         when (new.key = 'bundle.applied') execute function wake();
     """,
+    """
+    -- `news`: the last turn that changed what other writers judge from memory. Set by the trigger, so that it
+    -- holds whatever version a writer has.
+    alter table turns add column news bigint not null default 0;
+    update turns set news = turn;
+    create or replace function stamp() returns trigger language plpgsql as $$
+    begin
+        new.turn := coalesce((select turns.turn from turns where turns.tenant = new.tenant), 0) + 1;
+        if tg_table_name in ('fences', 'withdrawn') then
+            update turns set news = new.turn where turns.tenant = new.tenant and news < new.turn;
+        end if;
+        return new;
+    end
+    $$;
+    """,
 )
 
 #: The channel of `wake`, and its payload for acknowledgements.

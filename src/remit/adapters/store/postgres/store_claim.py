@@ -39,7 +39,7 @@ class StoreClaim(NamedTuple):
 
 
 BEGIN: Final[Statement] = ("begin", (), False)
-_COMMIT: Final[Statement] = ("commit", (), False)
+COMMIT: Final[Statement] = ("commit", (), False)
 
 _TAKE: Final = (
     "update turns set turn = turn + 1, writer = $3 where tenant = $1 and turn = $2 and writer = $5"
@@ -47,7 +47,7 @@ _TAKE: Final = (
     " returning 1"
 )
 
-_TABLES: Final = {table.name: table for table in (EVENTS, COUNTERS, HISTORY, DATA_BLOCKS, NODES)}
+TABLES: Final = {table.name: table for table in (EVENTS, COUNTERS, HISTORY, DATA_BLOCKS, NODES)}
 
 
 @cache
@@ -55,7 +55,7 @@ def _query(names: tuple[str, ...]) -> str:
     """Return the statement that inserts rows into these tables."""
     parts, mark = [f"taken as ({_TAKE})"], 1 + len(StoreClaim._fields)
     for name in names:
-        table = _TABLES[name]
+        table = TABLES[name]
         marks = [f"${number}" for number in range(mark, mark + len(table.kinds))]
         mark += len(marks)
         rows = unnested(table, marks)
@@ -72,7 +72,7 @@ def whole(claim: StoreClaim, rows: Sequence[tuple[Table, list[Any]]]) -> Sequenc
         if flat:
             names.append(table.name)
             values += packed(table, flat)
-    return BEGIN, (_query(tuple(names)), values, True), _COMMIT
+    return BEGIN, (_query(tuple(names)), values, True), COMMIT
 
 
 def on_record(answer: Heard) -> bool:

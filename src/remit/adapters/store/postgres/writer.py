@@ -3,8 +3,9 @@
 
 An ordinary batch, of calls whose tasks are in use, is checked against memory and sent as one transaction
 (`loop_connection`). Its one statement advances the turn if memory is current at that turn, and does nothing
-otherwise (`store_claim`). If it did nothing, if other processes write too, or if a unit reads tables, the
-batch is a transaction on a separate thread:
+otherwise (`store_claim`). If other processes write too, the server places the batch behind their events,
+which this writer need not know. If the statement did nothing, or if a unit reads tables, the batch is a
+transaction on a separate thread:
 
 1. the turn of each tenant is locked, and what others have committed since is read;
 2. every unit is checked against memory, which is now current, or against tables that no other writer can
@@ -24,9 +25,10 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from remit.adapters.store.postgres.commit_outcome import FIRST_TURN, asked, by_turn
+from remit.adapters.store.postgres.commit_outcome import FIRST_TURN, asked, by_leaf, by_turn
 from remit.adapters.store.postgres.loop_connection import Heard, LoopConnection, Statement
 from remit.adapters.store.postgres.owners import TaskOwners
+from remit.adapters.store.postgres.placed_batch import Judged, place_of, placed
 from remit.adapters.store.postgres.session import FAULTS, PostgresSession, behind, is_loss, unavailable
 from remit.adapters.store.postgres.store_claim import StoreClaim, on_record, whole
 from remit.adapters.store.postgres.units import first_of, forgets, tasks_of, tenant_of, touched_by
@@ -36,6 +38,7 @@ from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
 from remit.core.errors import StoreUnavailable
+from remit.ports.store.units import Receipt
 
 #: Seconds for a whole batch. After that the connection to an unresponsive server is cut.
 BATCH_S = 15.0
@@ -46,7 +49,7 @@ STUCK_S = 0.25
 #: Seconds in which the outcome of a commit is looked up, before its callers learn that it is unknown.
 DOUBT_S = 5.0
 
-#: Batches without another writer's turn between them, before a batch is checked against memory alone again.
+#: Batches without another writer's turn between them, before one claims a certain turn again.
 CALM = 8
 
 _TURNS = (
@@ -82,8 +85,9 @@ class PostgresWriter(GroupWriter):
         super().__init__(line, memory, ledger, self._worker)
         self._line = line
         self._incarnation = incarnation
-        #: By tenant, the turn at which memory is current, and the writer that took it.
+        #: By tenant, the last known turn, the writer that took it, and the turn as of which tables were read.
         self._turns = {tenant: turn for tenant, (turn, _) in turns.items()}
+        self._read = dict(self._turns)
         self._takers = {tenant: taker for tenant, (_, taker) in turns.items()}
         self._place = place
         self._owners = TaskOwners(line, memory)
@@ -94,10 +98,10 @@ class PostgresWriter(GroupWriter):
         self.on_stuck: Callable[[], None] = lambda: None
         self._transaction = ""  # set while its COMMIT is in progress
         self._trip = LoopConnection()
-        #: Number of batches that take the turn before anything is checked, because others have just written.
+        #: Number of batches that the server places, because others have just written.
         self._wary = 0
-        #: For a batch that was sent as one statement: its tenant and its first event (index and leaf hash).
-        self._sent: tuple[str, tuple[int, bytes] | None] | None = None
+        #: For a batch that was sent: its tenant, its first event (index and leaf hash), whether it is placed.
+        self._sent: tuple[str, tuple[int, bytes] | None, bool] | None = None
 
     @property
     def incarnation(self) -> str:
@@ -129,7 +133,13 @@ class PostgresWriter(GroupWriter):
             self._finish(fault)
 
         def told(answer: Heard) -> None:
-            if on_record(answer):
+            assert self._sent is not None
+            if self._sent[2]:
+                if place := place_of(answer):
+                    self._placed(tenant, *place)
+                    done(None)
+                    return
+            elif on_record(answer):
                 self._took(tenant)
                 done(None)
                 return
@@ -144,7 +154,7 @@ class PostgresWriter(GroupWriter):
 
     def _ordinary(self) -> str:
         """Return the tenant of a batch that memory alone can check; empty for any other batch."""
-        if self._wary or self._line.lost:
+        if self._line.lost:
             return ""
         memory, ledger, owners = self._memory, self._ledger, self._owners
         one = ""
@@ -154,13 +164,16 @@ class PostgresWriter(GroupWriter):
                 not tenant
                 or (one and tenant != one)
                 or not in_memory(unit)
+                # Its caller may rely on what others have written, which a placed batch does not read.
+                or (self._wary and not unit.events)
                 or not all(memory.knows((tenant, task)) for task in touched_by(unit))
                 or not ledger.can_seal(unit.events)
                 or not owners.knows(tenant, unit.changes)
             ):
                 return ""
             one = tenant
-        return one if self._turns.get(one) else ""
+        turn = self._turns.get(one)
+        return one if turn and (self._wary or turn == self._read[one]) else ""
 
     def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Heard], None]) -> bool:
         """Check the batch and send it as one statement; return whether that was possible."""
@@ -180,31 +193,34 @@ class PostgresWriter(GroupWriter):
         rows, counters, history = self._ledger.rows, self._ledger.counters(), self._ledger.history()
         if (counters or history) and not rows:
             return ()
-        self._sent = (tenant, first_of(rows))
+        first = first_of(rows)
+        self._sent = (tenant, first, bool(self._wary))
         # INVARIANT: a buried replica has no live row, and commits nothing.
         me = self._incarnation if tenant == self._member else ""
         claim = StoreClaim(tenant, self._turns[tenant], self._incarnation, me, self._takers[tenant])
-        nodes = [one for node in self._ledger.grow() for one in node]
         marks = self._ledger.marks()
-        return whole(
-            claim,
-            (
-                (EVENTS, rows),
-                (COUNTERS, counters),
-                (HISTORY, history),
-                (DATA_BLOCKS, marks),
-                (NODES, nodes),
-            ),
-        )
+        tables = ((EVENTS, rows), (COUNTERS, counters), (HISTORY, history), (DATA_BLOCKS, marks))
+        if not self._wary:
+            nodes = [one for node in self._ledger.grow() for one in node]
+            return whole(claim, (*tables, (NODES, nodes)))
+        size, seen, events = self._ledger.known(tenant)
+        before = {task: one for (_, task), one in self._memory.changed.items()}
+        judged = Judged(self._read[tenant], seen, size, events, before)
+        return placed(claim, judged, tables) if first and judged.fits else ()
 
     def _begin_again(self, answer: Heard) -> None:
         """Handle a batch that was sent as one statement and is not committed, or whose outcome is unknown."""
         assert self._sent is not None
-        tenant, first = self._sent
+        tenant, first, behind_others = self._sent
         if not answer.lost:
             self._wary = CALM
             if answer.refused:
                 self._line.rollback()
+        elif behind_others and first:
+            at = asked(self._line, by_leaf(tenant, first, self._incarnation), DOUBT_S)
+            if at is not None:
+                self._placed(tenant, self._turns[tenant], at)
+                return
         elif asked(self._line, by_turn(tenant, self._turns[tenant], first, self._incarnation), DOUBT_S):
             self._took(tenant)
             return
@@ -214,7 +230,24 @@ class PostgresWriter(GroupWriter):
     def _took(self, tenant: str) -> None:
         """Record that this writer advanced the turn and that memory is current at it."""
         self._turns[tenant] += 1
+        self._read[tenant] = self._turns[tenant]
         self._takers[tenant] = self._incarnation
+
+    def _placed(self, tenant: str, turn: int, first: int) -> None:
+        """Record that the server has placed the batch from index `first` on; `turn` is the least it took."""
+        known = self._turns[tenant]
+        if turn == known + 1 and self._read[tenant] == known:
+            self._read[tenant] = turn
+        self._wary = self._wary - 1 if turn == known + 1 else CALM
+        if turn > known:
+            self._turns[tenant], self._takers[tenant] = turn, self._incarnation
+        if by := self._ledger.move(tenant, first):
+            self._batch = [
+                (item, Receipt(tuple(index + by for index in told.indexes), told.epochs))
+                if isinstance(told, Receipt)
+                else (item, told)
+                for item, told in self._batch
+            ]
 
     def _take_back(self) -> None:
         self._memory.restore()
@@ -301,10 +334,12 @@ class PostgresWriter(GroupWriter):
                 raise behind(self._place)
             if turn > known:
                 self._wary = CALM + 1
-                self._catch_up(session, tenant, known)
-                if forgot > known:
+            read = self._read.setdefault(tenant, 0)
+            if turn > read:
+                self._catch_up(session, tenant, read)
+                if forgot > read:
                     self._ledger.let_go_keys(tenant)
-                self._turns[tenant], self._takers[tenant] = turn, taker
+                self._turns[tenant], self._takers[tenant], self._read[tenant] = turn, taker, turn
         if met < len(tenants):
             # INVARIANT: nothing is checked without the turn.
             raise behind(self._place)

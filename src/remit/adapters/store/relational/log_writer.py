@@ -57,6 +57,9 @@ class _TenantLog:
     def __init__(self, tree: Frontier, last: bytes = b"") -> None:
         self.tree = tree
         self.last = last  # the hash of its last leaf
+        # The last known event, index and leaf hash. It is behind the tree if other writers' events between
+        # are not read yet.
+        self.seen = (tree.size - 1, last)
         self.size = tree.size  # including the pending batch
         self.sequence = 0
         self.previous = ""
@@ -71,8 +74,10 @@ class _TenantLog:
         self.born: list[tuple[str, int]] = []
 
     def settle(self) -> None:
-        self.tree = self.next_tree
-        self.last = self.hashes[-1] if self.hashes else self.last
+        if self.next_tree.size > self.tree.size:
+            self.tree, self.last = self.next_tree, self.hashes[-1]
+        if self.hashes:
+            self.seen = (self.size - 1, self.hashes[-1])
         self.hashes.clear()
         self.undo.clear()
         if self.born:
@@ -80,6 +85,13 @@ class _TenantLog:
             self.marks = {mark for mark in self.marks if mark[1] >= block}
             self.born.clear()
         self.before = (self.size, self.sequence, self.previous)
+
+    def move(self, by: int) -> None:
+        """Correct the indexes of the pending batch, which was recorded further on."""
+        self.size += by
+        for call, index in self.undo:
+            if index is None and call in self.unfinished:
+                self.unfinished[call] += by
 
     def restore(self) -> None:
         self.size, self.sequence, self.previous = self.before
@@ -163,23 +175,48 @@ class LogWriter:
             if stored_size(self._sql, tenant):
                 self._load(tenant)
             return True
-        known = log.size
+        known, gap = log.tree.size, log.size > log.tree.size
         rows = self._sql.execute(
             "select idx, kind, leaf, leaf_hash from events where tenant = ? and idx >= ? order by idx",
             (tenant, max(0, known - 1)),
         ).fetchall()
         if known and (not rows or rows.pop(0)[3] != log.last):
             return False
+        at, hashed = log.seen
+        if gap and (at - known >= len(rows) or rows[at - known][3] != hashed):
+            return False
         log.tree, _ = new_tile_nodes(log.tree, [row[3] for row in rows])
         self._outcomes(log, (row[:3] for row in rows))
+        if gap:
+            log.unfinished = OrderedDict(sorted(log.unfinished.items(), key=lambda item: item[1]))
+        mine = self._writer.encode()
         for *_, leaf, hashed in rows:
-            chained = _chain_decoder.decode(leaf)
-            if chained.writer == self._writer:
+            if mine in leaf and (chained := _chain_decoder.decode(leaf)).writer == self._writer:
                 log.sequence, log.previous = chained.seq + 1, hashed.hex()
         log.size, log.next_tree = log.tree.size, log.tree
         log.last = rows[-1][3] if rows else log.last
+        log.seen = (log.size - 1, log.last)
         log.before = (log.size, log.sequence, log.previous)
         return True
+
+    def known(self, tenant: str) -> tuple[int, tuple[int, bytes], int]:
+        """Return a log's known size, its last known event (index, leaf hash), and the batch's events."""
+        log = self._logs.get(tenant) or _TenantLog(Frontier())
+        return log.before[0], log.seen, len(log.hashes)
+
+    def move(self, tenant: str, first: int) -> int:
+        """Take the batch's events as recorded from index `first` on; return how much further on that is.
+
+        Where it is further on, other writers' events are between, and the tree waits for `catch_up`.
+        """
+        log = self._logs[tenant]
+        assumed = log.before[0]
+        if first == log.tree.size:
+            log.next_tree, _ = new_tile_nodes(log.tree, log.hashes)
+        if by := first - assumed:
+            log.move(by)
+            self._memory.move_events(assumed, by)
+        return by
 
     def let_go_keys(self, tenant: str) -> None:
         """Drop the keys of a tenant's subjects from memory."""
@@ -221,7 +258,8 @@ class LogWriter:
         if log is None:
             log = self._logs[tenant] = _TenantLog(Frontier())
         first, sequence, previous = log.size, log.sequence, log.previous
-        open_from = next(iter(log.unfinished.values()), first)
+        # Other writers' calls that are not known here are behind the tree.
+        open_from = min(next(iter(log.unfinished.values()), first), log.tree.size)
         rows: list[Any] = []
         hashes: list[bytes] = []
         ends: dict[str, Counter] = {}

@@ -65,7 +65,8 @@ class Memory:
         self.shut: dict[str, set[str]] = {}
         self._relocked: list[Key] = []
         self.counters: dict[Key, Counter] = {}
-        self.changed: dict[Key, None] = {}
+        #: The rows that the pending batch changes, as of the last commit.
+        self.changed: dict[Key, Counter] = {}
         #: What the pending batch adds to histories: amount and time, by the key of the row.
         self.history: dict[tuple[str, ...], tuple[int, int]] = {}
         self._undo: list[tuple[Any, Any, Any]] = []
@@ -202,9 +203,17 @@ class Memory:
 
     def put_counter(self, key: Key, new: Counter) -> None:
         """Change a task's row."""
-        self._undo.append((self.counters, key, self.counters.get(key)))
+        old = self.counters.get(key)
+        self._undo.append((self.counters, key, old))
         self.counters[key] = new
-        self.changed[key] = None
+        self.changed.setdefault(key, old or Counter())
+
+    def move_events(self, first: int, by: int) -> None:
+        """Correct the last events of the batch's rows: those from index `first` on are `by` further on."""
+        for key in self.changed:
+            one = self.counters[key]
+            if one.last_event is not None and one.last_event >= first:
+                self.counters[key] = msgspec.structs.replace(one, last_event=one.last_event + by)
 
     def raise_epoch(self, tenant: str, scope: str) -> int:
         """Raise a scope's epoch by one and return it."""
