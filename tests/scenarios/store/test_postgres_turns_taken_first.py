@@ -215,13 +215,22 @@ class CountingProxy(DicingProxy):
             return (self._fate if self.left < 0 else "", 0.5)
 
 
-@pytest.mark.parametrize("meets", ["its turn", pytest.param("a turn that is gone", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "meets",
+    [
+        "its turn",
+        pytest.param("a turn that is gone", marks=pytest.mark.slow),
+        "a place behind others",
+        pytest.param("a place that is gone", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("fate", ["before", "after", "within"])
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_a_line_that_breaks_at_each_message_of_a_whole_changes_nothing(
     postgres: str,
     postgres_server: PostgresServer,
     turns: Turns,
+    monkeypatch: pytest.MonkeyPatch,
     side: str,
     fate: Literal["before", "after", "within"],
     meets: str,
@@ -233,19 +242,26 @@ async def test_a_line_that_breaks_at_each_message_of_a_whole_changes_nothing(
     url = postgres.replace(f":{postgres_server.port}/", f":{proxy.port}/") + "?sslmode=disable"
     store, other = opened_postgres(url), opened_postgres(postgres, "other")
     told: dict[str, int] = {}
+    placed = meets.startswith("a place")
+    monkeypatch.setattr(writer, "CALM", 8 if placed else 0)
 
     async def call(by: PostgresStore, name: str) -> None:
-        (told[name],) = (await by.commit(a_call(name, "task_one"))).indexes
+        task = "task_other" if placed and by is other else "task_one"
+        (told[name],) = (await by.commit(a_call(name, task))).indexes
 
     await call(store, "call_first")
     messages = 0
     for number in itertools.count():
+        if placed:
+            await call(other, f"call_{number}_between")
         await call(store, f"call_{number}_before")
         had = turns.had
         await call(store, f"call_{number}_whole")
-        assert turns.had == had + 1  # all is prepared now
-        if meets == "a turn that is gone":
+        assert placed or turns.had == had + 1  # all is prepared now
+        if meets == "a turn that is gone" or placed:
             await call(other, f"call_{number}_other")
+        if meets == "a place that is gone":
+            await other.commit(Unit((RaiseFence(TENANT, "scope:elsewhere"),)))
         proxy.left, cuts = number, proxy.cuts
         await call(store, f"call_{number}")
         proxy.left = -1
@@ -254,7 +270,8 @@ async def test_a_line_that_breaks_at_each_message_of_a_whole_changes_nothing(
         messages += 1
     assert messages >= 9
     await check_log(other, told)
-    assert (await other.usage(TENANT, "task_one")).calls == len(told)
+    used = [(await other.usage(TENANT, task)).calls for task in ("task_one", "task_other")]
+    assert sum(used) == len(told)
     for one in (store, other):
         await one.close()
     proxy.close()
