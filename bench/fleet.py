@@ -2,54 +2,21 @@
 """Replicas on one PostgreSQL: how fast an end is that others acknowledge, and what more of them bring."""
 
 import itertools
-import subprocess
-import sys
 import time
 
-import msgspec
-
-from bench.calls import echo_call
 from bench.figure import Figure
-from bench.load import Plan, Tally, percentile
-from bench.measure import TEXTS, layout, running_upstream
+from bench.load import percentile
+from bench.measure import carried_out, layout, running_upstream
 from bench.replicas import Replicas
 
 THREE_P99 = "replicas: end on 3, p99"
 ROLLED_BACK = "replicas: rollback in force on 3, slowest"
 PAUSED_OVER = "replicas: end with one of 3 paused, longest above the lease"
-ALONE = "replicas: calls with 1"
+EACH = "replicas: calls with {count}, a task each"
+ONE_TASK = "replicas: calls with {count}, one task that the others pass on"
 LEASE_MS = 1_000
 CONCURRENCY = 16
 PATIENCE_S = 60.0
-
-
-def _loads(fleet: Replicas, count: int) -> list["subprocess.Popen[bytes]"]:
-    """Start a load at every replica: the calls of a task each, at the replica where it was opened."""
-    started = []
-    cpu = layout().others
-    for url in fleet.urls:
-        calls = [
-            echo_call(number, url, "echo", {"authorization": f"Bearer {fleet.token}"})
-            for number in range(min(count, TEXTS))
-        ]
-        plan = Plan(url, calls, max(1, CONCURRENCY // len(fleet.urls)), count, 20.0, 50, cpu)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(plan))
-        process.stdin.close()
-        started.append(process)
-    return started
-
-
-def _tallies(started: list["subprocess.Popen[bytes]"]) -> list[Tally]:
-    found = []
-    for process in started:
-        assert process.stdout is not None
-        found.append(msgspec.json.decode(process.stdout.read(), type=Tally))
-        process.wait()
-    return found
 
 
 def _ends(fleet: Replicas, numbers: list[int], count: int) -> list[float]:
@@ -116,13 +83,28 @@ def fleet(quick: bool) -> list[Figure]:
                 time.sleep(2.5 * LEASE_MS / 1000)
             how = f"{paused} ends, each with one replica stopped just before; lease {LEASE_MS} ms"
             found.append(Figure(name=PAUSED_OVER, value=longest - LEASE_MS, unit="ms", how=how))
+        alone = 0.0
         for count in (1, 2, 4):
             with Replicas(count, upstream.url) as some:
-                tallies = _tallies(_loads(some, calls // count))
-            rate = sum(one.calls_per_s for one in tallies)
-            how = (
-                f"{sum(one.calls for one in tallies)} governed calls over {CONCURRENCY} connections in all; "
-                "one task, whose owner the others pass calls on to; 2 CPUs for all, PostgreSQL and client too"
-            )
-            found.append(Figure(name=f"replicas: calls with {count}", value=rate, unit="calls/s", how=how))
+                for further, name in ((0, EACH), (None, ONE_TASK))[:count]:
+                    plans = some.plans(
+                        calls // count, CONCURRENCY // count, further=further, cpu=layout().others
+                    )
+                    tallies = carried_out(*plans)
+                    rate = sum(one.calls_per_s for one in tallies)
+                    alone = alone or rate
+                    how = (
+                        f"{sum(one.calls for one in tallies)} governed calls over {CONCURRENCY} connections; "
+                        "2 CPUs for all, PostgreSQL, upstream and client too"
+                    )
+                    found.append(
+                        Figure(
+                            name=name.format(count=count),
+                            value=rate,
+                            unit="calls/s",
+                            yardstick=EACH.format(count=1) if count > 1 else None,
+                            ratio=rate / alone if count > 1 else None,
+                            how=how,
+                        )
+                    )
     return found

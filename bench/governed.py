@@ -32,10 +32,12 @@ class Governed:
     listens = ""
     """What else stands under `listen`."""
 
-    def __init__(self, durability: str, kind: str = "sqlite") -> None:
-        """Choose the durability and the store: a database server has no reserved CPU."""
+    def __init__(self, durability: str, kind: str = "sqlite", tasks: int = 1) -> None:
+        """Choose the durability, the store (a database server has no reserved CPU), and tasks to open."""
         self.name = f"remit-{durability}" if kind == "sqlite" else f"remit-{kind}"
         self._kind = kind
+        self._tasks = tasks
+        self.tokens: list[str] = []
         self._database: Database | None = None
         self.headers: Mapping[str, str] = {}
         self._durability = durability
@@ -57,10 +59,11 @@ class Governed:
             self._database.start()
             known[DATABASE] = self._database.url()
         self.url = f"http://127.0.0.1:{port}/mcp/{UPSTREAM}"
-        argv = [sys.executable, "-m", "bench.serve_governed", str(config)]
+        argv = [sys.executable, "-m", "bench.serve_governed", str(config), str(self._tasks)]
         self._child = Child(argv, cpu, known, speaks=True)
         self.pid = self._child.pid
-        self.headers = {"authorization": f"Bearer {self._child.line()}"}
+        self.tokens = [self._child.line() for _ in range(self._tasks)]
+        self.headers = {"authorization": f"Bearer {self.tokens[0]}"}
         call = echo_call(0, self.url, self.tool, self.headers)
         body = call.body.encode()
         self.ready_s = self._child.wait_until(lambda: answers(self.url, body, call.headers))

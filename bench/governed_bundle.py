@@ -37,6 +37,18 @@ tools:
     arguments:
       text: {role: content}
     record: "echo/{text}"
+  read:
+    effect: none
+    audience: internal
+    labels: {class: internal, trust: untrusted}
+    arguments:
+      name: {role: selector}
+  write:
+    effect: reversible
+    audience: internal
+    labels: {class: internal, trust: trusted}
+    arguments:
+      text: {role: content}
 """
 _TASK = f"""\
 # SPDX-License-Identifier: Apache-2.0
@@ -50,6 +62,12 @@ grants:
   - tool: echo/echo
     arguments:
       text: {{pattern: "call [0-9]{{8}} [a-z ]{{1,60}}"}}
+  - tool: echo/read
+    arguments:
+      name: {{pattern: "[a-z]{{1,20}}-[0-9]{{1,9}}-[0-9]{{1,9}}"}}
+  - tool: echo/write
+    arguments:
+      text: {{pattern: "Note [0-9]{{1,9}}: [A-Za-z., ]*"}}
 """
 # What the site says of the tool and the agent that are measured, beside the guardrails.
 _OWN = f"""\
@@ -85,7 +103,8 @@ def remit_yaml(
     """The configuration: four upstreams, which are all the same echo server; `lease` is for the first."""
     place = f"kind: postgres, url: env:{DATABASE}, " if kind == "postgres" else ""
     leased = f", lease: {lease}" if lease else ""
-    upstreams = f"  {UPSTREAM}: {{url: '{upstream_url}'{leased}}}\n"
+    # The load generator does not sign: what a proof of the sender costs is measured by `bench.senders`.
+    upstreams = f"  {UPSTREAM}: {{url: '{upstream_url}', sender_constraint: optional{leased}}}\n"
     upstreams += "\n".join(f"  {name}: {{url: '{upstream_url}'}}" for name in _TOOLS)
     return (
         "# SPDX-License-Identifier: Apache-2.0\n"

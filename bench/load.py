@@ -53,6 +53,8 @@ class Tally(msgspec.Struct, frozen=True):
     elapsed_s: float
     p50_ms: float
     p99_ms: float
+    cpu_s: float
+    """CPU seconds of the client, the warm-up not counted."""
     first_errors: list[str]
 
     @property
@@ -229,7 +231,9 @@ async def carry_out(plan: Plan) -> Tally:
     load = Load(plan)
     if plan.warm_up:
         await load.run(plan.warm_up, plan.limit_s)
+    before = time.process_time()
     elapsed = await load.run(plan.count, plan.limit_s)
+    used = time.process_time() - before
     ordered = sorted(load.latencies_ns)
     return Tally(
         calls=len(ordered),
@@ -237,6 +241,7 @@ async def carry_out(plan: Plan) -> Tally:
         elapsed_s=elapsed,
         p50_ms=percentile(ordered, 0.50) / 1e6,
         p99_ms=percentile(ordered, 0.99) / 1e6,
+        cpu_s=used,
         first_errors=[f"{n} times {why}" for why, n in load.errors.most_common(3) if n],
     )
 

@@ -75,21 +75,32 @@ def running_upstream(cpu: int | None, module: str = "bench.upstream") -> Iterato
 
 
 def send(target: Target, concurrency: int, count: int, effort: Effort, cpu: int | None) -> Tally:
-    """Have the load generator send `count` calls."""
+    """Have the load generator send `count` echo calls."""
     calls = [echo_call(n, target.url, target.tool, target.headers) for n in range(min(count, TEXTS))]
     limit_s = max(effort.limit_s, count / 1_000) if count > effort.loaded else effort.limit_s
-    plan = Plan(target.url, calls, concurrency, count, limit_s, effort.warm_up, cpu)
-    ran = subprocess.run(
-        [sys.executable, "-m", "bench.load"],
-        input=msgspec.json.encode(plan),
-        capture_output=True,
-        timeout=2 * limit_s + 90,
-        check=False,
-    )
-    if ran.returncode:
-        tail = ran.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise RuntimeError(f"the load generator ended with {ran.returncode}: {' '.join(tail)}")
-    return msgspec.json.decode(ran.stdout, type=Tally)
+    return carried_out(Plan(target.url, calls, concurrency, count, limit_s, effort.warm_up, cpu))[0]
+
+
+def carried_out(*plans: Plan) -> list[Tally]:
+    """Have a load generator carry out each of the plans, all at once."""
+    started = []
+    for plan in plans:
+        ran = subprocess.Popen(
+            [sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        started.append(ran)
+        assert ran.stdin is not None
+        ran.stdin.write(msgspec.json.encode(plan))
+        ran.stdin.close()
+    found = []
+    for plan, ran in zip(plans, started, strict=True):
+        assert ran.stdout is not None
+        # The generator itself keeps the limit, and gives up on a target that no longer answers.
+        out = ran.stdout.read()
+        if ran.wait():
+            raise RuntimeError(f"the load generator of {plan.url} ended with {ran.returncode}")
+        found.append(msgspec.json.decode(out, type=Tally))
+    return found
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -123,6 +134,7 @@ class Measured(msgspec.Struct, frozen=True):
     loaded: Tally
     soaked: Tally | None
     cpu_us: float
+    upstream_us: float
     peak_mb: float
     sent: int
     ready_s: float
@@ -141,9 +153,9 @@ def measure(target: Target, effort: Effort, cpus: Cpus, *, last: bool) -> Measur
         try:
             target.start(upstream, cpus.target)
             alone = send(target, 1, effort.alone, effort, cpus.others)
-            before = cpu_s(target.pid)
+            before = cpu_s(target.pid), cpu_s(upstream.pid)
             loaded = send(target, 16, effort.loaded, effort, cpus.others)
-            used = cpu_s(target.pid) - before
+            used, served = cpu_s(target.pid) - before[0], cpu_s(upstream.pid) - before[1]
             soak = int(target.soak * effort.soak_share) if last else 0
             soaked = send(target, 16, soak, effort, cpus.others) if soak else None
             runs = [r for r in (alone, loaded, soaked) if r is not None]
@@ -152,6 +164,7 @@ def measure(target: Target, effort: Effort, cpus: Cpus, *, last: bool) -> Measur
                 loaded=loaded,
                 soaked=soaked,
                 cpu_us=used / (loaded.calls + effort.warm_up) * 1e6,
+                upstream_us=served / (loaded.calls + effort.warm_up) * 1e6,
                 peak_mb=peak_mb(target.pid),
                 sent=sum(r.calls + effort.warm_up for r in runs),
                 ready_s=target.ready_s,
@@ -183,6 +196,8 @@ def figures(name: str, passes: Sequence[Measured], cpus: Cpus) -> list[Figure]:
             "us",
             f"user and system time of the target's processes; {loaded}",
         ),
+        ("CPU per call, upstream", middle(lambda m: m.upstream_us), "us", loaded),
+        ("CPU per call, client", middle(lambda m: m.loaded.cpu_s / m.loaded.calls * 1e6), "us", loaded),
         (
             "peak memory",
             end.peak_mb,

@@ -8,7 +8,6 @@ passes them on. Seconds of processor time are those that the system counts for e
 changes them little; rates would say nothing with all processes on a few CPUs.
 """
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,10 +17,8 @@ from typing import Final
 import msgspec
 import psutil
 
-from bench.calls import echo_call
 from bench.figure import Figure
-from bench.load import Plan, Tally
-from bench.measure import TEXTS, running_upstream
+from bench.measure import carried_out, running_upstream
 from bench.replicas import Replicas
 from bench.target import EchoServer
 
@@ -74,40 +71,21 @@ def _used(fleet: Replicas, upstream: EchoServer) -> Iterator[_Used]:
     used.by_part |= {part: after - before[part] for part, after in _seconds(fleet, upstream).items()}
 
 
-def _client_seconds() -> float:
-    times = psutil.Process().cpu_times()
-    return float(times.children_user + times.children_system)
-
-
-def _calls(fleet: Replicas, count: int, further: int) -> None:
-    """Have each replica called `count` times, with the task of the replica that is `further` on."""
-    started = []
-    for number, url in enumerate(fleet.urls):
-        token = fleet.tokens[(number + further) % len(fleet.urls)]
-        headers = {"authorization": f"Bearer {token}"}
-        calls = [echo_call(one, url, "echo", headers) for one in range(min(count, TEXTS))]
-        plan = Plan(url, calls, CONNECTIONS, count, 60.0 + count / 50)
-        argv = [sys.executable, "-m", "bench.load"]
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(plan))
-        process.stdin.close()
-        started.append(process)
-    for process in started:
-        assert process.stdout is not None
-        tally = msgspec.json.decode(process.stdout.read(), type=Tally)
-        process.wait()
-        if tally.errors or tally.calls != count:
-            raise RuntimeError(f"calls failed: {tally.first_errors or tally}")
+def _calls(fleet: Replicas, count: int, further: int) -> float:
+    """Have each replica called `count` times; return the seconds of the clients."""
+    tallies = carried_out(*fleet.plans(count, CONNECTIONS, further=further))
+    for one in tallies:
+        if one.errors or one.calls != count:
+            raise RuntimeError(f"calls failed: {one.first_errors or one}")
+    return sum(one.cpu_s for one in tallies)
 
 
 def _measured(fleet: Replicas, upstream: EchoServer, count: int, further: int) -> Mapping[str, float]:
     """Return the microseconds of a call by part, `remit` and the others."""
     _calls(fleet, WARM_UP, further)
-    client = _client_seconds()
     with _used(fleet, upstream) as used:
-        _calls(fleet, count, further)
-    used.by_part["client"] = _client_seconds() - client
+        client = _calls(fleet, count, further)
+    used.by_part["client"] = client
     return {part: seconds * 1e6 / (count * len(fleet.urls)) for part, seconds in used.by_part.items()}
 
 

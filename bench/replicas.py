@@ -23,7 +23,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from bench.calls import echo_call
 from bench.governed_bundle import AGENT, DATABASE, TASK_TYPE, UPSTREAM, write_bundle
+from bench.load import Plan
+from bench.measure import TEXTS
 from bench.target import Child, free_port
 from remit.cli.demo.database import Database
 
@@ -131,6 +134,21 @@ class Replicas:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+    def plans(
+        self, count: int, connections: int, *, further: int | None = 0, cpu: int | None = None
+    ) -> list[Plan]:
+        """Return a plan of so many calls for each replica, with the task of the one that is `further` on.
+
+        `None`: with the task of the first one, for all.
+        """
+        found = []
+        for number, url in enumerate(self.urls):
+            token = self.token if further is None else self.tokens[(number + further) % self._count]
+            headers = {"authorization": f"Bearer {token}"}
+            calls = [echo_call(one, url, "echo", headers) for one in range(min(count, TEXTS))]
+            found.append(Plan(url, calls, connections, count, 60.0 + count / 50, cpu=cpu))
+        return found
 
     def ask(self, number: int, method: str, path: str, body: Json = None) -> Json:
         """Make one call to the management endpoints of a replica, as the person."""

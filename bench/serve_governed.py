@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""remit as the bench runs it: `python -m bench.serve_governed remit.yaml`.
+"""remit as the bench runs it: `python -m bench.serve_governed remit.yaml [TASKS]`.
 
 The parts of one process as `remit up` runs them: every service, the MCP endpoint and the management
-endpoints. It opens one task and writes the task's token as its first line, then serves until it is stopped.
+endpoints. It opens so many tasks (one unless told), writes a line with the token of each, and serves until it
+is stopped.
 """
 
 import sys
@@ -98,14 +99,16 @@ async def listen(services: Services, config: Config) -> None:
     await uvicorn.Server(settings).serve()
 
 
-async def serve(config_path: Path) -> None:
-    """Serve one task until stopped."""
+async def serve(config_path: Path, tasks: int) -> None:
+    """Serve so many tasks until stopped."""
     config = load_config(config_path)
     async with open_services(config) as services:
-        sys.stdout.write(f"{await open_task(services)}\n")
+        desk = await Desk.arrange(services)
+        for _ in range(tasks):
+            sys.stdout.write(f"{(await desk.open())[1]}\n")
         sys.stdout.flush()
         await listen(services, config)
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[1])))
+    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 1))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tool server behind every target: the least MCP that is still MCP, so that it hides no target's cost.
 
-Raw ASGI under uvicorn, one tool (`echo`), JSON answers, both protocol eras: 2026-07-28 without sessions, and
-2025-11-25 with `initialize`. Run it with `python -m bench.upstream`; it prints its port as the first line.
+Raw ASGI under uvicorn, JSON answers, both protocol eras: 2026-07-28 without sessions, and 2025-11-25 with
+`initialize`. Its tools `echo` and `write` give their text back, `read` gives a result by its name
+(`bench.results`). Run it with `python -m bench.upstream`; it prints its port as the first line.
 """
 
 import asyncio
@@ -14,14 +15,23 @@ from typing import Any
 import orjson
 import uvicorn
 
+from bench.results import text_of
+
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 
-TOOL = {
-    "name": "echo",
-    "description": "Give the text back.",
-    "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
-}
+TOOLS = [
+    {
+        "name": name,
+        "description": description,
+        "inputSchema": {"type": "object", "properties": {given: {"type": "string"}}, "required": [given]},
+    }
+    for name, given, description in (
+        ("echo", "text", "Give the text back."),
+        ("read", "name", "Give the result that has this name."),
+        ("write", "text", "Keep the text."),
+    )
+]
 SERVER = {"name": "echo", "version": "1.0.0"}
 STAMP = {"io.modelcontextprotocol/serverInfo": SERVER}
 
@@ -49,13 +59,14 @@ def initialize(_: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_tools(_: dict[str, Any]) -> dict[str, Any]:
-    """The one tool; a client of the older era skips the members it does not know."""
-    return {"resultType": "complete", "tools": [TOOL], "ttlMs": 3_600_000, "cacheScope": "public"}
+    """The tools; a client of the older era skips the members it does not know."""
+    return {"resultType": "complete", "tools": TOOLS, "ttlMs": 3_600_000, "cacheScope": "public"}
 
 
 def call_tool(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the text back."""
-    text = params["arguments"]["text"]
+    """Return the text, or what has the name."""
+    given = params["arguments"]
+    text = text_of(given["name"]) if params["name"] == "read" else given["text"]
     return {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": False}
 
 
@@ -87,8 +98,8 @@ def answer(body: bytes) -> bytes | None:
         return orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "error": error})
     try:
         result = method(message.get("params") or {})
-    except (KeyError, TypeError):
-        error = {"code": -32602, "message": "`echo` takes a `text`"}
+    except (KeyError, TypeError, ValueError):
+        error = {"code": -32602, "message": "`read` takes a `name`, the others a `text`"}
         return orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "error": error})
     return orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result})
 

@@ -81,7 +81,7 @@ async def test_the_upstream_speaks_to_the_official_client_in_both_eras(mode: str
     """What the bench calls an MCP server is one."""
     async with upstream() as url, Client(url, mode=mode, read_timeout_seconds=120) as client:
         assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[mode]
-        assert [t.name for t in (await client.list_tools()).tools] == ["echo"]
+        assert [t.name for t in (await client.list_tools()).tools] == ["echo", "read", "write"]
         result = await client.call_tool("echo", {"text": "hei"})
         assert not result.is_error
 
