@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import time, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from remit.core.tasks.task import Budgets
 from remit.ports.store.changes import PutValue
 from remit.ports.store.units import Unit
 from remit.services.decisions.circumstances import MAX_AGE_S
+from remit.services.decisions.freezes import FREEZE
 from remit.services.mediation.mediator import RequestedCall
 from remit.services.signals.subjects import SubjectRules
 from remit.services.tasks.tasks import DelegatedOpening
@@ -127,6 +129,29 @@ async def test_another_replica_reads_a_freeze_within_a_second(world: CallWorld) 
     await world.services.decisions.freezes.declare(end, reason="elsewhere", by="root")
     world.clock.advance(MAX_AGE_S)
     assert await world.outcome(token, "write") is Outcome.DENY
+
+
+async def test_calls_at_once_read_the_store_once(world: CallWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call after a change of this process reads again, and does not take what was read before."""
+    token = await under(world, forbid("context.environment.frozen"))
+    freezes, store, read = world.services.decisions.freezes, world.services.store, 0
+    values = store.values
+
+    async def counted(tenant: str, prefix: str) -> list[Json]:
+        nonlocal read
+        read += prefix == FREEZE
+        return await values(tenant, prefix)
+
+    monkeypatch.setattr(store, "values", counted)
+    world.clock.advance(MAX_AGE_S)
+    told = await asyncio.gather(*(world.outcome(token, "write") for _ in range(5)))
+    assert (told, read) == ([Outcome.PERMIT] * 5, 1)
+    world.clock.advance(MAX_AGE_S)
+    before = asyncio.ensure_future(world.outcome(token, "write"))
+    await freezes.declare(world.clock.now() + timedelta(hours=1), reason="audit", by="root")
+    world.services.decisions.surroundings.changed()
+    assert await world.outcome(token, "write") is Outcome.DENY
+    await before
 
 
 async def test_circumstances_that_cannot_be_read_permit_nothing(

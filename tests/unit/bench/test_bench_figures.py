@@ -88,7 +88,9 @@ def test_a_figure_of_several_passes_is_their_median_and_its_faults_are_their_sum
     """A pass in which the machine was slow changes nothing; a wrong answer in any pass counts."""
 
     def tally(p50_ms: float, errors: int) -> Tally:
-        return Tally(calls=10, errors=errors, elapsed_s=1.0, p50_ms=p50_ms, p99_ms=2.0, first_errors=[])
+        return Tally(
+            calls=10, errors=errors, elapsed_s=1.0, p50_ms=p50_ms, p99_ms=2.0, cpu_s=0.001, first_errors=[]
+        )
 
     passes = [
         Measured(
@@ -96,6 +98,7 @@ def test_a_figure_of_several_passes_is_their_median_and_its_faults_are_their_sum
             loaded=tally(p50_ms, errors),
             soaked=None,
             cpu_us=p50_ms,
+            upstream_us=7.0,
             peak_mb=50.0 + p50_ms,
             sent=20,
             ready_s=1.0,
@@ -105,5 +108,6 @@ def test_a_figure_of_several_passes_is_their_median_and_its_faults_are_their_sum
     found = {one.name: one.value for one in figures("ours", passes, Cpus(None, None))}
     assert found["ours: p50 at concurrency 1"] == 3.0
     assert found["ours: CPU per call"] == 3.0
+    assert found["ours: CPU per call, client"] == 100
     assert found["ours: wrong or missing answers"] == 3
     assert found["ours: peak memory"] == 53.0

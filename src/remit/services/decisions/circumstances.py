@@ -8,6 +8,7 @@ refused (`StoreUnavailable`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Protocol
@@ -78,6 +79,7 @@ class Surroundings:
         self._networks = networks or Networks()
         self._tell_blind = tell_blind
         self._known: _Known | None = None
+        self._reading: tuple[int, asyncio.Task[_Known]] | None = None
         self._changes = 0
         self._open: tuple[int, tuple[str, ...]] = (-1, ())
 
@@ -93,7 +95,7 @@ class Surroundings:
             or known.changes != self._changes
             or not 0 <= self._clock.boot_s() - known.read_s < MAX_AGE_S
         ):
-            known = self._known = await self._read()
+            known = await self._read_once()
         risks = known.risks
         # INVARIANT: a task lies in the scopes of its ancestors, so handing down leaves no risk behind.
         scopes = {*live.scopes, f"person:{request.principal.on_behalf_of}"}
@@ -121,6 +123,13 @@ class Surroundings:
         if live.task.lineage:
             live.stored = {one: await self._store.usage(self._tenant, one) for one in live.unbound_accounts()}
         return live.budget_use()
+
+    async def _read_once(self) -> _Known:
+        """Read the store, once for all calls that wait for the same."""
+        if self._reading is None or self._reading[0] != self._changes or self._reading[1].done():
+            self._reading = self._changes, asyncio.ensure_future(self._read())
+        self._known = await asyncio.shield(self._reading[1])
+        return self._known
 
     async def _read(self) -> _Known:
         changes, read_s = self._changes, self._clock.boot_s()
