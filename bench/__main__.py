@@ -17,7 +17,6 @@ from rich.console import Console
 
 from bench.figure import Figure
 from bench.measure import FULL, QUICK, Measured, figures, layout, measure
-from bench.pace import pace
 from bench.report import judged, machine, show, write
 from bench.targets import GOALS, PROBES, RATIOS, TARGETS
 
@@ -59,7 +58,6 @@ def main() -> int:
             found[target.name].append(one)
     for name, passes in found.items():
         measured += figures(name, passes, cpus) if passes else []
-    measured += pace({one.name: one for one in measured})
 
     final = judged(measured, GOALS, RATIOS)
     show(console, final)

@@ -7,12 +7,11 @@ CPU time by process changes little on a busy machine; the rates of both are from
 at most about 1 MB, as tasks do: an index that is full would be cheaper.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from bench.calls import echo_call, tool_call
-from bench.figure import Figure, bare
+from bench.figure import Figure
 from bench.governed import Governed
 from bench.load import EchoCall, Plan
 from bench.measure import carried_out, cpu_s, layout, running_upstream
@@ -21,7 +20,7 @@ from bench.target import EchoServer, Target
 from bench.yardsticks import Direct, Fastmcp
 
 PER_KB: Final = "payloads: {what}, CPU for each KB"
-TIMES: Final = "payloads: {what}, calls against `fastmcp`"
+AGAINST_PROXY: Final = "payloads: {what}, calls against `fastmcp`"
 SIZES: Final = {1: (2_000, 60), 10: (800, 60), 100: (120, 40), 1_000: (16, 8)}
 """KB of 1,000 bytes; how many calls remit gets, and how many the slow proxy."""
 CONNECTIONS: Final = 8
@@ -149,10 +148,5 @@ def payloads(quick: bool) -> list[Figure]:
                 )
             ]
         times = ours.calls_per_s / proxied.calls_per_s
-        found.append(Figure(name=TIMES.format(what=shape.name), value=times, unit="times", how=rates))
+        found.append(Figure(name=AGAINST_PROXY.format(what=shape.name), value=times, unit="times", how=rates))
     return found
-
-
-if __name__ == "__main__":
-    for one in payloads("--quick" in sys.argv):
-        sys.stdout.write(f"{one.name:70} {bare(one.value):>8} {one.unit:6} {one.how}\n")

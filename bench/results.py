@@ -14,8 +14,8 @@ from pydoc_data.topics import topics
 
 import orjson
 
-KINDS = ("mailbox", "issues", "rows", "prose")
-"""The last one has no structure."""
+RECORDS = ("mailbox", "issues", "rows")
+KINDS = (*RECORDS, "prose")
 
 Record = dict[str, object]
 

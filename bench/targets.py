@@ -28,6 +28,7 @@ from bench.guarded import guarded_calls
 from bench.hindsight import MEMORY, SECONDS, hindsight
 from bench.hooks import HOOK_P99, RESULT_P99, hooks
 from bench.issuers import UNKNOWN, issuers
+from bench.payloads import AGAINST_PROXY, PER_KB, payloads
 from bench.policy_engines import (
     FEW,
     MANY,
@@ -59,6 +60,7 @@ from bench.replica_cost import COUNTS as REPLICAS
 from bench.replica_cost import GOAL as REPLICA_GOAL
 from bench.replica_cost import ratio_of, replica_cost
 from bench.restart import FAILED, restart
+from bench.results import RECORDS
 from bench.secret_finding import F1, PRECISION, SPEED, secrets
 from bench.senders import CHECK, senders
 from bench.simulation import DECISIONS, simulation
@@ -92,6 +94,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "exports": exports_cost,
     "backup": backups,
     "provenance": provenance,
+    "payloads": payloads,
     "paths": reach,
     "engines": policy_engines,
     "simulation": simulation,
@@ -202,6 +205,12 @@ GOALS = [
     Goal(name=PER_10_KB_TEXT, at_most=0.8),
     Goal(name=PER_10_KB_OF_10_MB, yardstick=PER_10_KB, at_most=1.25),
     Goal(name=LATE_CALL, yardstick=EARLY_CALL, at_most=1.25),
+    *(
+        Goal(name=PER_KB.format(what=f"{kind} of {size} KB"), at_most=15)
+        for kind in RECORDS
+        for size in (10, 100, 1_000)
+    ),
+    *(Goal(name=AGAINST_PROXY.format(what=f"{kind} of 100 KB"), at_least=15) for kind in RECORDS),
     Goal(name=name_of(10_000), at_most=2),
     Goal(name=THREE_P99, at_most=50),
     *(Goal(name=ratio_of(count), at_most=REPLICA_GOAL) for count in REPLICAS[1:]),

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A figure's goal is judged on its value, on its ratio to a yardstick, or on what it adds to one."""
 
-import pytest
-
 from bench.figure import Figure, Goal
 from bench.load import Tally
 from bench.measure import Cpus, Measured, figures
-from bench.pace import PROXY, SLOWER, pace
 from bench.report import judged as all_judged
 
 
@@ -73,15 +70,6 @@ def test_a_verdict_that_is_no_figure_of_its_own_is_shown_beside_the_figures() ->
     ]
     found = [one.name for one in all_judged(FIGURES.values(), goals, {})]
     assert found == [*(one.name for one in FIGURES.values()), "ours: rate, against theirs"]
-
-
-@pytest.mark.slow
-def test_what_is_known_of_the_machine_of_the_goals_is_told_and_changes_no_verdict() -> None:
-    """Twice the time here is twice as long; without the proxy the other parts are still told."""
-    *others, proxy = pace({PROXY: figure(PROXY, 25_000, "us")})
-    assert (proxy.value, proxy.target, proxy.met) == (2, None, None)
-    assert [one.name for one in others] == [one.name for one in pace({})]
-    assert all(one.name.startswith(SLOWER) and one.value > 0 for one in others)
 
 
 def test_a_figure_of_several_passes_is_their_median_and_its_faults_are_their_sum() -> None:
