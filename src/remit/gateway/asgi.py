@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final
@@ -47,6 +48,8 @@ async def send_body(send: Send, body: bytes, before: bytes = b"", after: bytes =
     for start in range(0, len(body), PIECE_BYTES):
         piece = body[start : start + PIECE_BYTES]
         await send({"type": "http.response.body", "body": piece, "more_body": True})
+        # A client that takes it at once leaves nothing to wait for.
+        await asyncio.sleep(0)
     await send({"type": "http.response.body", "body": after})
 
 

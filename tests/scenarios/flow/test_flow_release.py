@@ -15,6 +15,7 @@ from remit.core.errors import Conflict, Fenced, StoreUnavailable
 from remit.core.evidence.event import EventKind
 from remit.ports.store.changes import RaiseLabel
 from remit.ports.store.units import Unit
+from remit.services.endings.priority import EndPriority
 from remit.services.limits.time_slices import TimeSlices
 from tests.worlds.calls import Heard
 from tests.worlds.flow import FlowWorld, chain, flow_world, full_disk
@@ -184,7 +185,7 @@ async def test_errors_and_what_is_not_json_are_known_too(world: FlowWorld, body:
 
 def let_time_pass(world: FlowWorld) -> None:
     """Let each look at the clock take time, as work does."""
-    world.services.mediation.mediator._parts.observer.turns = TimeSlices(RunningClock())
+    world.services.mediation.mediator._parts.observer.turns = TimeSlices(RunningClock(), EndPriority())
 
 
 async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:

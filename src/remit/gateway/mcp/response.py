@@ -18,7 +18,7 @@ from remit.core.decisions.deferred_call import OWN_CODES
 from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
-from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, refused_header, respond, send_body
+from remit.gateway.asgi import JSON_TYPE, NO_STORE, PIECE_BYTES, Receive, Send, refused_header, respond, send_body
 from remit.gateway.mcp.call_failures import META, NARROWED
 from remit.gateway.mcp.messages import (
     EVENT_BEGINS,
@@ -120,8 +120,8 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
 
 def without_claim(body: bytes) -> bytes:
     """Return an upstream's result without the members of `_meta` by which remit tells what it did itself."""
-    # Only an escape can write the name in other letters.
-    if b"remit" not in body and b"\\u" not in body:
+    # Only an escape can write the name in other letters. To search a long body takes longer than to parse it.
+    if len(body) <= PIECE_BYTES and b"remit" not in body and b"\\u" not in body:
         return body
     try:
         meta = _read_claim(body).meta
@@ -231,6 +231,8 @@ class Answer:
             await self._asked(chunk.body)
         elif kind is ChunkKind.RESULT:
             body = without_claim(chunk.body)
+            if len(body) > PIECE_BYTES:
+                await asyncio.sleep(0)  # a long body is searched, written anew and sent in turns of the loop
             body = with_claim(body, self.narrowed) if self.narrowed is not None else body
             body = completed(body, cacheable=self._cacheable) if self._modern else body
             await self._last(result_frame(self._id), body, 200)

@@ -18,12 +18,14 @@ from remit.services.credentials.assembly import credential_services
 from remit.services.decisions.assembly import DecisionServices, decision_services
 from remit.services.discovery.assembly import discovery_services
 from remit.services.endings.assembly import ending_services
+from remit.services.endings.priority import EndPriority
 from remit.services.evidence.assembly import evidence_services
 from remit.services.findings.assembly import FindingServices, finding_services
 from remit.services.flow.assembly import flow_services
 from remit.services.guard.assembly import guard_of
 from remit.services.identity.assembly import identity_services
 from remit.services.inspection.assembly import inspection_services
+from remit.services.limits.time_slices import TimeSlices
 from remit.services.mediation.assembly import mediation_services
 from remit.services.oauth.assembly import authorization_server
 from remit.services.people.assembly import people_services
@@ -47,9 +49,11 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     replicas = replica_services(*at, settings.replicas.replica)
     tasks = task_services(*at, settings.openings, named, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
-    flow, unbound = flow_services(*at, policies, tools, tasks), settings.decisions.unconstrained
+    precedence, unbound = EndPriority(), settings.decisions.unconstrained
+    flow = flow_services(*at, policies, tools, tasks, TimeSlices(adapters.clock, precedence))
     endings = ending_services(
         *(*at, policies, tools, credentials, replicas, tasks, decisions, second),
+        precedence=precedence,
         settle_s=settings.credentials.settle_s,
         reload=settings.replicas.reload,
     )

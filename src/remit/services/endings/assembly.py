@@ -55,6 +55,7 @@ def ending_services(
     decisions: DecisionServices,
     second: SecondPerson,
     *,
+    precedence: EndPriority,
     settle_s: float,
     reload: Callable[[], Bundle] | None,
 ) -> EndingServices:
@@ -63,7 +64,7 @@ def ending_services(
     `reload` reads the bundle again, where another replica has put another one in force.
     """
     store, clock, tenant = adapters.store, adapters.clock, deployment.tenant
-    events, precedence = EndEvents(), EndPriority()
+    events = EndEvents()
     remains = _takeover(adapters, deployment, credentials, among, events)
     derived = _derived_permissions(adapters, deployment, tasks, decisions, events)
     revocations = Endings(

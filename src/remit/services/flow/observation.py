@@ -114,6 +114,7 @@ class Observer:
         stored_labels: StoredLabels,
         room: MemoryLimit,
         clock: Clock,
+        turns: TimeSlices,
     ) -> None:
         """Take the dependencies."""
         self._room = room
@@ -121,7 +122,7 @@ class Observer:
         self._stored_labels = stored_labels
         self._policies = policies
         self._clock = clock
-        self.turns = TimeSlices(clock)
+        self.turns = turns
 
     async def observe(self, of: Observation, chunk: Chunk) -> Delivery | None:
         """Observe one chunk; return what may be released of it, None for nothing.

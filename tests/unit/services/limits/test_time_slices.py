@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from remit.core.cooperative_steps import Steps
+from remit.services.endings.priority import EndPriority
 from remit.services.limits.time_slices import TimeSlices
 from tests.worlds.values import RunningClock, WorldClock
 
@@ -35,7 +36,7 @@ async def turns_of(task: asyncio.Task[str], look: Callable[[], object] = lambda:
 async def test_short_work_is_done_at_once() -> None:
     """Work that takes less than a step needs no wait, and schedules nothing."""
     done: list[int] = []
-    assert await TimeSlices(WorldClock()).take(work(1_000, done)) == "found"
+    assert await TimeSlices(WorldClock(), EndPriority()).take(work(1_000, done)) == "found"
     assert len(done) == 1_000
 
 
@@ -43,7 +44,7 @@ async def test_a_turn_ends_when_its_time_has_passed() -> None:
     """However many steps that is."""
     done: list[int] = []
     sizes: list[int] = []
-    task = asyncio.ensure_future(TimeSlices(RunningClock(), turn_s=0.0095).take(work(100, done)))
+    task = asyncio.ensure_future(TimeSlices(RunningClock(), EndPriority(), turn_s=0.0095).take(work(100, done)))
     await turns_of(task, lambda: sizes.append(len(done)))
     assert await task == "found"
     assert max(after - before for before, after in itertools.pairwise(sizes)) == 10
@@ -51,7 +52,7 @@ async def test_a_turn_ends_when_its_time_has_passed() -> None:
 
 async def test_two_with_long_work_do_not_have_a_turn_each_time() -> None:
     """What others wait for is one turn, however many there are."""
-    turns, done = TimeSlices(RunningClock()), [[], [], []]  # type: tuple[TimeSlices, list[list[int]]]
+    turns, done = TimeSlices(RunningClock(), EndPriority()), [[], [], []]  # type: tuple[TimeSlices, list[list[int]]]
     tasks = [asyncio.ensure_future(turns.take(work(60, one))) for one in done]
     grown: list[int] = []
     before = 0
@@ -73,7 +74,7 @@ async def test_whoever_is_told_that_others_had_a_turn_may_end_the_work() -> None
 
     steps = work(100, done)
     with pytest.raises(PermissionError):
-        await TimeSlices(RunningClock()).take(steps, cut)
+        await TimeSlices(RunningClock(), EndPriority()).take(steps, cut)
     assert 0 < len(done) < 5
     assert next(steps, None) is None
     assert len(done) < 5
@@ -86,7 +87,7 @@ async def test_what_the_work_meets_is_raised() -> None:
         yield from work(5, [])
         raise ValueError("odd")
 
-    turns = TimeSlices(RunningClock())
+    turns = TimeSlices(RunningClock(), EndPriority())
     first = asyncio.ensure_future(turns.take(broken()))
     second = asyncio.ensure_future(turns.take(work(50, [])))
     with pytest.raises(ValueError, match="odd"):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One call over HTTP: one POST, and the messages in its response."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http1 import Connection
 from remit.adapters.upstream.mcp import protocol_versions
 from remit.adapters.upstream.mcp.http_response import HttpAnswer, HttpRefused, SessionLost, session_lost
@@ -135,6 +137,10 @@ class HttpExchange:
             sender.reached()
             if message is None:
                 raise stream_ended(sender.name)
+            if len(message.result) > BufferBound.UNCOUNTED_BYTES:
+                await asyncio.sleep(0)  # the result is copied and parsed once more
+                if self._released:
+                    raise self._cut()
             chunk = self._chunk(message)
             if chunk is not None:
                 return chunk

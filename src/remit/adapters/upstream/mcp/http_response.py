@@ -178,7 +178,10 @@ class HttpAnswer:
                 raise too_large(self._name, limit)
             self._hold.resize(size)
             pieces.append(piece)
-        return b"".join(pieces)
+        body = b"".join(pieces)
+        if size > BufferBound.UNCOUNTED_BYTES:
+            await asyncio.sleep(0)  # to copy it and to parse it are two turns of the loop
+        return body
 
     async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> Message:
         """Return the JSON-RPC error in an error response, or raise a fault for the status."""

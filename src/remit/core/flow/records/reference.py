@@ -42,7 +42,7 @@ MAX_NAMING_WORDS = 12
 MAX_PHRASES = 100
 """Phrases of the intent in one result that are compared with one another."""
 SHORTEST_IBAN = 15
-MAX_UNSORTED = 1_000
+MAX_UNSORTED = 100
 """Most fields of one result whose destinations still wait to be counted."""
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
