@@ -34,7 +34,11 @@ def list_tools(_: dict[str, Any]) -> dict[str, Any]:
         {
             "name": name,
             "description": f"Do `{name}` with mails.",
-            "inputSchema": {"type": "object", "properties": {argument: {"type": kind}}, "required": [argument]},
+            "inputSchema": {
+                "type": "object",
+                "properties": {argument: {"type": kind}},
+                "required": [argument],
+            },
         }
         for name, (argument, kind) in kinds.items()
     ]

@@ -84,6 +84,7 @@ def mcp_endpoint(
         subscriptions=subscriptions,
         sightings=services.findings.sightings,
         authenticator=services.identity.authenticator,
+        turns=services.flow.observer.turns,
         ends=services.endings.events,
         announcements=services.tools.announcements,
         limits=limits,

@@ -63,7 +63,7 @@ from remit.gateway.mcp.messages import (
     error_frame,
     fault_of,
     http_status,
-    read_incoming,
+    reading_incoming,
     result_frame,
 )
 from remit.gateway.mcp.methods import Methods
@@ -77,6 +77,7 @@ from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.client_address import sender_of
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
+from remit.services.limits.time_slices import TimeSlices
 from remit.services.tools.announcements import Announcements
 
 PREFIX: Final = JOINED_PATH
@@ -117,6 +118,7 @@ class McpEndpoint:
         subscriptions: Subscriptions,
         sightings: SharedIdentities,
         authenticator: Authenticator,
+        turns: TimeSlices,
         ends: EndEvents,
         announcements: Announcements,
         limits: McpLimits,
@@ -138,6 +140,7 @@ class McpEndpoint:
         self._subscriptions = subscriptions
         self._sightings = sightings
         self._authenticator = authenticator
+        self._turns = turns
         self._limits = limits
         self._base = public_url.rstrip("/")
         self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, origin_of(self._base)))
@@ -232,11 +235,12 @@ class McpEndpoint:
         old = not version or version in LEGACY
         if method == "POST":
             check_post(visit.head, self._limits.max_request_bytes)
-            message = read_incoming(
+            steps = reading_incoming(
                 await self._body(visit),
                 max_bytes=self._limits.max_request_bytes,
                 max_depth=self._limits.max_depth,
             )
+            message = await self._turns.take(steps)
             if isinstance(message, ClientReply):
                 visit.id = message.id
                 await self._reply(visit, message, old=old)

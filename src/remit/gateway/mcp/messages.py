@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 import orjson
 
-from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
+from remit.core.canonical import MAX_REQUEST_VALUES, parsing_strict
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Refused
 from remit.core.errors import (
@@ -132,8 +133,15 @@ def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | 
 
     Batches are refused: the newer revisions have none, and one HTTP request is one decision.
     """
+    return finish(reading_incoming(body, max_bytes=max_bytes, max_depth=max_depth))
+
+
+def reading_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Steps[Incoming | ClientReply]:
+    """Do what `read_incoming` does, in steps."""
     try:
-        value = parse_strict(body, max_bytes=max_bytes, max_depth=max_depth, max_values=MAX_REQUEST_VALUES)
+        value = yield from parsing_strict(
+            body, max_bytes=max_bytes, max_depth=max_depth, max_values=MAX_REQUEST_VALUES
+        )
     except Malformed as fault:
         status = 413 if fault.code == "too-large" else 400
         raise WireFault(

@@ -18,7 +18,16 @@ from remit.core.decisions.deferred_call import OWN_CODES
 from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
-from remit.gateway.asgi import JSON_TYPE, NO_STORE, PIECE_BYTES, Receive, Send, refused_header, respond, send_body
+from remit.gateway.asgi import (
+    JSON_TYPE,
+    NO_STORE,
+    PIECE_BYTES,
+    Receive,
+    Send,
+    refused_header,
+    respond,
+    send_body,
+)
 from remit.gateway.mcp.call_failures import META, NARROWED
 from remit.gateway.mcp.messages import (
     EVENT_BEGINS,
