@@ -17,7 +17,7 @@ from remit.api.spiffe.socket_path import MODES, bind
 from remit.gateway.ext_authz.assembly import ext_authz_listener
 from remit.gateway.ext_authz.messages import CHECK, message
 from remit.gateway.mcp import McpLimits
-from remit.services.authzen.declared_mapping import no_expressions
+from remit.services.authzen.declared_mapping import NoExpressions
 from tests.worlds.mcp_endpoint import BASIC, LEGACY, GatewayWorld, gateway_world
 
 Json = Any
@@ -28,13 +28,13 @@ async def asked_world(folder: Path, **settings: Json) -> AsyncIterator[tuple[Gat
     """Open the world with its listener; gives the world and the listener's socket."""
     limits = settings.pop("limits", None) or McpLimits()
     http = settings.pop("http", False)
-    resources, evaluate = settings.pop("resources", ()), settings.pop("evaluate", no_expressions)
+    resources, expressions = settings.pop("resources", ()), settings.pop("expressions", NoExpressions())
     # The path of a socket is short.
     place = Path(tempfile.mkdtemp(prefix="remit-envoy-"))
     try:
         async with gateway_world(folder, limits, **settings) as world:
             listener = ext_authz_listener(
-                world.services, ("files", "notes"), resources, evaluate=evaluate, limits=limits, http=http
+                world.services, ("files", "notes"), resources, expressions=expressions, limits=limits, http=http
             )
             await listener.on_socket(bind(place / "ask.sock", MODES["user"]))
             try:

@@ -62,7 +62,7 @@ from remit.ports.store.units import Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
-from remit.services.authzen.declared_mapping import Evaluate, no_expressions
+from remit.services.authzen.declared_mapping import Expressions, NoExpressions
 from remit.services.credentials.upstream_assertion import UpstreamAssertions
 from remit.services.limits.client_address import Proxies
 from remit.services.limits.request_bodies import Bodies
@@ -153,7 +153,7 @@ async def _answer_envoy(services: Services, config: Config, stack: AsyncExitStac
         services,
         section.upstreams,
         section.resources,
-        evaluate=expressions(),
+        expressions=expressions(),
         limits=limits,
         http=section.http,
     )
@@ -179,13 +179,13 @@ async def _answer_envoy(services: Services, config: Config, stack: AsyncExitStac
             ) from None
 
 
-def expressions() -> Evaluate:
+def expressions() -> Expressions:
     """Return what evaluates the mappings of tools; it refuses each where its library is not installed."""
     try:
-        from remit.adapters.expressions.cel import value_of
+        from remit.adapters.expressions.cel import CelExpressions
     except ImportError:
-        return no_expressions
-    return value_of
+        return NoExpressions()
+    return CelExpressions()
 
 
 async def _hear_relays(services: Services, config: Config, url: str, stack: AsyncExitStack) -> None:

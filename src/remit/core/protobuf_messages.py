@@ -18,6 +18,7 @@ _Field = descriptor_pb2.FieldDescriptorProto
 
 STRING: Final = _Field.TYPE_STRING
 BYTES: Final = _Field.TYPE_BYTES
+BOOL: Final = _Field.TYPE_BOOL
 #: Also an enumeration: on the wire it is the number of its value.
 INT32: Final = _Field.TYPE_INT32
 INT64: Final = _Field.TYPE_INT64

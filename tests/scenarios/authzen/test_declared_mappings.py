@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.adapters.expressions.cel import value_of
+from remit.adapters.expressions.cel import CelExpressions
 from remit.core.evidence.event import EventKind
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import GrantTemplate
@@ -63,7 +63,12 @@ def bundle() -> Bundle:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """The world, and a proxy that asks."""
-    settings = {"server": server(), "bundle": bundle(), "resources": ("account",), "evaluate": value_of}
+    settings = {
+        "server": server(),
+        "bundle": bundle(),
+        "resources": ("account",),
+        "expressions": CelExpressions(),
+    }
     async with asked_world(tmp_path, **settings) as (world, place):
         await world.services.tools.registry.described()
         proxy = Asked(world.token, place)

@@ -19,7 +19,7 @@ from remit.config import load_config
 from remit.core.errors import ConfigInvalid
 from remit.gateway.ext_authz.assembly import ext_authz_listener
 from remit.gateway.ext_authz.listener import ProxyTls
-from remit.services.authzen.declared_mapping import no_expressions
+from remit.services.authzen.declared_mapping import NoExpressions
 from tests.worlds.attestation import WorldAuthority, of_now
 from tests.worlds.behind_envoy import Asked, said
 from tests.worlds.mcp_endpoint import PERMIT, gateway_world
@@ -60,7 +60,7 @@ async def listening(folder: Path, authority: WorldAuthority) -> AsyncIterator[tu
     certificate, key = written(folder, authority, "spiffe://example.org/remit")
     tls = ProxyTls(certificate=certificate, key=key, clients_ca=trusted, clients=frozenset({ENVOY}))
     async with gateway_world(folder) as world:
-        listener = ext_authz_listener(world.services, ("files",))
+        listener = ext_authz_listener(world.services, ("files",), expressions=NoExpressions())
         port = await listener.on_address("127.0.0.1", 0, tls)
         try:
             yield world, port, trusted
@@ -132,5 +132,5 @@ async def test_remit_answers_at_the_configured_socket_while_it_runs(
         answer = await asked(headers={"authorization": ""})
         asked.close()
         assert said(answer)[0] == 401
-        assert (expressions() is no_expressions) is not installed
+        assert isinstance(expressions(), NoExpressions) is not installed
     assert not place.exists()

@@ -2,75 +2,121 @@
 """Expressions in the Common Expression Language, by Google's own evaluator, within bounds.
 
 An expression comes from an upstream and reads an agent's arguments, so neither may make it costly. CEL always
-ends, but a macro over a list in another one does not end soon, and one that builds a list can build a large
-one: an expression here has one macro at most, builds no list from one, and calls named functions alone.
+ends, but not soon. Here its work is known before it runs, as a multiple of the input: the parsed tree is
+weighed, and everything whose work grows faster than the input is refused.
 """
 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional
 from msgspec import UNSET, UnsetType
 
+from remit.adapters.expressions.cel_work import Weight, weighed
 from remit.core.errors import Malformed
 from remit.core.json_value import Json
 
 MAX_CHARACTERS: Final = 500
-#: Functions that an expression may call; they take time in proportion to their input.
-_FUNCTIONS: Final = frozenset(
-    (
-        "bool", "contains", "double", "endsWith", "has", "hasValue", "int", "matches", "none", "of", "or",
-        "orValue", "size", "startsWith", "string",
-    )
-)  # fmt: skip
-_MACROS: Final = frozenset(("all", "exists", "exists_one"))
-_CALLED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*\(")
+#: Lists, maps and values that all expressions of a mapping may give.
+MAX_NODES: Final = 10_000
 #: Compiled expressions that are kept.
 _KEPT: Final = 1024
-_OPTIONAL: Final = re.compile(r"\.\?|\[\?|optional")
+_PLAIN: Final = (cel.Type.BOOL, cel.Type.INT, cel.Type.UINT, cel.Type.DOUBLE, cel.Type.STRING)
 
 
-def value_of(expression: str, variables: Mapping[str, Json]) -> Json | UnsetType:
-    """Return the value of an expression over `params` and `token`; `UNSET` for an absent optional value.
+class CelExpressions:
+    """The expressions of mappings: implements `Expressions`.
 
-    Raises `Malformed` for an expression that is over a bound, invalid, or has no value.
     Source: COAZ framework, "The Expression Contract"; COAZ-MCP, "Expressions and Literals".
     """
-    try:
-        found = _compiled(expression).eval(data=dict(variables))
-        if found.type() == cel.Type.ERROR:
-            raise _fault(expression, "it has no value here")
-        value = found.plain_value()
-    except (RuntimeError, TypeError, ValueError, OverflowError):
-        raise _fault(expression, "it cannot be evaluated") from None
-    if not _OPTIONAL.search(expression):
-        return _json(expression, value)
-    if isinstance(value, list) and len(value) <= 1:
-        return _json(expression, value[0]) if value else UNSET
-    raise _fault(expression, "it has no value here")
+
+    def work(self, expression: str) -> int:
+        """Return the work of an expression; raises `Malformed` for one that is invalid or over a bound."""
+        return _compiled(expression).weight.work
+
+    def over(self, variables: Mapping[str, Json]) -> Callable[[str], Json | UnsetType]:
+        """Return what evaluates expressions over `params` and `token`, which are converted once."""
+        return _Evaluation(dict(variables)).value
+
+
+class _Compiled(NamedTuple):
+    """An expression as it is evaluated: one whose value is optional has a program that tells its presence."""
+
+    text: str
+    weight: Weight
+    program: Any
+    present: Any | None
+
+
+class _Evaluation:
+    """Evaluates the expressions of one mapping."""
+
+    def __init__(self, variables: dict[str, Json]) -> None:
+        self._given = _env().Activation(variables)
+        nodes = list(_nodes(variables))
+        self._nodes, self._nulls = len(nodes), any(one is None for one in nodes)
+        self._left = MAX_NODES
+
+    def value(self, expression: str) -> Json | UnsetType:
+        """Return the value of an expression; raises `Malformed`."""
+        compiled = _compiled(expression)
+        try:
+            if (
+                compiled.present is not None
+                and not compiled.present.eval(activation=self._given).plain_value()
+            ):
+                return UNSET
+            found = compiled.program.eval(activation=self._given)
+            kind = found.type()
+            if kind == cel.Type.NULL:
+                return None
+            if kind not in _PLAIN:
+                self._check_nested(compiled, kind)
+            return _json(expression, found.plain_value())
+        except (RuntimeError, SystemError, TypeError, ValueError, OverflowError):
+            raise _fault(expression, "it cannot be evaluated") from None
+
+    def _check_nested(self, compiled: _Compiled, kind: Any) -> None:
+        """Raise `Malformed` for a value that the evaluator cannot give to Python.
+
+        It releases a null in a list or map once too often, which ends the process after some thousand of
+        them; other kinds fail in the library.
+        """
+        if not kind.name().startswith(("LIST", "MAP")):
+            raise _fault(compiled.text, "it has no value of JSON here")
+        self._left -= compiled.weight.size * self._nodes + len(compiled.text)
+        if self._nulls or self._left < 0:
+            why = "a list or map of its value may hold a null" if self._nulls else "its value is too large"
+            raise _fault(compiled.text, why)
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _compiled(expression: str) -> Any:
+def _compiled(expression: str) -> _Compiled:
     if len(expression) > MAX_CHARACTERS:
         raise _fault(expression[:40], f"it is longer than {MAX_CHARACTERS} characters")
-    called = _CALLED.findall(expression)
-    if strange := set(called) - _FUNCTIONS - _MACROS:
-        raise _fault(expression, f"it calls `{min(strange)}`")
-    if sum(one in _MACROS for one in called) > 1:
-        raise _fault(expression, "it has more than one macro")
-    if not _OPTIONAL.search(expression):
-        return _env().compile(expression)
-    # An optional value is a list of none or one: the evaluator gives no optional value to Python.
     try:
-        return _env().compile(f"[?({expression})]")
-    except RuntimeError:
-        return _env().compile(f"[({expression})]")
+        made = _env().compile(expression)
+        weight = weighed(made.serialize())
+        if not weight.optional:
+            return _Compiled(expression, weight, made, None)
+        # The evaluator gives no optional value to Python.
+        value, present = (_env().compile(f"({expression}).{name}()") for name in ("value", "hasValue"))
+        return _Compiled(expression, weight._replace(work=2 * weight.work), value, present)
+    except ValueError as why:
+        raise _fault(expression, str(why)) from None
+    except (RuntimeError, TypeError):
+        raise _fault(expression, "it cannot be read") from None
+
+
+def _nodes(value: Json) -> Iterator[Json]:
+    yield value
+    if isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from _nodes(below)
 
 
 @functools.cache

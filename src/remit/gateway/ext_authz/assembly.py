@@ -13,7 +13,7 @@ from remit.gateway.mcp import McpLimits
 from remit.gateway.mcp.endpoint import PREFIX
 from remit.gateway.mcp.listing import Listing, check_joined
 from remit.services.assembly.services import Services
-from remit.services.authzen.declared_mapping import Evaluate, no_expressions
+from remit.services.authzen.declared_mapping import Expressions
 from remit.services.authzen.enforcement_points import EnforcementPoint
 
 
@@ -22,7 +22,7 @@ def ext_authz_listener(
     upstreams: Iterable[str],
     resources: Iterable[str] = (),
     *,
-    evaluate: Evaluate = no_expressions,
+    expressions: Expressions,
     limits: McpLimits | None = None,
     http: bool = False,
 ) -> ExtAuthzListener:
@@ -39,7 +39,7 @@ def ext_authz_listener(
             name=NAME, resources=guarded | set(resources), agents=frozenset({"*"}), reports=False
         ),
         upstreams=guarded,
-        evaluate=evaluate,
+        expressions=expressions,
         public_url=services.public_url,
         resource=resource_of(services, PREFIX),
         clock=services.clock,

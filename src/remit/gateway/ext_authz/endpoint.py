@@ -83,7 +83,7 @@ from remit.gateway.mcp.methods import CACHED, LISTS
 from remit.gateway.protected_resource import ProtectedResource
 from remit.gateway.stated_reason import HEADER, reason_of
 from remit.ports.runtime import Clock
-from remit.services.authzen.declared_mapping import MEMBER, Evaluate, MappedEvaluation, mapped
+from remit.services.authzen.declared_mapping import MEMBER, Expressions, MappedEvaluation, mapped
 from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
 from remit.services.authzen.evaluation import AuthzenEvaluations, EvaluationQuestion
 from remit.services.decisions.approvals import Approvals
@@ -114,7 +114,7 @@ class ExtAuthzEndpoint:
         *,
         point: EnforcementPoint,
         upstreams: frozenset[str],
-        evaluate: Evaluate,
+        expressions: Expressions,
         public_url: str,
         resource: ProtectedResource,
         clock: Clock,
@@ -129,13 +129,13 @@ class ExtAuthzEndpoint:
     ) -> None:
         """Take the services.
 
-        The proxy may ask about requests for `upstreams`; `point` also names the resources of mappings, whose
-        expressions `evaluate` evaluates.
+        The proxy may ask about requests for `upstreams`; `point` also names the resources of mappings,
+        written in the language of `expressions`.
         """
         self._point = point
         self._upstreams = upstreams
         self._joined = tuple(sorted(upstreams))
-        self._evaluate = evaluate
+        self._expressions = expressions
         self._base = public_url.rstrip("/")
         self._resource = resource
         self._clock = clock
@@ -299,7 +299,7 @@ class ExtAuthzEndpoint:
         if not isinstance(schema, dict) or MEMBER not in schema:
             return ()
         claims = claims_in(visit.token)
-        return mapped(schema[MEMBER], message.params, claims, self._evaluate)
+        return mapped(schema[MEMBER], message.params, claims, self._expressions)
 
     async def _each(
         self, asked: CheckedRequest, visit: CallVisit, message: Incoming, steps: list[MappedEvaluation]

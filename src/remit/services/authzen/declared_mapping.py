@@ -11,7 +11,7 @@ INVARIANT: the mapping never says who asks. A subject other than the token's is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -27,10 +27,27 @@ MAX_VALUES: Final = 100
 MAX_DEPTH: Final = 6
 #: Size of the params over which expressions are evaluated, as JSON.
 MAX_PARAMS_BYTES: Final = 16 * 1024
+#: What all expressions of a mapping may read, in bytes: their work times the size of the input.
+MAX_WORK: Final = 64 * MAX_PARAMS_BYTES
+#: Characters of all expressions of a mapping, which take time to read.
+MAX_EXPRESSIONS_CHARACTERS: Final = 4096
+#: Size of all arguments of the evaluations, as JSON.
+MAX_MAPPED_BYTES: Final = 4 * MAX_PARAMS_BYTES
+#: A smaller input counts as this size.
+_LEAST_BYTES: Final = 1024
 _FIELDS: Final = frozenset(("subject", "action", "resource", "context"))
 
-#: Returns the value of an expression over variables; raises `Malformed`.
-Evaluate = Callable[[str, Mapping[str, Json]], Json | UnsetType]
+
+class Expressions(Protocol):
+    """The language of expressions. Pure; both methods raise `Malformed` (`mapping`)."""
+
+    def work(self, expression: str) -> int:
+        """Return how often an expression can pass over its input; raises for one that cannot be bounded."""
+        ...
+
+    def over(self, variables: Mapping[str, Json]) -> Callable[[str], Json | UnsetType]:
+        """Return what gives the value of an expression over variables; `UNSET` for an absent optional one."""
+        ...
 
 
 class MappedEvaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,21 +58,29 @@ class MappedEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Json]
 
 
-def no_expressions(expression: str, variables: Mapping[str, Json]) -> Json | UnsetType:
-    """Raise `Malformed`: nothing here evaluates expressions."""
-    raise Malformed(
-        "remit cannot evaluate the tool's mapping", code="mapping", remediation="install `remit[coaz]`"
-    )
+class NoExpressions:
+    """Nothing here evaluates expressions."""
+
+    def work(self, expression: str) -> int:
+        """Raise `Malformed`, which names what to install."""
+        raise Malformed(
+            "remit cannot evaluate the tool's mapping", code="mapping", remediation="install `remit[coaz]`"
+        )
+
+    def over(self, variables: Mapping[str, Json]) -> Callable[[str], Json | UnsetType]:
+        """Return what raises `Malformed` for each expression."""
+        return self.work
 
 
 def mapped(
-    mapping: Json, params: dict[str, Json], token: dict[str, Json], evaluate: Evaluate
+    mapping: Json, params: dict[str, Json], token: dict[str, Json], expressions: Expressions
 ) -> tuple[MappedEvaluation, ...]:
     """Return the evaluations that a call stands for; raises `Malformed` (`mapping`) for a mapping error.
 
     `token` are the claims of the validated token. Source: COAZ-MCP, "PEP Behavior", steps 2 to 6.
     """
-    if len(encode(params)) > MAX_PARAMS_BYTES:
+    size = len(encode(params))
+    if size > MAX_PARAMS_BYTES:
         raise _fault(f"the params are over {MAX_PARAMS_BYTES} bytes")
     if not isinstance(mapping, dict) or len(mapping) != 1:
         raise _fault("a mapping has exactly one envelope")
@@ -68,8 +93,29 @@ def mapped(
         raise _fault("an `evaluation` is one")
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_EVALUATIONS:
         raise _fault(f"there are 1 to {MAX_EVALUATIONS} evaluations")
-    resolved = _Resolved({"params": params, "token": token}, evaluate)
-    return tuple(_evaluations(entries, shared, resolved, token.get("sub")))
+    # Before anything is evaluated: a mapping that is never within its bound is refused for each call.
+    written = list(_expressions_in(template))
+    if sum(map(len, written)) > MAX_EXPRESSIONS_CHARACTERS:
+        raise _fault(f"its expressions are longer than {MAX_EXPRESSIONS_CHARACTERS} characters")
+    work = sum(map(expressions.work, written))
+    if work * max(size + len(encode(token)), _LEAST_BYTES) > MAX_WORK:
+        raise _fault("its expressions are too much work over these params")
+    evaluate = expressions.over({"params": params, "token": token})
+    found = tuple(_evaluations(entries, shared, _Resolved(evaluate), token.get("sub")))
+    if len(encode([one.arguments for one in found])) > MAX_MAPPED_BYTES:
+        raise _fault(f"its evaluations are over {MAX_MAPPED_BYTES} bytes")
+    return found
+
+
+def _expressions_in(template: Json, depth: int = 0) -> Iterator[str]:
+    """Yield the expressions of a template, as far as they can be evaluated."""
+    if depth > MAX_DEPTH + 2:
+        raise _fault("it is too large")
+    if isinstance(template, str) and template.startswith("$") and template[1:2] != "$":
+        yield template[1:]
+    elif isinstance(template, dict | list):
+        for below in template.values() if isinstance(template, dict) else template:
+            yield from _expressions_in(below, depth + 1)
 
 
 def _evaluations(
@@ -107,8 +153,7 @@ def _call(action: Json, resource: Json) -> MappedEvaluation:
 class _Resolved:
     """Resolves literals and expressions of one mapping, within bounds."""
 
-    def __init__(self, variables: dict[str, Json], evaluate: Evaluate) -> None:
-        self._variables = variables
+    def __init__(self, evaluate: Callable[[str], Json | UnsetType]) -> None:
         self._evaluate = evaluate
         self._left = MAX_VALUES
 
@@ -119,7 +164,7 @@ class _Resolved:
             raise _fault("it is too large")
         if isinstance(template, str) and template.startswith("$"):
             # `$$` begins a literal that begins with `$`.
-            return template[1:] if template[1:2] == "$" else self._evaluate(template[1:], self._variables)
+            return template[1:] if template[1:2] == "$" else self._evaluate(template[1:])
         if isinstance(template, dict):
             found = {key: self.of(one, depth + 1) for key, one in template.items()}
             return {key: one for key, one in found.items() if one is not UNSET}
