@@ -16,7 +16,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional
 from msgspec import UNSET, UnsetType
 
-from remit.adapters.expressions.cel_work import Weight, weighed
+from remit.adapters.expressions.cel_limits import Weight, weighed
 from remit.core.errors import Malformed
 from remit.core.json_value import Json
 

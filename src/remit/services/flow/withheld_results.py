@@ -139,6 +139,8 @@ def _divided(body: Json, held: Withheld, chunk: Chunk, tool: Tool | None) -> Ste
     # The rest is read without the parts.
     rest: Changes = {one.place: None for one in parts}
     every = [_Part((), body, changes=rest), *parts]
+    for one in parts or every:
+        yield from held.read_names(one.value)
     for one in every:
         yield from held.look(one.value, one.changes, prose=tool is not None and one.is_prose)
     without: list[Changes] = []

@@ -102,11 +102,9 @@ def test_paths_match_at_their_end() -> None:
 @pytest.mark.parametrize(
     ("value", "left_over"),
     [
-        ([SECRET, 7, None, True], [NAMELESS, NAMELESS, None, True]),
-        (
-            {"columns": ["name", "key"], "rows": [["Ann", SECRET]]},
-            {"columns": ["name", "key"], "rows": [[NAMELESS, NAMELESS]]},
-        ),
+        ([SECRET, 7, None, True], [NAMELESS, 7, None, True]),
+        ({"rows": [{"0": "EUR", "1": SECRET}]}, {"rows": [{"0": "EUR", "1": NAMELESS}]}),
+        ({"rows": [["2026-01-01T00:00:00Z", 2, SECRET]]}, {"rows": [["2026-01-01T00:00:00Z", 2, NAMELESS]]}),
         ({"names": ["Ann"], "rows": [{"name": "Ann"}]}, {"names": ["Ann"], "rows": [{"name": "Ann"}]}),
     ],
 )
@@ -114,6 +112,52 @@ def test_a_value_in_a_list_without_a_name_may_be_any_field(value: Json, left_ove
     """A server cannot release a field by leaving its name out: as a bare list, or as rows of a table."""
     assert left({"structuredContent": value}) == {"structuredContent": left_over}
     assert json.loads(block(text(json.dumps(value)))) == left_over
+
+
+@pytest.mark.parametrize(
+    ("value", "left_over"),
+    [
+        (
+            {"fields": [{"name": "Password", "value": SECRET}]},
+            {"fields": [{"name": "Password", "value": NOTE}]},
+        ),
+        ({"key": "pass_word", "val": {"text": SECRET}}, {"key": "pass_word", "val": NOTE}),
+        (
+            {"columns": ["login", "passWord"], "values": ["Anna", SECRET]},
+            {"columns": ["login", "passWord"], "values": ["Anna", NOTE]},
+        ),
+        (
+            {"fields": ["login", "user.password"], "rows": [{"0": "Anna", "1": SECRET}]},
+            {"fields": ["login", "user.password"], "rows": [{"0": "Anna", "1": NOTE}]},
+        ),
+        (
+            {
+                "schema": {"fields": [{"name": "login"}, {"name": "password"}]},
+                "rows": [{"f": [{"v": 1}, {"v": 2}]}],
+            },
+            {
+                "schema": {"fields": [{"name": "login"}, {"name": "password"}]},
+                "rows": [{"f": [{"v": 1}, NOTE]}],
+            },
+        ),
+        ({"field": {"name": "password"}, "value": 93100}, {"field": {"name": "password"}, "value": NOTE}),
+        ([{"label": "password"}, {"value": SECRET}], [{"label": "password"}, NOTE]),
+        ({"pairs": [["password", SECRET]]}, {"pairs": [["password", NOTE]]}),
+        ({"columns": ["password"], "points": [[1, 2]]}, {"columns": ["password"], "points": [NOTE]}),
+        ({"key": "password", "val": SECRET, "x": SECRET}, {"key": "password", "val": NOTE, "x": NOTE}),
+    ],
+)
+def test_a_name_that_is_a_value_names_what_stands_beside_it(value: Json, left_over: Json) -> None:
+    """A server cannot release a field as an entry of name and value, or as a column."""
+    assert left({"structuredContent": value}) == {"structuredContent": left_over}
+    assert json.loads(block(text(json.dumps(value)))) == left_over
+
+
+def test_columns_are_named_in_another_part_of_the_result() -> None:
+    """Header and rows in blocks of their own are one table."""
+    found = json.dumps(left(text('{"columns": ["login", "password"]}', f'[["Anna", "{SECRET}"]]')))
+    assert "Anna" in found
+    assert SECRET not in found
 
 
 def test_the_values_of_a_map_are_withheld_and_its_keys_stay() -> None:

@@ -21,6 +21,7 @@ import orjson
 from remit.core.cooperative_steps import Steps
 from remit.core.flow.records.field_labels import KEYS, VALUES, FieldLabels, holds, spelled
 from remit.core.flow.records.record import is_data
+from remit.core.flow.records.withheld_names import TYPES, WithheldColumns, indexed
 from remit.core.flow.records.withheld_texts import naming, repeating, spells
 from remit.core.json_value import Json
 from remit.core.label import Trust
@@ -76,8 +77,11 @@ class Withheld:
         #: Longer paths to fields of the same names, which are not withheld.
         self._shown = {_names(path) for path in groups.keys() - hidden.keys()}
         names = {way[-1] for way, _ in self._hidden} - {KEYS, VALUES}
+        self._columns = WithheldColumns(names)
         self._named, self._mentioned = naming(names), naming(names, prose=True)
         self._pattern: re.Pattern[str] | None = None
+        self._by = next((one.withheld for one in tool.fields if one.withheld), WithheldBy.TOOL)
+        self._around: set[Place] = set()
         self._said, self._guessed = said, False
         self._left = MAX_LEAVES
         self.found: dict[str, None] = {}
@@ -87,29 +91,64 @@ class Withheld:
 
     # The first reading.
 
+    def read_names(self, value: Json) -> Steps[None]:
+        """Find the names of withheld fields among the values of a result: before `look`, all of it."""
+        if self._hidden:
+            yield from self._columns.read(value)
+
     def look(self, value: Json, changes: Changes, *, prose: bool = False) -> Steps[None]:
         """Find the withheld fields of a value; add a change for each.
 
         `prose`: texts of the value belong to no field of the tool's own, so that each that mentions a
         withheld name may hold the value.
         """
-        yield from self._look(value, (), (), {}, changes, prose=prose)
+        # What is around the parts that are read apart has the names of the protocol.
+        self._around = {one[:depth] for one in changes for depth in range(len(one))}
+        yield from self._look(value, (), (), {}, changes, prose=prose, listed=False)
 
     def _look(
-        self, value: Json, place: Place, way: Way, beside: dict[str, Json], changes: Changes, *, prose: bool
+        self,
+        value: Json,
+        place: Place,
+        way: Way,
+        beside: dict[str, Json],
+        changes: Changes,
+        *,
+        prose: bool,
+        listed: bool,
     ) -> Steps[None]:
         yield from self._count(place)
         if place in changes:
             return
+        if isinstance(value, dict | list):
+            self._by_position(value, place, way, changes, listed=listed)
         if isinstance(value, dict):
             yield from self._look_in(value, place, way, changes, prose=prose)
         elif isinstance(value, list):
             for at, below in enumerate(value):
-                yield from self._look(below, (*place, at), way, beside, changes, prose=prose)
-        elif self._hidden and _nameless(value, place, way):
-            self._hide(way, value, place, NAMELESS, changes)
+                yield from self._look(below, (*place, at), way, beside, changes, prose=prose, listed=True)
         elif isinstance(value, str) and self._may_hold(value, prose=prose or not way):
             self._hide(way, value, place, HOLDS, changes)
+
+    def _by_position(
+        self, value: dict[str, Json] | list[Json], place: Place, way: Way, changes: Changes, *, listed: bool
+    ) -> None:
+        """Hide the values of a list or map whose name stands beside them, or nowhere.
+
+        `listed`: it is a value of a list itself, such as a row of a table.
+        """
+        if not self._hidden or place in self._around:
+            return
+        name = place[-1] if place and isinstance(place[-1], str) else ""
+        for at in self._columns.beside(value, name):
+            below = value[at]  # type: ignore[index]
+            self._hide(way, below, (*place, at), NOTES[self._by], changes)
+        parts = indexed(value)
+        if parts is not None and (listed or not way):
+            for at, below in parts:
+                nameless = not isinstance(below, dict | list) and self._columns.may_be(below, len(parts))
+                if nameless and (*place, at) not in changes:
+                    self._hide(way, below, (*place, at), NAMELESS, changes)
 
     def _look_in(
         self, value: dict[str, Json], place: Place, way: Way, changes: Changes, *, prose: bool
@@ -117,6 +156,7 @@ class Withheld:
         if self._part(way, KEYS, value) is not None:
             # The keys of a map inside a list, or of the whole result.
             raise CannotWithholdError
+        numbered = indexed(value) is not None
         for key, below in value.items():
             steps, at = (*way, *_steps(key)), (*place, key)
             by = self._withheld(steps, way, key, value) or self._part(steps, KEYS, value)
@@ -126,7 +166,7 @@ class Withheld:
             if by is None and self._may_hold(key, prose=False):
                 raise CannotWithholdError
             if by is None:
-                yield from self._look(below, at, steps, value, changes, prose=prose)
+                yield from self._look(below, at, steps, value, changes, prose=prose, listed=numbered)
                 continue
             self._hide(steps, below, at, NOTES[by], changes)
             if isinstance(below, dict) and self._part(steps, KEYS, value) is not None:
@@ -268,13 +308,6 @@ def _ends(way: Way, wanted: tuple[str, ...]) -> bool:
     return not left
 
 
-def _nameless(value: Json, place: Place, way: Way) -> bool:
-    """Return whether a value is in a list that has no name: the result itself, or a row of a table."""
-    listed = bool(place) and isinstance(place[-1], int)
-    row = len(place) > 1 and isinstance(place[-2], int)
-    return listed and (row or not way) and value is not None and not isinstance(value, bool)
-
-
 def _holds_map(value: Json) -> bool:
     return isinstance(value, list) and any(isinstance(one, dict) for one in value)
 
@@ -295,7 +328,7 @@ def _values(value: Json) -> Iterator[str]:
 def _telling(texts: Iterable[str]) -> Iterator[str]:
     for one in texts:
         text = one.strip()
-        if len(text) >= _SHORTEST and text.lower() not in _LITERALS:
+        if len(text) >= _SHORTEST and text.lower() not in _LITERALS | TYPES:
             yield text
 
 
