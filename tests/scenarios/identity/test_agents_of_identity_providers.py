@@ -229,6 +229,20 @@ async def test_a_provider_that_may_end_an_agent_of_another_may_do_no_more(world:
         assert (await activate(world, "okta-helper", True, by)).status == 403
 
 
+async def test_a_suspension_that_two_providers_want_is_for_people_to_reverse(world: OAuthWorld) -> None:
+    """Also where the second one suspends what is suspended already: it cannot know by whom."""
+    put = {"schemas": [AGENT_SCHEMA], "agentUserName": "okta-third", "active": False}
+    for name in ("first", "second", "third"):
+        await create(world, name)
+        assert (await activate(world, f"okta-{name}", False)).status == 204
+    # Words of another one say nothing of the suspension.
+    assert (await say(world, "okta-first", "displayName", "New", "of-ping")).status < 300
+    assert (await activate(world, "okta-second", False, "of-ping")).status == 204
+    assert (await ask(world, "PUT", "/Agents/okta-third", put, by="of-ping")).status == 200
+    reactivated = [await activate(world, f"okta-{name}", True) for name in ("first", "second", "third")]
+    assert [one.status for one in reactivated] == [204, 403, 403]
+
+
 async def test_an_administrator_takes_over_a_suspension(world: OAuthWorld) -> None:
     """An administrator who suspends what the provider has suspended already can rely on it."""
     await create(world)

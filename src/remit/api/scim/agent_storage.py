@@ -9,6 +9,7 @@ from typing import Any, Final
 from scim2_models import (
     InvalidValueException,
     NotFoundException,
+    PatchOp,
     PreconditionFailedException,
     Resource,
     ResourceType,
@@ -16,7 +17,9 @@ from scim2_models import (
     SearchRequest,
     UniquenessException,
 )
-from scim2_server.conditions import opaque_tag
+from scim2_server.conditions import Conditions, opaque_tag
+from scim2_server.handler import AsyncScimHandler
+from scim2_server.service import ScimService
 from scim2_server.storage import AsyncScimStorage, SearchPage
 
 from remit.api.scim.agent_resource import AgentResource, proposed_by, resource_of
@@ -117,6 +120,47 @@ class AgentStorage(AsyncScimStorage):
             raise PreconditionFailedException(detail=str(error)) from None
         except NotFound as error:
             raise NotFoundException(detail=str(error)) from None
+
+
+class AgentHandler(AsyncScimHandler):
+    """Has what a provider says of `active` heard also where it changes nothing.
+
+    The handler of the library writes no resource that stays the same, and two may suspend one agent.
+    """
+
+    def __init__(self, protocol: ScimService, provisioning: Provisioning, provider: IdentityProvider) -> None:
+        """Take the protocol, the agents, and the provider that asks."""
+        super().__init__(protocol, AgentStorage(provisioning, provider))
+        self._provisioning = provisioning
+        self._provider = provider
+
+    async def patch_resource(
+        self, resource_type: ResourceType, resource_id: str, patch_op: PatchOp[Any], conditions: Conditions
+    ) -> Resource[Any]:
+        """Apply a PATCH."""
+        trial = (await self.storage.get(resource_type, resource_id)).model_copy(update={"active": True})
+        patch_op.patch(trial)
+        done = await super().patch_resource(resource_type, resource_id, patch_op, conditions)
+        return await self._suspended(resource_type, done, trial)
+
+    async def replace_resource(
+        self,
+        resource_type: ResourceType,
+        current: Resource[Any],
+        replacement: Resource[Any],
+        conditions: Conditions,
+    ) -> Resource[Any]:
+        """Apply a PUT."""
+        done = await super().replace_resource(resource_type, current, replacement, conditions)
+        return await self._suspended(resource_type, done, replacement)
+
+    async def _suspended(
+        self, resource_type: ResourceType, done: Resource[Any], said: Resource[Any]
+    ) -> Resource[Any]:
+        if not isinstance(said, AgentResource) or said.active is not False:
+            return done
+        await self._provisioning.suspend_too(self._provider, done.id or "")
+        return await self.storage.get(resource_type, done.id or "")
 
 
 def _opaque(version: str | None) -> str | None:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import orjson
 from scim2_models import Error, SCIMException
-from scim2_server.handler import AsyncScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import SCIM_MEDIA_TYPE, ScimResponse
 from scim2_server.service import ScimService
@@ -20,7 +19,7 @@ from remit.api.http_messages import HEADERS, problem, read, status_of
 from remit.api.rest.authentication import received, session_shown, still
 from remit.api.rest.route import Endpoint, RestRequest, RestServices
 from remit.api.scim.agent_resource import service
-from remit.api.scim.agent_storage import AgentStorage
+from remit.api.scim.agent_storage import AgentHandler
 from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
 from remit.core.errors import Forbidden, Malformed, RemitError
 from remit.services.identity.provisioning import IdentityProvider, Provisioning
@@ -85,7 +84,7 @@ async def _served(
         asked.body = await _body(request, known)
     if path.rstrip("/").lower().endswith(_SEARCH) and len(asked.body) > MAX_QUERY:
         raise Malformed(f"a search has more than {MAX_QUERY} bytes", remediation="shorten the filter")
-    return await AsyncScimHandler(protocol, AgentStorage(provisioning, known)).handle(asked)
+    return await AgentHandler(protocol, provisioning, known).handle(asked)
 
 
 def _bearer(request: Request) -> str:

@@ -309,6 +309,7 @@ class ApprovalsSection(Section, frozen=True, kw_only=True):
 def check_scim(providers: Mapping[str, ScimSection], node: Node, problems: Problems) -> None:
     """Note identity providers that could not authenticate, or whose agents could have no name."""
     agents: dict[str, str] = {}
+    prefixes = {name: one.prefix or f"{name}-" for name, one in providers.items()}
     for name, one in providers.items():
         key = f"agents.scim.{name}"
         faults = []
@@ -318,6 +319,12 @@ def check_scim(providers: Mapping[str, ScimSection], node: Node, problems: Probl
             faults.append((".token", "is not a reference", "write `env:NAME`"))
         if one.agent and agents.setdefault(one.agent, name) != name:
             faults.append((".agent", f"is also that of `{agents[one.agent]}`", "register an agent for each"))
+        nested = sorted(
+            other for other, its in prefixes.items() if other != name and prefixes[name].startswith(its)
+        )
+        if nested:
+            said = f"begins with that of `{nested[0]}`, which could take names of `{name}` in advance"
+            faults.append((".prefix", said, "give prefixes of which none begins with another"))
         if not NAME.match(f"{one.prefix or name}x") or len(one.prefix) > MAX_PREFIX:
             rule = f"use at most {MAX_PREFIX} of a-z, 0-9, `.`, `_` and `-`"
             faults.append((".prefix", "cannot begin a name", rule))

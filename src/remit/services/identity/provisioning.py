@@ -221,6 +221,20 @@ class Provisioning:
             await self._end(provider, name, "the identity provider changed the agent's id", Cause.BINDING)
         return after
 
+    async def suspend_too(self, provider: IdentityProvider, name: str) -> None:
+        """Note that a provider wants another one's suspension, too: people reverse it (rule 6)."""
+        await self.agent(provider, name)
+
+        def kept(agent: Agent) -> Revised:
+            told = agent.provisioned
+            if agent.usable or told is None or told.client == provider.name or not told.held:
+                return None
+            told = msgspec.structs.replace(told, held=False)
+            after = msgspec.structs.replace(agent, provisioned=told)
+            return after, AgentChanged(change="provisioned", by=provider.by)
+
+        await self._directory.revise(name, kept, provider.by)
+
     async def delete(self, provider: IdentityProvider, name: str, expected: str | None = None) -> None:
         """Retire an agent; return after the ends have been acknowledged everywhere."""
         await self.agent(provider, name)

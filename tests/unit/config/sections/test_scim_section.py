@@ -42,6 +42,8 @@ def test_a_provider_has_a_prefix_and_a_bound_token_by_default(
         (f"okta: {{{LEAST}, agent: a}}, entra: {{{LEAST}, agent: a}}", "is also that of `okta`"),
         (f"okta: {{{LEAST}, agent: a, prefix: 'A b'}}", "cannot begin a name"),
         (f"okta: {{{LEAST}, agent: a, prefix: {'a' * 40}}}", "cannot begin a name"),
+        (f"x: {{{LEAST}, agent: a}}, x-y: {{{LEAST}, agent: b}}", "begins with that of `x`"),
+        (f"x: {{{LEAST}, agent: a}}, y: {{{LEAST}, agent: b, prefix: x-}}", "begins with that of `x`"),
         ("okta: {owner: lena, agent: a}", "purpose"),
     ],
 )
