@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
+from remit.cli.evidence.watch import WatchedLog
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import ChangedMeanwhile, Malformed, NotFound, VerificationFailed
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.events.system import LogRestored, LossAccepted, SubjectForgotten
 from remit.core.evidence.export import event_line, header_line
-from remit.core.evidence.merkle import verify_consistency
+from remit.core.evidence.merkle import TILE_WIDTH, verify_consistency
 from remit.core.evidence.monitor import MonitorLimits, MonitorMemory, MonitorTurn
 from remit.core.evidence.ocsf import ExportLine
 from remit.core.evidence.restore import Loss
@@ -349,6 +350,52 @@ async def test_a_monitor_that_begins_after_a_prune_follows_the_log(world: CallWo
     assert (await looked()).size == head.size
     with refused("gap", VerificationFailed):
         await looked(head.size - 1)
+
+
+class PrunedMeanwhile:
+    """A log that is pruned after its checkpoint was read: gives its checkpoints in turn, the last one on."""
+
+    def __init__(self, notes: list[bytes], tiles: dict[str, bytes]) -> None:
+        self.notes = notes
+        self.tiles = tiles
+
+    def raw(self, *path: str, most: int) -> bytes:
+        """Return a file of the log."""
+        if path[-1] == "checkpoint":
+            return self.notes.pop(0) if len(self.notes) > 1 else self.notes[0]
+        return self.tiles[path[-1]]
+
+
+async def test_a_prune_while_a_monitor_looks_is_no_alarm(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next checkpoint says that the events were pruned; where none does, it is an alarm all the same."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(world.folder / "elsewhere"))
+    evidence = world.services.evidence
+    before = await evidence.log.checkpoint()
+    assert await prune(world)
+    after = await evidence.log.checkpoint()
+    tiles = {}
+    for head in (before, after):
+        for index in range((head.size - 1) // TILE_WIDTH + 1):
+            width = min(TILE_WIDTH, head.size - index * TILE_WIDTH)
+            for tile in (Tile(0, index, width), Tile(ENTRIES, index, width)):
+                tiles[str(tile)] = await evidence.tiles.tile(tile)
+    key = VerifierKey.parse(evidence.log.verifier)
+    policy = TrustPolicy.parse(f"log {key}\nquorum none\n".encode())
+
+    def looked(*notes: bytes) -> MonitorMemory:
+        client: Json = PrunedMeanwhile(list(notes), tiles)
+        now_s = int(world.clock.now().timestamp())
+        watched = WatchedLog(client, policy, key, MonitorLimits())
+        return watched.look(lambda: now_s, entries=True, pause=lambda _: None)
+
+    with refused("gap", VerificationFailed):
+        looked(before.note.encode())
+    (alarm,) = (world.folder / "elsewhere").glob("**/*.alarm")
+    alarm.unlink()
+    assert looked(before.note.encode(), after.note.encode()).size == after.size
+    assert not list((world.folder / "elsewhere").glob("**/*.alarm"))
 
 
 async def test_what_a_restore_has_lost_and_that_a_person_was_forgotten_stays(tmp_path: Path) -> None:

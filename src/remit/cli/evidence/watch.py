@@ -35,6 +35,8 @@ from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.user_folders import state_folder
 
 _READ: Final = ("tlog", "tile")
+#: How often a checkpoint is read anew after a gap, a second apart: longer than two heads for witnesses are.
+_AGAIN: Final = 30
 
 
 class WatchedLog:
@@ -52,23 +54,39 @@ class WatchedLog:
         self._place = self._folder / f"{name}.json"
         self.memory = self._read() or MonitorMemory(log=str(key))
 
-    def look(self, now_s: int, *, entries: bool) -> MonitorMemory:
-        """Look once; raise `VerificationFailed` for an alarm, and keep its proof."""
-        note = b""
-        try:
-            note = self._client.raw("tlog", "checkpoint", most=MAX_NOTE_BYTES)
-            turn = MonitorTurn(
-                self.memory, note, policy=self._policy, log=self._key, now_s=now_s, limits=self._limits
-            )
-            for tile in turn.tiles():
-                bundle = self._tile(Tile(ENTRIES, tile.index, tile.width)) if entries else None
-                turn.take(tile, self._tile(tile)[: tile.width * HASH_SIZE], bundle)
-            self.memory = turn.remembered()
-        except (VerificationFailed, Malformed) as fault:
-            self._keep_alarm(fault, note, now_s)
-            raise VerificationFailed(fault.message, code=fault.code, remediation=fault.remediation) from None
-        self._write(self._place, msgspec.json.encode(self.memory))
-        return self.memory
+    def look(
+        self, now_s: Callable[[], int], *, entries: bool, pause: Callable[[float], None]
+    ) -> MonitorMemory:
+        """Look once; raise `VerificationFailed` for an alarm, and keep its proof.
+
+        A prune between the reading of the checkpoint and of the events looks like a gap. A later checkpoint
+        has the event that says so, so a gap is an alarm if later checkpoints have it, too.
+        """
+        note, left = b"", _AGAIN
+        while True:
+            try:
+                note = self._client.raw("tlog", "checkpoint", most=MAX_NOTE_BYTES)
+                self.memory = self._looked(note, now_s(), entries=entries)
+            except (VerificationFailed, Malformed) as fault:
+                left -= 1
+                if fault.code == "gap" and left:
+                    pause(1)
+                    continue
+                self._keep_alarm(fault, note, now_s())
+                raise VerificationFailed(
+                    fault.message, code=fault.code, remediation=fault.remediation
+                ) from None
+            self._write(self._place, msgspec.json.encode(self.memory))
+            return self.memory
+
+    def _looked(self, note: bytes, now_s: int, *, entries: bool) -> MonitorMemory:
+        turn = MonitorTurn(
+            self.memory, note, policy=self._policy, log=self._key, now_s=now_s, limits=self._limits
+        )
+        for tile in turn.tiles():
+            bundle = self._tile(Tile(ENTRIES, tile.index, tile.width)) if entries else None
+            turn.take(tile, self._tile(tile)[: tile.width * HASH_SIZE], bundle)
+        return turn.remembered()
 
     def _tile(self, tile: Tile) -> bytes:
         most = MAX_BUNDLE_BYTES if tile.level == ENTRIES else TILE_WIDTH * HASH_SIZE
@@ -139,7 +157,7 @@ def watch_log(
     while True:
         try:
             size = watched.memory.size
-            seen = watched.look(now_s(), entries=entries)
+            seen = watched.look(now_s, entries=entries, pause=pause)
             answered = now_s()
             _tell(seen, seen.size - size)
         except VerificationFailed as alarm:

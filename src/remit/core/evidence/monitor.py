@@ -9,7 +9,7 @@ its writer's last one, and be of a time between the last checkpoint and this one
 - `rolled-back`: the log has fewer events than were seen
 - `forked`: the log's events are not those that were seen, or not the signed ones
 - `gap`: an event that was signed is missing, or is not served as it was signed, and no signed event says that
-  it was pruned
+  it was pruned; a later checkpoint may have that event, if it was pruned meanwhile
 - `back-dated`: an event claims a time before a checkpoint that did not have it
 - `later-than-witnessed`: an event claims a time after a checkpoint that has it
 - `stale`: the newest cosignature is older than permitted
