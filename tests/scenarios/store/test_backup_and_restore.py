@@ -70,7 +70,9 @@ def test_a_loss_is_refused_then_locked_and_accepted_by_two(remit: Remit, tmp_pat
     assert remit("end", task).code == 0
     assert remit("agent", "suspend", "note-bot", "--reason", "stolen").code == 0
     lost = remit.ask("audit", "verify")
-    assert remit("restore", str(file)).code != 0, "remit serves"
+    serving = remit("restore", str(file))
+    assert "stop that process" in serving.err or "stop every remit" in serving.err
+    assert "--accept-loss" not in serving.err
     remit.stop()
     refused = remit("restore", str(file), "--json")
     assert refused.code == 4, refused.err
@@ -87,6 +89,7 @@ def test_a_loss_is_refused_then_locked_and_accepted_by_two(remit: Remit, tmp_pat
     failed = remit("audit", "verify", "--json")
     assert failed.code == 4
     assert "loss-not-accepted" in failed.out
+    assert "remit unlock everything" in failed.out
     (lock,) = remit.ask("lock")["items"]
     seen = ("--confirm", digest(lock))
     alone = remit("unlock", "everything", *seen)

@@ -158,6 +158,9 @@ async def test_a_lone_administrator_accepts_unless_two_are_configured(
         await kept.restore(tmp_path / "one.remit", accept=True)
     assert refused.value.code == "second-person"
     config.write_text(before)
+    with pytest.raises(VerificationFailed) as refused:
+        await kept.restore(tmp_path / "one.remit")
+    assert "its administrator accepts the loss" in refused.value.remediation
     await kept.restore(tmp_path / "one.remit", accept=True)
     async with kept.opened() as services:
         await services.endings.locks.unlock(

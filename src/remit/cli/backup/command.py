@@ -86,8 +86,9 @@ def restore(
 
     Everything that was open in the backup is ended: tasks, leases, permits, approvals, sessions. A backup
     that lacks events of the log needs `--accept-loss`. Then agents are suspended, delegations revoked, and
-    everything is locked until two administrators accept the loss, each with `remit unlock everything`. The
-    evidence records how much is lost. For example, `remit stop`, `remit restore monday.remit`, `remit up`.
+    everything is locked until two administrators accept the loss, or the only one, with `remit unlock
+    everything`. The evidence records how much is lost. For example, `remit stop`, `remit restore
+    monday.remit`, `remit up`.
 
     Parameters
     ----------

@@ -238,7 +238,7 @@ def _log(config: Config) -> Iterator[Check]:
     try:
         if check_log(config, log_origin):
             says = "a restore lost events of the log, and everything is locked until that is accepted"
-            remediation = "let two administrators run `remit unlock everything`; see `remit lock`"
+            remediation = "let an administrator, or two if there are two, run `remit unlock everything`"
             yield Check("evidence", "note", says, remediation)
     except VerificationFailed as fault:
         yield Check(

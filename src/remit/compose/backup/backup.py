@@ -281,6 +281,8 @@ async def restore(
             )
         async with AsyncExitStack() as stack:
             await fetch(config, clock, stack, config.store)
+            # Before anything is said about a loss: what a running remit writes is not lost yet.
+            _check_unused(config)
             present = _present(config, present_log)
             known = _known(heads, origin, keys, present)
             noted = _Noted()
@@ -316,6 +318,13 @@ def _check_fits(config: Config, manifest: BackupManifest) -> None:
             code="backup-older",
             remediation=f"restore it with `store.kind: {manifest.store}`, start remit, and back up again",
         )
+
+
+def _check_unused(config: Config) -> None:
+    if config.store.url is not None:
+        postgres.check_unused(config.store.url.resolve())
+    else:
+        sqlite.check_unused(config.at(config.store.path))
 
 
 def _present(config: Config, read: Any, *more: Any) -> Any:
@@ -392,6 +401,7 @@ def _check_loss(config: Config, done: RestoredLog, administrators: int, *, accep
         )
     if accepted:
         return
+    accept = "its administrator accepts" if administrators == 1 else "two administrators accept"
     if done.loss is Loss.KNOWN:
         says = (
             f"the backup has {done.size} events, and the log had at least {done.lost_size} or other ones: "
@@ -405,7 +415,7 @@ def _check_loss(config: Config, done: RestoredLog, administrators: int, *, accep
         says,
         code="restore-loses-events",
         remediation="use the newest backup; or repeat with `--accept-loss`: everything is then locked until "
-        "two administrators accept the loss with `remit unlock everything`",
+        f"{accept} the loss with `remit unlock everything`",
     )
 
 

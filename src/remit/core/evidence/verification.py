@@ -357,7 +357,8 @@ class _Reading:
         for one in self.restores:
             if one.loss != Loss.NONE and not one.accepted:
                 text = (
-                    f"a restore at event {one.index} lost events, and no administrator has accepted that yet"
+                    f"a restore at event {one.index} lost events, and no administrator has accepted that: "
+                    "let one, or two if there are two, run `remit unlock everything`"
                 )
                 self.fault(one.index, "loss-not-accepted", text)
         if self.seen is None or self.note is None:

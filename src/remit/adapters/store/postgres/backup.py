@@ -90,6 +90,25 @@ def _reading(url: str) -> Iterator[PostgresSession]:
         yield session
 
 
+def check_unused(url: str) -> None:
+    """Raise `StoreUnavailable` while a remit serves from the database."""
+    with _session(url, reads=True) as session:
+        _check_unused(session, place_of(url))
+
+
+def _check_unused(session: PostgresSession, place: str) -> None:
+    serving = session.execute(
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and application_name like ?",
+        (_SERVING,),
+    ).fetchone()[0]
+    if serving:
+        raise StoreUnavailable(
+            f"{serving} connections of running remits are open at `{place}`",
+            remediation="stop every remit of this database first",
+        )
+
+
 class PostgresRestoring:
     """Builds a store in another schema, and then exchanges it with the present one, in one transaction.
 
@@ -108,16 +127,7 @@ class PostgresRestoring:
         try:
             self._session = self._opened.enter_context(_session(url, reads=False))
             self._session.execute("select pg_advisory_lock(?)", (MIGRATING,)).fetchone()
-            serving = self._session.execute(
-                "select count(*) from pg_stat_activity where datname = current_database()"
-                " and application_name like ?",
-                (_SERVING,),
-            ).fetchone()[0]
-            if serving:
-                raise StoreUnavailable(
-                    f"{serving} connections of running remits are open at `{self._place}`",
-                    remediation="stop every remit of this database first",
-                )
+            _check_unused(self._session, self._place)
             self._session.run(
                 f"drop schema if exists {_BUILDING} cascade; create schema {_BUILDING};"
                 f" set search_path = {_BUILDING}"

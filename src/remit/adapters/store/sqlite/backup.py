@@ -70,6 +70,12 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise unavailable(fault, f"`{path}` cannot be read as a store") from fault
 
 
+def check_unused(path: Path) -> None:
+    """Raise `StoreUnavailable` while a remit serves from the store."""
+    if path.exists():
+        os.close(lock_file(path))
+
+
 class SqliteRestoring:
     """Builds a store beside the present one, and then puts it in its place.
 
