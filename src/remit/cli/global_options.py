@@ -56,7 +56,11 @@ class Invocation(NamedTuple):
                 f"`{given[:80]}` is not an address of remit",
                 remediation="set REMIT_URL to one that begins with `https://`",
             )
-        return (given or self.load_config().listen.url).rstrip("/")
+        if given:
+            return given.rstrip("/")
+        from remit.cli.serve.instance import as_served
+
+        return as_served(self.load_config()).listen.url.rstrip("/")
 
     def authorities(self) -> ssl.SSLContext | bool:
         """Return the certificate authorities to trust at that address: those of `REMIT_CA_FILE`, else the

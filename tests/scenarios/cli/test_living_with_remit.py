@@ -280,6 +280,14 @@ def test_a_second_start_says_where_remit_runs(house: House) -> None:
     assert json.loads(ready.read_text()) == {"url": house.url, "pid": house.process.pid}
 
 
+def test_commands_find_the_port_that_the_start_has_chosen(house: House) -> None:
+    """`remit up --port N` serves at N, not at the configured port: reload and doctor ask there."""
+    house.env.pop("REMIT_URL")
+    assert house.apart("reload", "--json").code == 0
+    found = json.loads(house.apart("doctor", "--json").out)["findings"]
+    assert any(one["subject"] == "remit" and house.url in one["says"] for one in found), found
+
+
 @pytest.mark.slow
 def test_what_a_crash_left_is_no_running_remit(house: House) -> None:
     """The record's number belongs to a bystander by now: it gets no signal, and remit starts again."""

@@ -8,6 +8,7 @@ import json
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -97,20 +98,50 @@ def _tried(place: str, targets: list[dict[str, Any]]) -> _Told:
     # JSON of a JSON text is a literal of Python, too.
     program = f"{PROBE.read_text()}\nmain({json.dumps(json.dumps(targets))})\n"
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command
-            [*shlex.split(place), *python, "-I", "-"],
-            input=program.encode(),
-            capture_output=True,
-            timeout=PROBE_S,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as fault:
+        answer, said = _output([*shlex.split(place), *python, "-I", "-"], program.encode())
+    except (OSError, ValueError) as fault:
         raise _nothing_tried(place, str(fault)) from None
     with contextlib.suppress(msgspec.MsgspecError):
-        told = msgspec.json.decode(done.stdout[:MAX_ANSWER], type=_Told)
+        told = msgspec.json.decode(answer, type=_Told)
         if len(told.came) == len(targets):
             return told
-    raise _nothing_tried(place, done.stderr.decode("utf-8", "replace").strip()[-300:] or "no answer")
+    raise _nothing_tried(place, said.decode("utf-8", "replace").strip()[-300:] or "no answer")
+
+
+def _output(command: list[str], program: bytes) -> tuple[bytes, bytes]:
+    """Run a command and return what it wrote and complained of; it ends when it takes or writes too much.
+
+    An agent that controls the place can write without an end.
+    """
+    process = subprocess.Popen(  # noqa: S603 - the operator's own command
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    told = {process.stdout: bytearray(), process.stderr: bytearray()}
+
+    def write() -> None:
+        with contextlib.suppress(OSError), process.stdin as given:  # type: ignore[union-attr]
+            given.write(program)
+
+    def read(pipe: Any) -> None:
+        with contextlib.suppress(OSError, ValueError), pipe:
+            while (part := pipe.read1(65_536)) and len(told[pipe]) <= MAX_ANSWER:
+                told[pipe] += part
+        if len(told[pipe]) > MAX_ANSWER:
+            process.kill()
+
+    turns = [threading.Thread(target=write, daemon=True)]
+    turns += [threading.Thread(target=read, args=(pipe,), daemon=True) for pipe in told]
+    for one in turns:
+        one.start()
+    try:
+        process.wait(PROBE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise ValueError(f"no answer within {PROBE_S} seconds") from None
+    for one in turns:
+        # What it has started may keep the pipes.
+        one.join(1)
+    return tuple(bytes(one[: MAX_ANSWER + 1]) for one in told.values())  # type: ignore[return-value]
 
 
 def _nothing_tried(place: str, why: str) -> ConfigInvalid:

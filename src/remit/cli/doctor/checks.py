@@ -28,6 +28,7 @@ from remit.cli.doctor.running_instance import whose_looks
 from remit.cli.doctor.upstreams import told_of_upstreams, upstream_looks
 from remit.cli.global_options import Invocation
 from remit.cli.host.isolation import isolation
+from remit.cli.serve.instance import as_served
 from remit.cli.session_file import session_for, sessions_file
 from remit.config import Config, examine_config, state_of
 from remit.core.errors import (
@@ -50,6 +51,7 @@ def examine_all(invocation: Invocation) -> list[Check]:
     findings = [*_python(), *_libraries()]
     path = invocation.config_file
     config = examine_config(path)[0] if path.is_file() else None
+    config = as_served(config) if config is not None else None
     findings += _configuration(path)
     base_url = os.environ.get("REMIT_URL", "") or (config.listen.url if config else "")
     answer = ask_health(base_url)

@@ -23,11 +23,12 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 import remit
-from remit.config import state_of
+from remit.config import Config, state_of
 from remit.config.settings import CONFIG_NAME
 from remit.core.errors import ConfigInvalid, Forbidden
 from remit.core.evidence.event import timestamp
@@ -98,6 +99,18 @@ def running(config: Path) -> Instance | None:
     finally:
         os.close(descriptor)
     return found if found is not None and _may_name(status.st_uid, found.pid) else None
+
+
+def as_served(config: Config) -> Config:
+    """Return the configuration with the port that the running remit has, which `--port` can have chosen."""
+    with suppress(Forbidden, ValueError):
+        found = running(Path(config.file))
+        if found is not None and (port := urlsplit(found.url).port) is not None:
+            here = msgspec.structs.replace(config.listen, port=port)
+            # Only the port can differ: a session goes to no address that the configuration does not name.
+            if here.url == found.url:
+                return msgspec.structs.replace(config, listen=here)
+    return config
 
 
 def _read(text: bytes) -> Instance | None:

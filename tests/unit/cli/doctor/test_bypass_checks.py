@@ -150,3 +150,11 @@ def test_a_place_is_tried_also_without_bypass(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "remit", "--config", str(tmp_path), "doctor", "--place", "true"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (told.returncode, "tried nothing" in told.stderr) == (2, True)
+
+
+def test_a_place_that_writes_without_an_end_is_stopped(tmp_path: Path) -> None:
+    """It is ended once it has written more than an answer can be, on either stream."""
+    for stream in ("stdout", "stderr"):
+        place = f"{sys.executable} -c 'import sys\nwhile True: sys.{stream}.write(chr(120) * 65536)'"
+        with pytest.raises(ConfigInvalid, match="tried nothing"):
+            looks(tmp_path, {"files": "http://127.0.0.1:9/mcp"}, place)
