@@ -25,12 +25,15 @@ class TracesSection(Section, frozen=True, kw_only=True):
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
     one_in: Annotated[
         int,
-        Meta(
-            ge=1,
-            description="One in this many calls is traced. A caller that sends `traceparent` decides for its "
-            "calls.",
-        ),
+        Meta(ge=1, description="One in this many calls is traced."),
     ] = 1
+    callers_sample: Annotated[
+        bool,
+        Meta(
+            description="Whether a caller that sends `traceparent` decides if its calls are traced. Only for "
+            "callers that are trusted."
+        ),
+    ] = False
 
 
 class TelemetrySection(Section, frozen=True, kw_only=True):

@@ -4,6 +4,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from remit.adapters.telemetry.opentelemetry import OpenTelemetryTracer
 from remit.api.metrics import call_metrics
 from remit.core.decisions.mediation import Step
@@ -50,6 +52,22 @@ async def test_a_trace_has_the_nine_steps_below_the_callers_span_and_goes_on_ups
     assert facts["remit.call"].startswith("dec_")
     assert not any(SECRET.encode() in body for body in receiver.bodies)
     assert set(receiver.authorizations) == {"Bearer c"}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+async def test_a_caller_does_not_decide_which_calls_are_traced(tmp_path: Path, share: float) -> None:
+    """Neither by the flag nor by a trace id of its choice; its trace goes on."""
+    callers = [f"00-{ident}-{PARENT}-0{flag}" for ident in (TRACE, "0" * 31 + "1") for flag in (0, 1)]
+    async with trace_receiver() as receiver:
+        sending = tracer(receiver.url, share)
+        async with gateway_world(tmp_path, tracer=sending) as world:
+            for one in callers:
+                assert "result" in (await world.call("echo", {"text": "ok"}, meta={"traceparent": one})).json
+            told = [one["_meta"]["traceparent"].split("-") for one in world.calls()]
+        await sending.close()
+    assert [one[1] for one in told] == [one.split("-")[1] for one in callers]
+    assert {one[3] for one in told} == {f"0{int(share)}"}
+    assert sum(one.name == "remit.call" for one in receiver.spans) == len(callers) * int(share)
 
 
 async def test_a_refused_call_is_a_trace_of_five_steps(tmp_path: Path) -> None:

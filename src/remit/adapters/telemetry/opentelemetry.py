@@ -4,17 +4,25 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, SamplingResult, TraceIdRatioBased
+from opentelemetry.trace import (
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import remit
@@ -51,15 +59,41 @@ class OpenTelemetryTrace:
         self._span.end(_ns(at))
 
 
-class OpenTelemetryTracer:
-    """Samples a share of calls; a caller that is part of a trace decides for its calls."""
+class _OwnShare(Sampler):
+    """Samples a share of calls, also below a caller's trace: neither its flag nor its trace id counts."""
 
-    def __init__(self, url: str, *, headers: Mapping[str, str], ca_file: str | None, share: float) -> None:
+    def __init__(self, share: float) -> None:
+        self._share = TraceIdRatioBased(share)
+
+    def should_sample(
+        self, parent_context: Context | None, trace_id: int, *args: Any, **words: Any
+    ) -> SamplingResult:
+        """Decide by a number that the caller does not choose."""
+        return self._share.should_sample(parent_context, secrets.randbits(128), *args, **words)
+
+    def get_description(self) -> str:
+        """Return the name."""
+        return f"OwnShare{{{self._share.rate}}}"
+
+
+class OpenTelemetryTracer:
+    """Samples a share of calls; with `callers_sample`, a caller that is part of a trace decides for its own."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        ca_file: str | None,
+        share: float,
+        callers_sample: bool = False,
+    ) -> None:
         """Send to a collector; a full queue drops spans, and delays no call."""
         resource = Resource.create({SERVICE_NAME: "remit", SERVICE_VERSION: remit.__version__})
-        self._provider = TracerProvider(
-            resource=resource, sampler=ParentBased(TraceIdRatioBased(share)), shutdown_on_exit=False
-        )
+        own = _OwnShare(share)
+        callers = {} if callers_sample else {"remote_parent_sampled": own, "remote_parent_not_sampled": own}
+        sampler = ParentBased(own, **callers)
+        self._provider = TracerProvider(resource=resource, sampler=sampler, shutdown_on_exit=False)
         self._exporter = OTLPSpanExporter(
             endpoint=url, headers=dict(headers), certificate_file=ca_file, timeout=SEND_S
         )

@@ -26,4 +26,5 @@ def tracer_of(config: Config) -> Tracer | None:
         headers={name: ref.resolve() for name, ref in section.headers.items()},
         ca_file=str(config.at(section.tls_ca)) if section.tls_ca else None,
         share=1 / section.one_in,
+        callers_sample=section.callers_sample,
     )
