@@ -223,9 +223,20 @@ class GuardedTask:
             except BaseException as raised:  # noqa: BLE001 - raised below, as far as it is released
                 fault = raised
             else:
-                return await self.report(permit, value)
+                try:
+                    return await self.report(permit, value)
+                except CallRefused as refused:
+                    seen: BaseException = refused.with_traceback(None)
+                finally:
+                    # What is not released stays in no frame of an error that a program may print.
+                    del value
+                raise seen
+            try:
+                seen = await asyncio.shield(self.failed(permit, fault))
+            finally:
+                del fault
             # Raised here, so that it does not bring the function's own error along as its context.
-            raise await asyncio.shield(self.failed(permit, fault))
+            raise seen
 
         return guarded
 

@@ -15,14 +15,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, SamplingResult, TraceIdRatioBased
-from opentelemetry.trace import (
-    Span,
-    SpanKind,
-    Status,
-    StatusCode,
-    Tracer,
-    set_span_in_context,
-)
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import remit
@@ -77,7 +70,7 @@ class _OwnShare(Sampler):
 
 
 class OpenTelemetryTracer:
-    """Samples a share of calls; with `callers_sample`, a caller that is part of a trace decides for its own."""
+    """Samples a share of calls; with `callers_sample`, a caller within a trace decides for its calls."""
 
     def __init__(
         self,
