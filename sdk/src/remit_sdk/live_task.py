@@ -157,7 +157,7 @@ class GuardedTask:
         try:
             released = await self._carried_out(permit, "error", text)
         except CallRefused as refused:
-            return fault if own else refused
+            return fault if own else refused.alone()
         return fault if own else CallFailed(kind, str(released))
 
     async def give_back(self, permit: CallPermit) -> None:
@@ -226,7 +226,7 @@ class GuardedTask:
                 try:
                     return await self.report(permit, value)
                 except CallRefused as refused:
-                    seen: BaseException = refused.with_traceback(None)
+                    seen: BaseException = refused.alone()
                 finally:
                     # What is not released stays in no frame of an error that a program may print.
                     del value

@@ -50,6 +50,11 @@ class CallRefused(AgentFault):
         self.decision = decision
         self.done = done
 
+    def alone(self) -> CallRefused:
+        """Return the refusal without frames and context: their locals can hold what was not released."""
+        self.__context__ = None
+        return self.with_traceback(None)
+
     @classmethod
     def after(cls, permit: CallPermit, fault: AgentFault) -> CallRefused:
         """Return the refusal of a permitted call's result: the call has been carried out."""

@@ -188,7 +188,7 @@ class BlockingTask:
                 try:
                     return self.report(permit, value)
                 except CallRefused as refused:
-                    seen: BaseException = refused.with_traceback(None)
+                    seen: BaseException = refused.alone()
                 finally:
                     # What is not released stays in no frame of an error that a program may print.
                     del value
@@ -206,7 +206,7 @@ class BlockingTask:
         try:
             return self._run(self.inner.failed(permit, fault))
         except CallRefused as refused:
-            return CallRefused.after(permit, refused)
+            return CallRefused.after(permit, refused).alone()
 
 
 class Block(TaskBlock):

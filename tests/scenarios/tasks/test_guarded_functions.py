@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -295,7 +296,37 @@ async def test_an_error_tells_no_more_than_a_result(house: Remit) -> None:
             await customer("C-1")
         assert refused.value.done
         for fault in (failed.value, refused.value):
-            assert iban not in f"{fault!r} {fault.__cause__!r} {fault.__context__!r}"
+            assert iban not in f"{fault!r} {fault.__cause__!r} {fault.__context__!r} {shown_of(fault)}"
+
+
+def shown_of(fault: BaseException) -> str:
+    """Return the locals of the SDK's frames, which a program that prints errors may show."""
+    frames = [*traceback.walk_tb(fault.__traceback__)]
+    if fault.__context__ is not None:
+        frames += traceback.walk_tb(fault.__context__.__traceback__)
+    return " ".join(repr(one.f_locals) for one, _ in frames if "remit_sdk" in one.f_code.co_filename)
+
+
+def test_frames_of_an_error_hold_nothing_that_was_not_released(house: Remit) -> None:
+    """Neither the function's own error, nor a result of which nothing is released."""
+    iban, ends = "DE89370400440532013000", list[bool]()
+    with remit.task("settle-complaint", customer="C-1") as task:
+
+        @task.guard(tool="billing/customer")
+        def customer(customer: str) -> str:
+            if not ends:
+                raise LookupError(f"iban: {iban}")
+            assert house("end", f"task:{task.id}", "--reason", "a test").code == 0
+            return iban
+
+        with pytest.raises(remit.Failed) as failed:
+            customer("C-1")
+        ends.append(True)
+        with pytest.raises(remit.Refused) as refused:
+            customer("C-1")
+        for fault in (failed.value, refused.value):
+            assert "bound" in shown_of(fault)
+            assert iban not in shown_of(fault)
 
 
 def hidden(function: Callable[..., Json]) -> Callable[..., Json]:
