@@ -33,7 +33,7 @@ class _Shape(NamedTuple):
 
     name: str
     call: Callable[[int, str, dict[str, str]], EchoCall]
-    count: int
+    calls: int
     proxied: int
     size: int = 0
     """KB of a result; 0 where the calls differ or are small."""
@@ -106,13 +106,13 @@ def _measured(shapes: list[_Shape]) -> Iterator[tuple[_Spent, _Spent]]:
             proxy.start(upstream, cpus.target)
             for shape in shapes:
                 # The upstream makes its results before the clocks run.
-                _spent(direct, upstream, shape, shape.count, [])
+                _spent(direct, upstream, shape, shape.calls, [])
                 proxied = _spent(proxy, upstream, shape, shape.proxied, [])
                 remit = Governed("durable", tasks=TASKS)
                 try:
                     remit.start(upstream, cpus.target)
                     _spent(remit, upstream, shapes[0], 200, remit.tokens)
-                    yield _spent(remit, upstream, shape, shape.count, remit.tokens), proxied
+                    yield _spent(remit, upstream, shape, shape.calls, remit.tokens), proxied
                 finally:
                     remit.stop()
         finally:
@@ -125,7 +125,7 @@ def payloads(quick: bool) -> list[Figure]:
     found: list[Figure] = []
     echo_us = 0.0
     for shape, (ours, proxied) in zip(shapes, _measured(shapes), strict=True):
-        how = f"{shape.count} calls over {CONNECTIONS} connections and {TASKS} tasks, one after another"
+        how = f"{shape.calls} calls over {CONNECTIONS} connections and {TASKS} tasks, one after another"
         rates = f"{how}; {ours.calls_per_s:,.0f} calls/s, through `fastmcp` {proxied.calls_per_s:,.1f}"
         if shape.size:
             per = (ours.target - echo_us) / shape.size

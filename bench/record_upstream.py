@@ -42,7 +42,7 @@ def list_tools(_: dict[str, Any]) -> dict[str, Any]:
         }
         for name, (argument, kind) in kinds.items()
     ]
-    return upstream.list_tools({}) | {"tools": [upstream.TOOL, *more]}
+    return upstream.list_tools({}) | {"tools": [*upstream.TOOLS, *more]}
 
 
 if __name__ == "__main__":

@@ -264,7 +264,7 @@ def stalls(quick: bool) -> list[Figure]:
     for beside_what, took in found.items():
         small, end = sorted(took.small_ns), sorted(took.end_ns)
         how = (
-            f"{len(small)} calls, {len(end)} ends, {took.payloads} payloads, {effort.rounds} rounds in turns; "
+            f"{len(small)} calls, {len(end)} ends, {took.payloads} payloads, {effort.rounds} rounds; "
             f"{cpus.words()}; evidence durable"
         )
         for share, part in (("p50", 0.5), ("p99", 0.99)):

@@ -34,7 +34,12 @@ async def asked_world(folder: Path, **settings: Json) -> AsyncIterator[tuple[Gat
     try:
         async with gateway_world(folder, limits, **settings) as world:
             listener = ext_authz_listener(
-                world.services, ("files", "notes"), resources, expressions=expressions, limits=limits, http=http
+                world.services,
+                ("files", "notes"),
+                resources,
+                expressions=expressions,
+                limits=limits,
+                http=http,
             )
             await listener.on_socket(bind(place / "ask.sock", MODES["user"]))
             try:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
+from remit.cli.host.instance import running
 from remit.cli.serve.background import stop
-from remit.cli.serve.instance import running
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import scaffold
 from tests.servers.ports import free_port

@@ -7,9 +7,9 @@ import gc
 import sys
 from typing import Final
 
-#: How long a thread that comes back from the disk waits for the event loop at most. The loop reads payloads in
-#: turns of half a millisecond, and lets go of the interpreter in between for too short a time to be noticed: at
-#: the default of 5 ms, a commit beside a payload waited for ten turns.
+#: How long a thread that comes back from the disk waits for the event loop at most. The loop reads payloads
+#: in turns of half a millisecond, and lets go of the interpreter in between for too short a time to be
+#: noticed: at the default of 5 ms, a commit beside a payload waited for ten turns.
 SWITCH_S: Final = 0.00005
 
 

@@ -19,11 +19,11 @@ import msgspec
 import uvicorn
 from uvicorn.server import ServerState
 
+from remit.cli.host.instance import RESTART, Instance, InstanceClaim, claimed
 from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import QUIET_S, AddressLimit, BoundedConnection
 from remit.cli.serve.gc import settle_memory, share_interpreter
-from remit.cli.serve.instance import RESTART, Instance, InstanceClaim, claimed
 from remit.cli.serve.listening_sockets import KeptSockets, inherited, passed_on
 from remit.cli.serve.service_log import SERVICE, LogStyle, logging_to
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome

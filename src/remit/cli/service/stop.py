@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from remit.cli.global_options import current
+from remit.cli.host.instance import PAUSE_S, RESTART, Instance, lives, running, send
 from remit.cli.output import terminal
 from remit.cli.parser import verb
 from remit.cli.rest_client import Unreachable
 from remit.cli.serve.background import START_S
-from remit.cli.serve.instance import PAUSE_S, RESTART, Instance, lives, running, send
 
 #: Seconds for an ordinary stop: calls in progress, then credentials and the last signed head.
 STOP_S = 60.0

@@ -21,8 +21,8 @@ from remit.ports.runtime import Clock
 
 Found = TypeVar("Found")
 
-#: Length of one turn: no longer than this plus one step. A call waits for the rest of a turn whenever it comes
-#: back from another thread, from its upstream, or from its client.
+#: Length of one turn: no longer than this plus one step. A call waits for the rest of a turn whenever it
+#: comes back from another thread, from its upstream, or from its client.
 TURN_S: Final = 0.0005
 #: Length of the first turn, in which the work of a small call ends.
 FIRST_S: Final = 0.002

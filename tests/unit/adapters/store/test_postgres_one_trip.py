@@ -149,7 +149,8 @@ async def test_a_writer_among_others_is_placed_behind_them(
     other = opened_postgres(postgres, "other")
     await other.commit(Unit(events=(an_event(),)))
     await store.commit(a_call(1))
-    tried, told = road.whole, []
+    tried = road.whole
+    told: list[int] = []
     for number in range(2 * CALM):
         await other.commit(Unit(events=(an_event(),)))
         told += (await store.commit(a_call(2 + number))).indexes

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from remit.cli.host.instance import InstanceClaim, claimed, log_of
 from remit.cli.rest_client import Unreachable
 from remit.cli.serve.background import ensure_running, stop
-from remit.cli.serve.instance import InstanceClaim, claimed, log_of
 from remit.core.errors import ConfigInvalid
 from tests.servers.ports import free_port
 

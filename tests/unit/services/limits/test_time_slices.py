@@ -44,7 +44,9 @@ async def test_a_turn_ends_when_its_time_has_passed() -> None:
     """However many steps that is."""
     done: list[int] = []
     sizes: list[int] = []
-    task = asyncio.ensure_future(TimeSlices(RunningClock(), EndPriority(), turn_s=0.0095).take(work(100, done)))
+    task = asyncio.ensure_future(
+        TimeSlices(RunningClock(), EndPriority(), turn_s=0.0095).take(work(100, done))
+    )
     await turns_of(task, lambda: sizes.append(len(done)))
     assert await task == "found"
     assert max(after - before for before, after in itertools.pairwise(sizes)) == 10

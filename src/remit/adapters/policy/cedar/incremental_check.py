@@ -58,7 +58,7 @@ class IncrementalCheck:
         sound = [rule for rule in rules if rule is not None]
         twice = list(repeated(sound))
         problems = [*answer.problems, *twice]
-        kept = ()
+        kept: tuple[CheckedRule, ...] = ()
         if all(one.severity != "error" for one in problems):
             kept = self._kept(texts, known, sound, views, problems)
         warned = itertools.chain.from_iterable(one for one in seen if one is not None)
