@@ -46,9 +46,9 @@ proof: .venv/bin/cedar ## install what `remit policy prove` needs: Cedar's analy
 	.ci/cedar
 	@touch $@
 
-chart: .venv/bin/helm ## install what the tests of the Helm chart need: helm and kubeconform (built by go)
+chart: .venv/bin/helm ## install what the tests of the Helm chart need: schemas, helm and kubeconform (built by go)
 
-.venv/bin/helm: .venv/.stamp-dev .ci/helm
+.venv/bin/helm: .venv/.stamp-mutants .ci/helm
 	.ci/helm
 	@touch $@
 
