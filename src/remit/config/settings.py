@@ -120,6 +120,15 @@ class LimitsSection(Section, frozen=True, kw_only=True):
             "exempt.",
         ),
     ] = 512
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Most open connections of all client addresses together, without `listen.proxies`; "
+            "never more than the limit of open files leaves. A further one takes the place of one without a "
+            "request in progress, or is answered 503.",
+        ),
+    ] = 8192
     max_calls_per_task: Annotated[int, Meta(ge=1, description="Most concurrent calls of one task.")] = 64
     call_timeout_s: Annotated[Seconds, Meta(ge=1, description="Longest wait for an upstream's answer.")] = 300
     approval_ttl_s: Annotated[

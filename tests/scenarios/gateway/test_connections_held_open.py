@@ -340,9 +340,42 @@ async def test_who_stays_after_the_last_answer_is_cut(monkeypatch: pytest.Monkey
         writer.close()
 
 
-def _limited(most: int, *proxies: str) -> type[BoundedConnection]:
-    """Return connections of which one address may have so many."""
-    return type("LimitedConnection", (BoundedConnection,), {"addresses": AddressLimit(most, proxies)})
+def _limited(most: int, *proxies: str, total: int = 1000) -> type[BoundedConnection]:
+    """Return connections of which one address may have so many, and all together `total`."""
+    limit = AddressLimit(most, proxies, total)
+    return type("LimitedConnection", (BoundedConnection,), {"addresses": limit})
+
+
+async def test_all_addresses_together_hold_a_bounded_number_of_connections() -> None:
+    """Who has many addresses shuts no one out: held connections give way first, and served ones stay."""
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with _served(_limited(2, total=4)) as port, asyncio.timeout(60):
+        every = []
+        for number in range(2, 10):
+            every.append(
+                await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{number}", 0))
+            )
+            await asyncio.sleep(0)
+        assert (await _sent(port, [request])).startswith(b"HTTP/1.1 200 ")
+        for reader, _ in every[:5]:
+            assert await _ended(reader)
+        every.append(await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.10", 0)))
+        for _, writer in every[5:]:
+            writer.write(LARGE)
+        await asyncio.sleep(0.1)
+        answered = await _sent(port, [request])
+        assert answered.startswith(b"HTTP/1.1 503 ")
+        assert b"`limits.max_connections`" in answered
+        for _, writer in every:
+            writer.close()
+
+
+async def _ended(reader: asyncio.StreamReader) -> bool:
+    """Return whether the other side has closed a connection without a word."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
 
 
 async def test_one_address_holds_a_bounded_number_of_connections() -> None:

@@ -13,6 +13,7 @@ import asyncio
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -50,8 +51,9 @@ _TOO_MANY = (
     b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
 )
 _WHY = (
-    b'{"title":"too many connections from this address","status":503,"code":"connections","remediation":'
-    b'"close some, or raise `limits.max_connections_per_address`; name a proxy in `listen.proxies`"}'
+    b'{"title":"too many connections, from this address or from all","status":503,"code":"connections",'
+    b'"remediation":"close some, or raise `limits.max_connections_per_address` or `limits.max_connections`; '
+    b'name a proxy in `listen.proxies`"}'
 )
 
 _VERSIONS = frozenset(("1.0", "1.1"))
@@ -133,32 +135,39 @@ class SingleWrite:
 
 
 class AddressLimit:
-    """Open connections by client address, and how many there may be; trusted proxies have no limit."""
+    """Open connections by client address, and how many there may be; trusted proxies have no limit.
 
-    def __init__(self, most: int, proxies: Iterable[str] = ()) -> None:
+    `total` is how many all addresses together may have: someone who has many addresses has many limits.
+    """
+
+    def __init__(self, most: int, proxies: Iterable[str] = (), total: int = sys.maxsize) -> None:
         """Begin without connections."""
         self.most = most
+        self.total = total
         self._proxies = Proxies(proxies)
         self._open: dict[str, dict[BoundedConnection, None]] = {}
+        self._every: dict[BoundedConnection, None] = {}
 
-    def add(self, host: str, connection: BoundedConnection) -> tuple[str, int]:
-        """Count a connection; return its place and how many that place now has. The place is empty if there
-        is no limit: for a proxy, and where no address is known.
+    def add(self, host: str, connection: BoundedConnection) -> tuple[str, float]:
+        """Count a connection; return its place, and how full that place or the whole now is, 1 for full.
+
+        The place is empty if there is no limit: for a proxy, and where no address is known.
         """
         place = self._proxies.sender(host, ()) if host else ""
         if not place:
             return "", 0
         found = self._open.setdefault(place, {})
-        found[connection] = None
-        return place, len(found)
+        found[connection] = self._every[connection] = None
+        return place, max(len(found) / self.most, len(self._every) / self.total)
 
     def give_way(self, place: str, to: BoundedConnection) -> bool:
         """Close the oldest connection that has sent no whole request, else the oldest idle one.
 
-        Return whether there was one. Holding connections open costs nothing: it must not shut out others of
-        the address, who may want to end something.
+        Return whether there was one. Holding connections open costs nothing: it must not shut out others, of
+        the address or of all, who may want to end something.
         """
-        others = [one for one in self._open[place] if one is not to and not one.transport.is_closing()]
+        among = self._open[place] if len(self._open[place]) > self.most else self._every
+        others = [one for one in among if one is not to and not one.transport.is_closing()]
         gone = next((one for one in others if one.is_partial), None)
         gone = gone or next((one for one in others if one.is_idle), None)
         if gone is not None:
@@ -169,6 +178,7 @@ class AddressLimit:
         """Stop counting a connection."""
         found = self._open[place]
         found.pop(connection, None)
+        self._every.pop(connection, None)
         if not found:
             del self._open[place]
 
@@ -206,10 +216,9 @@ class BoundedConnection(HttpToolsProtocol):
         self._shown = chain() if chain is not None else ()
         self._wait()
         if self.addresses is not None and self.client is not None:
-            self._place, count = self.addresses.add(self.client[0], self)
-            full = bool(self._place) and count > self.addresses.most
-            if full and not self.addresses.give_way(self._place, self):
-                self._turn_away(count > 2 * self.addresses.most)
+            self._place, filled = self.addresses.add(self.client[0], self)
+            if filled > 1 and not self.addresses.give_way(self._place, self):
+                self._turn_away(filled > 2)
         if self._hands_over:
             self.settle()
 

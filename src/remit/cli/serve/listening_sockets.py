@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Final, NamedTuple
 
@@ -62,16 +63,24 @@ def inherited(environment: MutableMapping[str, str] = os.environ) -> KeptSockets
     return KeptSockets(port, local, tuple(connections))
 
 
+def descriptors() -> int:
+    """Return how many files and sockets this process may have open."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
 def passed_on(kept: KeptSockets) -> Mapping[str, str]:
     """Put the sockets where the next run of this process takes them, and return the variables that say so.
 
     Called last before the process executes itself: other files lie where the sockets go, and are closed.
     """
     import fcntl
-    import resource
 
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, soft - OWN_DESCRIPTORS)
+    room = min(MAX_CONNECTIONS, descriptors() - OWN_DESCRIPTORS)
     named = [(_CONNECTION, one) for one in kept.connections[: max(room, 0)]]
     named += [(_LOCAL, kept.local)] if kept.local is not None else []
     named = [("port", kept.port), *named] if kept.port is not None else named

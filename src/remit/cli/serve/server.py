@@ -24,7 +24,7 @@ from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import QUIET_S, AddressLimit, BoundedConnection
 from remit.cli.serve.gc import settle_memory, share_interpreter
-from remit.cli.serve.listening_sockets import KeptSockets, inherited, passed_on
+from remit.cli.serve.listening_sockets import OWN_DESCRIPTORS, KeptSockets, descriptors, inherited, passed_on
 from remit.cli.serve.service_log import SERVICE, LogStyle, logging_to
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
 from remit.compose import application, open_services
@@ -196,7 +196,9 @@ def tls_context(config: Config) -> RenewedContext | None:
 
 def bounded(config: Config) -> type[BoundedConnection]:
     """Return the kind of connection with the limits of a configuration."""
-    addresses = AddressLimit(config.limits.max_connections_per_address, config.listen.proxies)
+    limits = config.limits
+    total = min(limits.max_connections, max(descriptors() - OWN_DESCRIPTORS, 1))
+    addresses = AddressLimit(limits.max_connections_per_address, config.listen.proxies, total)
     return type("AddressedConnection", (BoundedConnection,), {"addresses": addresses})
 
 
