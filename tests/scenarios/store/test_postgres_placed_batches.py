@@ -181,6 +181,50 @@ async def test_a_batch_that_was_not_placed_never_will_be(
     await check_log(store, 7)
 
 
+async def test_the_low_water_mark_stays_below_calls_of_others_that_are_not_read_yet(
+    postgres: str, places: Placed, other: PostgresStore
+) -> None:
+    """A start reads the open calls from there on."""
+    store = opened_postgres(postgres)
+    for number in range(2):
+        await other.commit(a_call(f"call_other_{number}", "task_other", events=2))
+        await store.commit(a_call(f"call_{number}", "task_one", events=2))
+    had = places.had
+    (still_open,) = (await other.commit(a_call("call_open", "task_other"))).indexes
+    for number in range(2, 4):
+        await store.commit(a_call(f"call_{number}", "task_one", events=2))
+    assert places.had == had + 3
+    with psycopg.connect(postgres) as aside:
+        low = aside.execute("select min(open_from) from remit.events where idx > %s", (still_open,))
+        assert low.fetchone() <= (still_open,)  # type: ignore[operator]
+    again = opened_postgres(postgres, "again")
+    assert [one.call for one in await again.unfinished(TENANT)] == ["call_open"]
+    await again.close()
+    await store.close()
+
+
+async def test_who_asks_for_open_calls_beside_a_call_learns_those_of_others(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    """Such a batch is not placed, because it would read nothing."""
+    await other.commit(a_call("call_open", "task_other"))
+    _, found = await asyncio.gather(store.commit(a_call("call_beside", "task_one")), store.unfinished(TENANT))
+    assert "call_open" in {one.call for one in found}
+
+
+async def test_a_mark_names_the_block_in_which_its_event_is(
+    postgres: str, store: PostgresStore, other: PostgresStore
+) -> None:
+    """Others have filled the block that this writer knows; a search skips blocks without a mark."""
+    for _ in range(6):
+        await other.commit(Unit(events=(an_event(),) * 180))
+    (index,) = (await store.commit(Unit(events=(an_event(facts={"class": "public"}),)))).indexes
+    assert index > 1024
+    with psycopg.connect(postgres) as aside:
+        marks = aside.execute("select block from remit.data_blocks where mark = 'class:public'").fetchall()
+    assert marks == [(1,)]
+
+
 async def test_many_writers_are_placed_around_each_other(postgres: str, places: Placed) -> None:
     """Across tiles of the tree and blocks of the log, with calls that stay open, while scopes are ended: each
     event is where its caller was told, nothing is permitted after its end, and a new start reads the same.
@@ -228,6 +272,11 @@ async def test_many_writers_are_placed_around_each_other(postgres: str, places: 
         nodes = aside.execute("select level, idx from remit.nodes order by 1, 2").fetchall()
         blocks = aside.execute("select block from remit.data_blocks where mark = '' order by 1").fetchall()
         low = aside.execute("select idx, open_from from remit.events order by idx").fetchall()
+        tasks = aside.execute("select idx, task, task_before from remit.events order by idx").fetchall()
+    last: dict[str, int] = {}
+    for index, task, before in tasks:
+        assert not task or before == last.get(task)
+        last[task] = index
     assert nodes == [(8, index) for index in range(size // 256)]
     assert blocks == [(block,) for block in range(1 + (size - 1) // 1024)]
     kinds = Counter((leaf.get("call"), leaf["kind"]) for leaf in leaves)
