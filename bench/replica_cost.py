@@ -48,13 +48,13 @@ def _seconds(fleet: Replicas, upstream: EchoServer) -> dict[str, float]:
     """Return the seconds that remit, the database and the upstream have used so far."""
     database = psutil.Process(fleet.database)
     return {
-        "remit": sum(_of(psutil.Process(pid)) for pid in fleet.pids),
-        "PostgreSQL": _of(database) + sum(map(_of, database.children(recursive=True))),
-        "upstream": _of(psutil.Process(upstream.pid)),
+        "remit": sum(seconds_of(psutil.Process(pid)) for pid in fleet.pids),
+        "PostgreSQL": seconds_of(database) + sum(map(seconds_of, database.children(recursive=True))),
+        "upstream": seconds_of(psutil.Process(upstream.pid)),
     }
 
 
-def _of(process: psutil.Process) -> float:
+def seconds_of(process: psutil.Process) -> float:
     """Return the seconds of a process and of its children that have ended."""
     try:
         times = process.cpu_times()
