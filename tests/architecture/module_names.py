@@ -42,7 +42,8 @@ WORDS = {
         abandoned activity address administrator announcement app archive array attempt background
         base behind blocker body bound bridge browser build building catalogue change chart check checker
         cli cloud combined command commit completion compose composed config confirmation connect connection
-        connector consistency cooperative core database deadline decoding delivery demo dependency
+        batch connector consistency cooperative core database deadline decoding delivery demo dependency
+        placed
         deployment destination disconnect doctor document dump duration dynamic engine error exit expansion
         expression fast fetch fetching file flat flight flood folder follower form format forwarding free gc
         global graph group guard head header health heartbeat hint hook host idle ids in infrastructure init

@@ -119,7 +119,7 @@ async def test_a_fence_that_another_writer_raised_stops_a_placed_batch(
 async def test_a_row_that_another_writer_changed_stops_a_placed_batch(
     store: PostgresStore, other: PostgresStore, places: Placed
 ) -> None:
-    """A budget is taken once, and the chain of a task has one end, whoever writes of the task."""
+    """A budget is taken once, and the chain of a task has one end, whichever replica writes of the task."""
     await other.commit(a_call("call_of_other", "task_one", calls=4))
     with pytest.raises(BudgetExhausted):
         await store.commit(a_call("call_fifth", "task_one", calls=4))
@@ -225,6 +225,29 @@ async def test_a_mark_names_the_block_in_which_its_event_is(
     assert marks == [(1,)]
 
 
+def check_rows(postgres: str, leaves: list[dict[str, object]], told: dict[str, int]) -> set[str]:
+    """Nodes, blocks, low-water marks and the events of each task agree with the leaves; return open calls."""
+    size = len(leaves)
+    with psycopg.connect(postgres) as aside:
+        nodes = aside.execute("select level, idx from remit.nodes order by 1, 2").fetchall()
+        blocks = aside.execute("select block from remit.data_blocks where mark = '' order by 1").fetchall()
+        low = aside.execute("select idx, open_from from remit.events order by idx").fetchall()
+        tasks = aside.execute("select idx, task, task_before from remit.events order by idx").fetchall()
+    last: dict[str, int] = {}
+    for index, task, before in tasks:
+        assert not task or before == last.get(task)
+        last[task] = index
+    assert nodes == [(8, index) for index in range(size // 256)]
+    assert blocks == [(block,) for block in range(1 + (size - 1) // 1024)]
+    kinds = Counter((leaf.get("call"), leaf["kind"]) for leaf in leaves)
+    left = {name: index for name, index in told.items() if not kinds[name, "tool.called"]}
+    assert all(
+        open_from <= min([one for one in left.values() if one <= index], default=size)
+        for index, open_from in low
+    )
+    return set(left)
+
+
 async def test_many_writers_are_placed_around_each_other(postgres: str, places: Placed) -> None:
     """Across tiles of the tree and blocks of the log, with calls that stay open, while scopes are ended: each
     event is where its caller was told, nothing is permitted after its end, and a new start reads the same.
@@ -268,25 +291,10 @@ async def test_many_writers_are_placed_around_each_other(postgres: str, places: 
     for index, leaf in enumerate(leaves):
         first.setdefault(leaf.get("call", ""), index)
     assert all(first[name] == index for name, index in told.items())
-    with psycopg.connect(postgres) as aside:
-        nodes = aside.execute("select level, idx from remit.nodes order by 1, 2").fetchall()
-        blocks = aside.execute("select block from remit.data_blocks where mark = '' order by 1").fetchall()
-        low = aside.execute("select idx, open_from from remit.events order by idx").fetchall()
-        tasks = aside.execute("select idx, task, task_before from remit.events order by idx").fetchall()
-    last: dict[str, int] = {}
-    for index, task, before in tasks:
-        assert not task or before == last.get(task)
-        last[task] = index
-    assert nodes == [(8, index) for index in range(size // 256)]
-    assert blocks == [(block,) for block in range(1 + (size - 1) // 1024)]
-    kinds = Counter((leaf.get("call"), leaf["kind"]) for leaf in leaves)
-    left = [index for name, index in told.items() if not kinds[name, "tool.called"]]
-    assert all(
-        open_from <= min([one for one in left if one <= index], default=size) for index, open_from in low
-    )
+    left = check_rows(postgres, leaves, told)
     again = opened_postgres(postgres, "again")
     found = {one.call for one in await again.unfinished(TENANT)}
-    assert found == {name for name in told if not kinds[name, "tool.called"]}
+    assert found == left
     for store in stores:
         assert {one.call for one in await store.unfinished(TENANT)} == found
         await store.close()
