@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 
 from bench.governed_bundle import AGENT, TASK_TYPE
 from remit.cli.serve.connections import BoundedConnection
-from remit.cli.serve.gc import settle_memory, share_interpreter
+from remit.cli.serve.gc import settle_memory
 from remit.compose import application, open_services
 from remit.config import Config, load_config
 from remit.core.identity.principals import Agent, Person, Role
@@ -83,7 +83,6 @@ async def open_task(services: Services, agent_key: ECKey | None = None) -> str:
 async def listen(services: Services, config: Config) -> None:
     """Serve until stopped."""
     settle_memory()
-    share_interpreter()
     settings = uvicorn.Config(
         application(services, config),
         host=config.listen.host,

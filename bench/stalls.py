@@ -36,7 +36,7 @@ Json = Any
 
 MB: Final = 1_000_000
 SMALL: Final = "stalls: small calls {beside}, {share}"
-END: Final = "stalls: an end {beside}, {share}"
+ENDED: Final = "stalls: an end {beside}, {share}"
 ALONE: Final = "alone"
 READING: Final = "beside 1 MB records"
 READING_MUCH: Final = "beside 10 MB records"
@@ -264,11 +264,11 @@ def stalls(quick: bool) -> list[Figure]:
     for beside_what, took in found.items():
         small, end = sorted(took.small_ns), sorted(took.end_ns)
         how = (
-            f"{len(small)} calls, {len(end)} ends, {took.payloads} payloads, {effort.rounds} rounds; "
-            f"{cpus.words()}; evidence durable"
+            f"{len(small)} calls, {len(end)} ends, {took.payloads} payloads, "
+            f"{effort.rounds} rounds in turns; {cpus.words()}; evidence durable"
         )
         for share, part in (("p50", 0.5), ("p99", 0.99)):
-            for name, values in ((SMALL, small), (END, end)):
+            for name, values in ((SMALL, small), (ENDED, end)):
                 value = percentile(values, part) / 1e6
                 figures.append(
                     Figure(name=name.format(beside=beside_what, share=share), value=value, unit="ms", how=how)

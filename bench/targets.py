@@ -67,6 +67,7 @@ from bench.simulation import DECISIONS, simulation
 from bench.sinks import OPENBAO, POSTGRES, sinks
 from bench.soak import GROWTH, soak
 from bench.stages import stages
+from bench.stalls import ALONE, ENDED, READING, READING_MUCH, SMALL, WRITING, stalls
 from bench.target import Target
 from bench.tokens import tokens
 from bench.yardsticks import Bare, Direct, Envoy, Fastmcp
@@ -99,6 +100,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "engines": policy_engines,
     "simulation": simulation,
     "ends": ends,
+    "stalls": stalls,
     "sinks": sinks,
     "rehearsal": rehearsals,
     "hindsight": hindsight,
@@ -219,6 +221,15 @@ GOALS = [
     Goal(name=POSTGRES, at_most=1_000),
     Goal(name=OPENBAO, at_most=1_000),
     Goal(name=END_P99, at_most=20),
+    *(
+        Goal(
+            name=SMALL.format(beside=beside, share="p50"),
+            yardstick=SMALL.format(beside=ALONE, share="p50"),
+            at_most=2,
+        )
+        for beside in (READING, READING_MUCH, WRITING)
+    ),
+    Goal(name=ENDED.format(beside=READING_MUCH, share="p99"), at_most=20),
     Goal(name=PASSED, at_most=0),
     Goal(name=ATTEMPTS, at_least=1_000_000),
     Goal(name=WRONGLY, at_most=1),

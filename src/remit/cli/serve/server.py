@@ -23,7 +23,7 @@ from remit.cli.host.instance import RESTART, Instance, InstanceClaim, claimed
 from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import QUIET_S, AddressLimit, BoundedConnection
-from remit.cli.serve.gc import settle_memory, share_interpreter
+from remit.cli.serve.gc import settle_memory
 from remit.cli.serve.listening_sockets import OWN_DESCRIPTORS, KeptSockets, descriptors, inherited, passed_on
 from remit.cli.serve.service_log import SERVICE, LogStyle, logging_to
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
@@ -169,7 +169,6 @@ async def _serve(
                 for connection in given.connections:
                     await server.adopt(connection, encrypted=tls is not None)
                 settle_memory()
-                share_interpreter()
                 welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
                 await show_welcome(services.evidence.log, services.policies, services.tools.registry, welcome)
                 claim.serves(url)

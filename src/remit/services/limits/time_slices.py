@@ -13,7 +13,9 @@ clock. Then everything else that can run has the loop, ends before all:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
 from remit.core.cooperative_steps import Steps
@@ -30,6 +32,10 @@ FIRST_S: Final = 0.002
 IDLE_S: Final = 0.00002
 #: The share of others, where there is always other work: so many times the length of a turn.
 OTHERS: Final = 4
+#: How long a thread waits at most for the interpreter beside long work. Between two turns the loop lets go of
+#: it too briefly for another thread, and the interpreter's 5 ms begin again each time: a commit waited for
+#: ten turns. It is not the setting for all times, because it costs many small calls at once a tenth.
+SWITCH_S: Final = 0.00005
 
 
 class Ends(Protocol):
@@ -51,6 +57,8 @@ class TimeSlices:
         self._turn_s = turn_s
         self._first_s = max(turn_s, FIRST_S)
         self._line = asyncio.Lock()
+        self._long = 0
+        self._usual_s = sys.getswitchinterval()
 
     async def take(self, steps: Steps[Found], turned: Callable[[], object] = lambda: None) -> Found:
         """Do all steps and return their result.
@@ -62,16 +70,30 @@ class TimeSlices:
         """
         try:
             self._turn(steps, self._first_s)
-            while True:
-                async with self._line:
-                    await self._others()
-                    turned()
-                    self._turn(steps, self._turn_s)
+            with self._sharing():
+                while True:
+                    async with self._line:
+                        await self._others()
+                        turned()
+                        self._turn(steps, self._turn_s)
         except StopIteration as end:
             found: Found = end.value
             return found
         finally:
             steps.close()
+
+    @contextmanager
+    def _sharing(self) -> Iterator[None]:
+        """Hand the interpreter to other threads soon, for as long as there is long work."""
+        self._long += 1
+        if self._long == 1:
+            sys.setswitchinterval(SWITCH_S)
+        try:
+            yield
+        finally:
+            self._long -= 1
+            if not self._long:
+                sys.setswitchinterval(self._usual_s)
 
     async def _others(self) -> None:
         """Let everything else run that can."""
