@@ -189,12 +189,14 @@ class Index:
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         reading = Reading(result, tool, self._paths, seen)
         yield from taking.take(reading)
+        yield
         if not self.persons.idle:
             origins = origins_of(self, tool, arguments)
             self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
         yield from learn_facts(self, taking.now, reading, lookup, arguments, marked)
         yield from self.codes.take(result, tool)
         yield from learn_participants(self, result, tool, arguments, lookup, marked)
+        yield from taking.now.let_go()
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Record that a permitted call uses values that the intent states: each value serves one purpose.

@@ -239,9 +239,13 @@ class Answer:
         elif chunk.wants_input:
             await self._asked(chunk.body)
         elif kind is ChunkKind.RESULT:
-            body = without_claim(chunk.body)
-            if len(body) > PIECE_BYTES:
-                await asyncio.sleep(0)  # a long body is searched, written anew and sent in turns of the loop
+            body = chunk.body
+            # A long body is read, written anew and sent in turns of the loop.
+            if long := len(body) > PIECE_BYTES:
+                await asyncio.sleep(0)
+            body = without_claim(body)
+            if long:
+                await asyncio.sleep(0)
             body = with_claim(body, self.narrowed) if self.narrowed is not None else body
             body = completed(body, cacheable=self._cacheable) if self._modern else body
             await self._last(result_frame(self._id), body, 200)
