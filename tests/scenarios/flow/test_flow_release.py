@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from remit.core.cooperative_steps import Steps
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Conflict, Fenced, StoreUnavailable
@@ -241,6 +242,43 @@ async def test_a_call_that_is_cut_while_its_result_is_taken_in_releases_nothing(
         await asyncio.sleep(0)
     for one in live.in_hand:
         one.stop()
+    with pytest.raises(Fenced):
+        await call
+    assert heard.chunks == []
+
+
+async def test_an_end_beside_a_long_result_comes_before_the_rest_of_it(world: FlowWorld) -> None:
+    """While the end is under way nothing more is read, and nothing of the result is released after it."""
+    read: list[int] = []
+
+    class Counted(TimeSlices):
+        def _turn(self, steps: Steps[object], turn_s: float) -> None:
+            read.append(1)
+            super()._turn(steps, turn_s)
+
+    precedence = world.services.endings.precedence
+
+    def paused() -> bool:
+        return precedence.pause is not None
+
+    world.services.mediation.mediator._parts.observer.turns = Counted(RunningClock(), precedence)
+    world.office.answers["read_mail"] = [{"id": n, "mail": f"p{n}@example.org"} for n in range(5_000)]
+    await world.open("Summarise my mail")
+    heard = Heard()
+    call = asyncio.create_task(world.run("read_mail", heard, folder="inbox"))
+    live = await world.services.tasks.live.load(world.task.id)
+    while not len(live.index):  # noqa: ASYNC110 - no event exists for it
+        await asyncio.sleep(0)
+    ending = asyncio.create_task(
+        world.services.endings.revocations.end_task(world.task.id, reason="enough", by="root")
+    )
+    while not paused():  # noqa: ASYNC110 - no event exists for it
+        await asyncio.sleep(0)
+    before = len(read)
+    while paused() and not ending.done():
+        assert len(read) == before
+        await asyncio.sleep(0)
+    await ending
     with pytest.raises(Fenced):
         await call
     assert heard.chunks == []

@@ -100,9 +100,11 @@ class TimeSlices:
         now = self._clock.boot_s()
         until, idle = now + OTHERS * self._turn_s, 0
         # What arrives is read at the end of a round, and its task runs in the next one.
-        while now < until and idle < 2:
+        while True:
             if (pause := self._ends.pause) is not None:
                 await pause.wait()
+            elif now >= until or idle == 2:
+                return
             else:
                 await asyncio.sleep(0)
             before, now = now, self._clock.boot_s()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -95,3 +96,71 @@ async def test_what_the_work_meets_is_raised() -> None:
     with pytest.raises(ValueError, match="odd"):
         await first
     assert await second == "found"
+
+
+class Hand(WorldClock):
+    """A clock that work moves on."""
+
+    at_s = 0.0
+
+    def boot_s(self) -> float:
+        """Return the seconds that work has taken."""
+        return self.at_s
+
+
+def hours(clock: Hand, done: list[str], steps: int = 5) -> Steps[None]:
+    """Do steps of a second each."""
+    for _ in range(steps):
+        clock.at_s += 1.0
+        done.append("step")
+        yield
+
+
+async def test_what_goes_from_task_to_task_waits_for_no_turn_in_between() -> None:
+    """A turn begins once the loop has gone round without other work."""
+    clock, done = Hand(), list[str]()
+    work = asyncio.ensure_future(TimeSlices(clock, EndPriority(), turn_s=1.0).take(hours(clock, done)))
+    await asyncio.sleep(0)
+    for _ in range(20):
+        clock.at_s += 0.1
+        done.append("call")
+        await asyncio.sleep(0)
+    await work
+    assert done[:1] + done[1:21] == ["step"] + 20 * ["call"]
+
+
+async def test_where_there_is_always_other_work_long_work_has_its_share() -> None:
+    """At least one of five seconds."""
+    clock, done = Hand(), list[str]()
+    work = asyncio.ensure_future(TimeSlices(clock, EndPriority(), turn_s=1.0).take(hours(clock, done)))
+    while not work.done():
+        clock.at_s += 0.5
+        done.append("call")
+        await asyncio.sleep(0)
+    assert done.count("call") <= 5 * (2 * 4 + 2)
+
+
+async def test_no_turn_begins_while_an_end_has_priority() -> None:
+    """It goes on after the end."""
+    clock, done, ends = Hand(), list[str](), EndPriority(60.0)
+    work = asyncio.ensure_future(TimeSlices(clock, ends, turn_s=1.0).take(hours(clock, done)))
+    await asyncio.sleep(0)
+    with ends.first():
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert done == ["step"]
+    await work
+    assert done == 5 * ["step"]
+
+
+async def test_threads_get_the_interpreter_sooner_only_beside_long_work() -> None:
+    """And so it is however the work ends."""
+    clock, done, usual_s = Hand(), list[str](), sys.getswitchinterval()
+    slices = TimeSlices(clock, EndPriority(), turn_s=1.0)
+    await slices.take(work(1_000, []))
+    one, other = (asyncio.ensure_future(slices.take(hours(clock, done))) for _ in range(2))
+    await asyncio.sleep(0)
+    assert sys.getswitchinterval() < usual_s / 10
+    one.cancel()
+    await other
+    assert sys.getswitchinterval() == usual_s
