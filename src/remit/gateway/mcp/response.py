@@ -240,7 +240,7 @@ class Answer:
             await self._asked(chunk.body)
         elif kind is ChunkKind.RESULT:
             body = chunk.body
-            # A long body is read, written anew and sent in turns of the loop.
+            # A long body is read, rewritten and sent in turns of the loop.
             if long := len(body) > PIECE_BYTES:
                 await asyncio.sleep(0)
             body = without_claim(body)

@@ -46,14 +46,12 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     findings, tools = _findings(*at, policies, settings), tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)
     evidence, named = evidence_services(*at, settings.evidence, findings), _resources(*at)
-    replicas = replica_services(*at, settings.replicas.replica)
+    replicas, precedence = replica_services(*at, settings.replicas.replica), EndPriority()
     tasks = task_services(*at, settings.openings, named, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
-    precedence, unbound = EndPriority(), settings.decisions.unconstrained
     flow = flow_services(*at, policies, tools, tasks, TimeSlices(adapters.clock, precedence))
     endings = ending_services(
-        *(*at, policies, tools, credentials, replicas, tasks, decisions, second),
-        precedence=precedence,
+        *(*at, policies, tools, credentials, replicas, tasks, decisions, second, precedence),
         settle_s=settings.credentials.settle_s,
         reload=settings.replicas.reload,
     )
@@ -68,8 +66,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
     inspection = inspection_services(
-        *(*at, settings.identity, settings.inspection, unbound, policies, tools, credentials),
-        *(replicas, tasks, decisions, endings, identity, evidence, findings),
+        *(*at, settings.identity, settings.inspection, settings.decisions.unconstrained, policies, tools),
+        *(credentials, replicas, tasks, decisions, endings, identity, evidence, findings),
     )
     return Services(
         tenant=deployment.tenant,

@@ -54,8 +54,8 @@ def ending_services(
     tasks: TaskServices,
     decisions: DecisionServices,
     second: SecondPerson,
-    *,
     precedence: EndPriority,
+    *,
     settle_s: float,
     reload: Callable[[], Bundle] | None,
 ) -> EndingServices:
@@ -63,8 +63,7 @@ def ending_services(
 
     `reload` reads the bundle again, where another replica has put another one in force.
     """
-    store, clock, tenant = adapters.store, adapters.clock, deployment.tenant
-    events = EndEvents()
+    store, clock, tenant, events = adapters.store, adapters.clock, deployment.tenant, EndEvents()
     remains = _takeover(adapters, deployment, credentials, among, events)
     derived = _derived_permissions(adapters, deployment, tasks, decisions, events)
     revocations = Endings(
