@@ -25,7 +25,6 @@ from remit.services.flow.assembly import flow_services
 from remit.services.guard.assembly import guard_of
 from remit.services.identity.assembly import identity_services
 from remit.services.inspection.assembly import inspection_services
-from remit.services.limits.time_slices import TimeSlices
 from remit.services.mediation.assembly import mediation_services
 from remit.services.oauth.assembly import authorization_server
 from remit.services.people.assembly import people_services
@@ -49,7 +48,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     replicas, precedence = replica_services(*at, settings.replicas.replica), EndPriority()
     tasks = task_services(*at, settings.openings, named, policies, replicas)
     decisions = decision_services(*at, settings.decisions, policies, tools, tasks, findings)
-    flow = flow_services(*at, policies, tools, tasks, TimeSlices(adapters.clock, precedence))
+    flow, unbound = flow_services(*at, policies, tools, tasks, precedence), settings.decisions.unconstrained
     endings = ending_services(
         *(*at, policies, tools, credentials, replicas, tasks, decisions, second, precedence),
         settle_s=settings.credentials.settle_s,
@@ -66,8 +65,8 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         *(*at, settings.tokens, settings.identity.attestors, identity, policies, tasks, _points(settings))
     )
     inspection = inspection_services(
-        *(*at, settings.identity, settings.inspection, settings.decisions.unconstrained, policies, tools),
-        *(credentials, replicas, tasks, decisions, endings, identity, evidence, findings),
+        *(*at, settings.identity, settings.inspection, unbound, policies, tools, credentials),
+        *(replicas, tasks, decisions, endings, identity, evidence, findings),
     )
     return Services(
         tenant=deployment.tenant,

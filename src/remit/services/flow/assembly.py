@@ -12,7 +12,7 @@ from remit.services.flow.declassification import Declassifications
 from remit.services.flow.memory_limit import MemoryLimit
 from remit.services.flow.observation import Observer
 from remit.services.flow.stored_labels import StoredLabels
-from remit.services.limits.time_slices import TimeSlices
+from remit.services.limits.time_slices import Ends, TimeSlices
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
@@ -34,9 +34,9 @@ def flow_services(
     policies: Policies,
     tools: ToolServices,
     tasks: TaskServices,
-    turns: TimeSlices,
+    ends: Ends,
 ) -> FlowServices:
-    """Put them together; long work is done in `turns`."""
+    """Put them together; long work waits for `ends`."""
     store, clock, tenant = adapters.store, adapters.clock, deployment.tenant
     assumed_labels = AssumedLabels(
         store=store, policies=policies, tools=tools.registry, live=tasks.live, clock=clock, tenant=tenant
@@ -61,7 +61,7 @@ def flow_services(
             stored_labels=stored_labels,
             room=MemoryLimit(tasks.live, adapters.entropy),
             clock=clock,
-            turns=turns,
+            turns=TimeSlices(clock, ends),
         ),
         declassifications=Declassifications(
             store=store,
