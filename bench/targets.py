@@ -55,6 +55,7 @@ from bench.provenance import (
 from bench.questions import REPORT, questions_answered
 from bench.questions import SLOWEST as SLOWEST_QUESTION
 from bench.reach import name_of, reach
+from bench.recorded_state import recorded_state
 from bench.rehearsal import CALLS, rehearsals
 from bench.replica_cost import COUNTS as REPLICAS
 from bench.replica_cost import GOAL as REPLICA_GOAL
@@ -116,6 +117,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "replica-cost": replica_cost,
     "console": console,
     "descriptions": described,
+    "state": recorded_state,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
 

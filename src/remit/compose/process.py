@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from remit import __version__, api
 from remit.adapters.runtime.announcements import announcements
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.adapters.store.relational.state.rows import RestoredRow
 from remit.api.rest.route import FilesNow, PortCertificate
 from remit.api.spiffe.socket_path import MODES, bind
 from remit.compose.brokers import secret_probes_of
@@ -73,13 +74,14 @@ log = logging.getLogger("remit")
 
 @asynccontextmanager
 async def open_services(
-    config: Config, public_url: str = "", address: str = "", *, go_back: bool = False
+    config: Config, public_url: str = "", address: str = "", *, go_back: bool = False, adopt: bool = False
 ) -> AsyncIterator[Services]:
     """Open everything that the configuration names, repair the effects of a crash, and close it all at the
     end.
 
     `address` is where this process itself listens, whatever proxy is in front of it; `go_back` puts its
-    bundle in force although other replicas have replaced it. Raises `ConfigInvalid`, `StoreUnavailable` or
+    bundle in force although other replicas have replaced it; `adopt` takes the rows of state as they
+    are, although others have changed them. Raises `ConfigInvalid`, `StoreUnavailable` or
     `VerificationFailed` before anything is served.
     """
     bundle = load_bundle(config)
@@ -120,6 +122,9 @@ async def open_services(
             engine=policy_engine(config, stack),
         )
         services = build(config, opened, url, address)
+        if adopt:
+            await services.evidence.log.check_head()
+            await services.evidence.state.adopt()
         await _begin(services, stack, bundle, go_back=go_back)
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.stop)
@@ -256,21 +261,21 @@ async def open_records(
     *,
     own_policies: bool = False,
     clock: Clock | None = None,
-    restoring: bool = False,
+    restored: Sequence[RestoredRow] | None = None,
 ) -> AsyncIterator[Services]:
     """Open what the configuration stores and nothing that serves: start no upstream, apply no bundle.
 
     For registrations before the first start, and for rehearsals, which bring their own `upstreams` and
     `clock`. With `own_policies`, the policies came with remit, and no process is started to read them.
-    `restoring` opens a store that a backup has just replaced. Raises `StoreUnavailable` while another process
-    has the store open.
+    `restored` opens a store that a backup has just replaced, and is the rows that the restore changed. Raises
+    `StoreUnavailable` while another process has the store open.
     """
     clock, entropy = clock or SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
         await fetch(config, clock, stack, config.store, config.keys)
         keys = await open_keys(config, clock, entropy, stack, log_origin(config.tenant))
-        store, heads = open_store(config, clock, entropy, keys.sealing, log_origin)
+        store, heads = open_store(config, clock, entropy, keys.sealing, log_origin, restored)
         stack.push_async_callback(store.close)
         services = build(
             config,
@@ -285,7 +290,7 @@ async def open_records(
             ),
             config.listen.url,
         )
-        if not restoring:
+        if restored is None:
             await services.evidence.log.check_settled()
             if not services.replicas.membership.several:
                 await services.endings.remains.recover()
@@ -427,6 +432,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every(
         "read the log again", services.evidence.log_reading.pause_s, services.evidence.log_reading.turn
     )
+    upkeep.every("compare the rows of state", services.evidence.state.pause_s, services.evidence.state.turn)
     upkeep.every("end expired tasks", 1.0, services.endings.revocations.expire)
     upkeep.every("check tasks against the bundle", 1.0, services.endings.rebundling.turn)
     upkeep.every("complete interrupted ends", 5.0, services.endings.revocations.take_up)

@@ -55,6 +55,7 @@ def replica_of(config: Config, address: str, clock: Clock) -> Replica:
         ),
         lease_s=config.replica.lease_ms / 1000,
         joined=clock.now(),
+        records=True,
     )
 
 

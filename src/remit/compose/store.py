@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remit.adapters.log.file import FileHeadKeeper
+from remit.adapters.store.relational.state.rows import RestoredRow
 from remit.adapters.store.relational.tables import VERSION
 from remit.adapters.store.sqlite import SqliteStore
 from remit.adapters.store.sqlite.reads import check_at, pins_at, schema_at
@@ -33,9 +34,17 @@ def make_private(folder: Path) -> None:
 
 
 def open_store(
-    config: Config, clock: Clock, entropy: Entropy, sealing: SealingKeys, origin: Callable[[str], str]
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    sealing: SealingKeys,
+    origin: Callable[[str], str],
+    restored: Sequence[RestoredRow] | None = None,
 ) -> tuple[Store, FileHeadKeeper]:
-    """Open the store, checked against the last signed head, which is kept outside of it."""
+    """Open the store, checked against the last signed head, which is kept outside of it.
+
+    `restored` are the rows that a restore has just changed, of the configured tenant.
+    """
     section = config.store
     make_private(config.at(config.log_head.path))
     heads = FileHeadKeeper(config.at(config.log_head.path))
@@ -50,6 +59,7 @@ def open_store(
             sealing=sealing,
             heads=heads,
             origin=origin,
+            restored={config.tenant: restored} if restored is not None else {},
         )
         return database, heads
     path = config.at(section.path)
@@ -62,6 +72,7 @@ def open_store(
         sealing=sealing,
         heads=heads,
         origin=origin,
+        restored={config.tenant: restored} if restored is not None else {},
     )
     return store, heads
 

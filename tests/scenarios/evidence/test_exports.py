@@ -265,8 +265,9 @@ async def test_a_changed_row_goes_out_and_the_checkpoint_tells(tmp_path: Path) -
     """The export follows the store, the signature does not."""
     sink = Sink()
     async with exporting(tmp_path, sink) as world:
-        _, token = await world.open()
+        task, token = await world.open()
         await world.call(token, "write", text="x")
+        await world.services.endings.revocations.end_task(task.id, reason="done", by="lena")
         await world.services.evidence.log.checkpoint()
         key = world.services.evidence.log.verifier
     with sqlite3.connect(tmp_path / "remit.db") as file:

@@ -17,6 +17,7 @@ from remit.adapters.store.backup.backup_rows import types_at
 from remit.adapters.store.postgres.schema import _OWN, raise_tables
 from remit.adapters.store.postgres.schema import migrate as migrate_database
 from remit.adapters.store.postgres.session import SCHEMA, PostgresSession, connect
+from remit.adapters.store.relational.state.record import NO_ROWS, StateRecord
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.adapters.store.sqlite.schema import migrate
@@ -86,7 +87,9 @@ async def rows(tmp_path: Path) -> dict[str, list[dict[str, object]]]:
         PutValue(TENANT, "one", {"n": 1}),
         RaiseFence(TENANT, "agent:x", locked=True),
     )
-    await store.commit(Unit(changes, (a_permit("c1"), an_outcome("c1"))))
+    with pytest.MonkeyPatch.context() as older_version:
+        older_version.setattr(StateRecord, "before", lambda *_: NO_ROWS)
+        await store.commit(Unit(changes, (a_permit("c1"), an_outcome("c1"))))
     await store.close()
     found: dict[str, list[dict[str, object]]] = {}
     with closing(sqlite3.connect(folder / "remit.db")) as made:

@@ -103,6 +103,7 @@ SENTENCES: Final[dict[EventKind, str]] = {
     EventKind.KEY_RETIRED: "An old key for {kind} is no longer accepted",
     EventKind.LOG_RESTORED: "A backup of {size} events was restored (loss: {loss})",
     EventKind.LOSS_ACCEPTED: "[{by}: ]What a restore had lost was accepted",
+    EventKind.STATE_RECORDED: "Rows of state were recorded",
     EventKind.SUBJECT_FORGOTTEN: "[{by}: ]The sealed values of one subject were forgotten[: {reason}]",
     EventKind.LOG_PRUNED: "[{by}: ]{events} events from before {before} were pruned[: {reason}]",
     EventKind.SVID_ISSUED: "The workload {spiffe_id} got an identity document",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from remit.api.rest.representations import ClosureView, Moment, View, closure_vi
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
+from remit.core.evidence.events.state_rows import StateChanged
 from remit.core.findings.kinds import FindingKind
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.ports.upstream import Upstream
@@ -102,30 +103,41 @@ class ClosureFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
+async def _exists(reading: Awaitable[object]) -> bool:
+    """Return whether there is something to end: also where its row was changed, and nothing else rests on
+    it.
+    """
+    try:
+        return await reading is not None
+    except StateChanged:
+        return True
+
+
 async def kinds_of(rooms: EndRooms, name: str) -> list[ScopeKind]:
     """Return the kinds of scope to which a name applies."""
     found: list[ScopeKind] = []
     if name == "everything":
         found.append(ScopeKind.EVERYTHING)
     # In parallel: ending something is urgent.
-    task, delegation, agents = await asyncio.gather(
-        rooms.tasks.tasks.find(name),
-        rooms.people.delegations.find(name),
+    task, delegation, agent, agents = await asyncio.gather(
+        _exists(rooms.tasks.tasks.find(name)),
+        _exists(rooms.people.delegations.find(name)),
+        _exists(rooms.identity.directory.find_agent(name)),
         rooms.identity.directory.agents(),
     )
-    if task is not None:
+    if task:
         found.append(ScopeKind.TASK)
-    if any(agent.name == name for agent in agents):
+    if agent:
         found.append(ScopeKind.AGENT)
     if any(agent.owner == name for agent in agents):
         found.append(ScopeKind.OWNER)
-    if delegation is not None:
+    if delegation:
         found.append(ScopeKind.DELEGATION)
     if rooms.tools.registry.get(name) is not None:
         found.append(ScopeKind.TOOL)
     if name in rooms.upstreams:
         found.append(ScopeKind.UPSTREAM)
-    if not found and await rooms.identity.directory.find_person(name) is not None:
+    if not found and await _exists(rooms.identity.directory.find_person(name)):
         # The scope of a person: tasks on their behalf. The name of an owner means the tasks of their agents,
         # unless `kind` states otherwise.
         found.append(ScopeKind.PERSON)

@@ -25,13 +25,14 @@ from remit.cli.evidence.known_logs import (
 )
 from remit.cli.evidence.receipts import is_event_receipt, read_event_receipt
 from remit.cli.output import terminal
-from remit.cli.rest_client import connect
-from remit.core.errors import Malformed, NotVerifiable, VerificationFailed
+from remit.cli.rest_client import Client, connect
+from remit.core.errors import Forbidden, Malformed, NotVerifiable, VerificationFailed
 from remit.core.evidence.checkpoint import MAX_NOTE_BYTES, VerifierKey
 from remit.core.evidence.pruning import PruneClaim
 from remit.core.evidence.restore import Loss
 from remit.core.evidence.trust_policy import MAX_BYTES, TrustPolicy
 from remit.core.evidence.verification import ExportReport, RestoreRead, SeenRoot, verify_export
+from remit.core.findings.kinds import FindingKind
 from remit.core.json_value import Json
 
 FAILED = 4
@@ -93,7 +94,19 @@ def verify_running(
         terminal.remark(f"this key is now stored for the log at {client.base_url}")
     elif known and any(fault.code == "other-key" for fault in checked.report.faults):
         terminal.remark(f"it is not the log seen before at {client.base_url}; {ANEW}", style="yellow")
-    return code
+    return code or (0 if task else _state_held(client))
+
+
+def _state_held(client: Client) -> int:
+    """Tell of the rows of state that are not as the log says; return the exit code."""
+    try:
+        found = client.get("findings", kind=FindingKind.STATE_CHANGED.value, state="open")["items"]
+    except Forbidden:
+        return 0  # an auditor of events alone
+    for one in found:
+        facts = one["facts"]
+        terminal.remark(f"not as the log says: {facts['table']} {facts['row']}: {facts['why']}", style="red")
+    return FAILED if found else 0
 
 
 def verify_file(place: Path, *, key: str, at_least: int, policy: TrustPolicy | None = None) -> int:

@@ -51,6 +51,7 @@ class StopRequest(NamedTuple):
     code_for: str = ""
     go_back: bool = False
     log: LogStyle = LogStyle()
+    adopt_state: bool = False
 
 
 def serve(config: Config, wish: StopRequest) -> int:
@@ -72,8 +73,8 @@ def serve(config: Config, wish: StopRequest) -> int:
 
 
 def _report_running(other: Instance, wish: StopRequest) -> int:
-    if wish.code_for or wish.go_back:
-        option = "--code-for" if wish.code_for else "--go-back"
+    given = {"--code-for": wish.code_for, "--go-back": wish.go_back, "--adopt-state": wish.adopt_state}
+    if option := next((name for name, value in given.items() if value), ""):
         raise ConfigInvalid(
             f"remit already runs (process {other.pid}), and `{option}` belongs to its start",
             remediation="run `remit stop` first",
@@ -134,7 +135,8 @@ async def _serve(
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
             terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
-        async with open_services(config, url, address, go_back=wish.go_back) as services:
+        begins = {"go_back": wish.go_back, "adopt": wish.adopt_state}
+        async with open_services(config, url, address, **begins) as services:
             code = await first_code(
                 services.identity,
                 services.evidence.log,

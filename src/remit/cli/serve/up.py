@@ -22,6 +22,7 @@ def up(
     log_format: Literal["text", "json"] = "text",
     log_level: Literal["debug", "info", "warning", "error"] | None = None,
     access_log: Switch = False,
+    adopt_state: Switch = False,
 ) -> int:
     """Run the whole of remit in one process until it is interrupted or `remit stop` ends it.
 
@@ -47,6 +48,9 @@ def up(
         with a line for each call, for `json`.
     access_log
         Also log each HTTP request: method, the beginning of its path, status, milliseconds, address.
+    adopt_state
+        Take the rows of the database as they are, although others than remit changed them; the evidence says
+        so. For once, after you have looked at them.
     """
     from remit.cli.serve.server import StopRequest, serve
     from remit.cli.serve.service_log import LogStyle
@@ -59,5 +63,6 @@ def up(
             code_for=code_for,
             go_back=go_back,
             log=LogStyle(log_format, log_level or "", access_log),
+            adopt_state=adopt_state,
         ),
     )

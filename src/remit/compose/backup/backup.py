@@ -28,9 +28,16 @@ from remit.adapters.keys.sealed_folder import has_keys, open_folder, put_files, 
 from remit.adapters.log.file import FileHeadKeeper
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.adapters.store.backup.backup_file import BackupReader, BackupWriter
-from remit.adapters.store.backup.backup_rows import Advance, Newer, PresentPerson, copy_in
+from remit.adapters.store.backup.backup_rows import (
+    Advance,
+    Newer,
+    PresentPerson,
+    Restricted,
+    copy_in,
+)
 from remit.adapters.store.backup.store_state import PresentLog, present_log, taken_away
 from remit.adapters.store.postgres import backup as postgres
+from remit.adapters.store.relational.subject_keys import STATE
 from remit.adapters.store.relational.tables import VERSION
 from remit.adapters.store.sqlite import backup as sqlite
 from remit.compose.build import log_origin
@@ -246,7 +253,9 @@ class _Noted:
 
     def take(self, name: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
         if name == "subject_keys":
-            self.subject_keys.update(row[columns.index("id")] for row in rows)
+            # The key of the rows of state is no subject's, and is always restored.
+            subject = columns.index("subject")
+            self.subject_keys.update(row[columns.index("id")] for row in rows if row[subject] != STATE)
         elif name == "people":
             people = (msgspec.json.decode(row[columns.index("body")], type=Person) for row in rows)
             self.administrators |= {
@@ -299,10 +308,11 @@ async def restore(
             # Step 3.
             if files:
                 put_files(config.at(config.keys.path), files)
-            store_aside = _replaced(config, reader, manifest, newer, done, stamp, advance)
+            restricted = Restricted(newer)
+            store_aside = _replaced(config, reader, manifest, restricted, done, stamp, advance)
     # Step 4.
     with tempfile.TemporaryDirectory(prefix="remit-") as name:
-        head = await _settled(config, Path(name))
+        head = await _settled(config, Path(name), restricted)
     # Step 5.
     head_aside = heads.set_back(origin, head, stamp)
     return RestoreDone(done, store_aside, str(head_aside or ""))
@@ -423,30 +433,34 @@ def _replaced(
     config: Config,
     reader: BackupReader,
     manifest: BackupManifest,
-    newer: Newer,
+    restricted: Restricted,
     done: RestoredLog,
     stamp: str,
     advance: Advance,
 ) -> str:
     """Take step 3; return where the present store is kept."""
     if config.store.url is not None:
-        restoring: Any = postgres.PostgresRestoring(config.store.url.resolve(), manifest.schema, newer.fences)
+        restoring: Any = postgres.PostgresRestoring(config.store.url.resolve(), manifest.schema)
     else:
         path = config.at(config.store.path)
         make_private(path.parent)
-        restoring = sqlite.SqliteRestoring(path, manifest.schema, newer.fences)
+        restoring = sqlite.SqliteRestoring(path, manifest.schema)
     with contextlib.closing(restoring):
-        copy_in(reader, manifest, restoring.take, advance, newer=newer)
+        copy_in(reader, manifest, restoring.take, advance, restricted=restricted)
+        restricted.put_fences(config.tenant, restoring.take)
         unsettled = msgspec.json.encode(done).decode()
         return str(restoring.install(config.tenant, {UNSETTLED: unsettled}, stamp) or "")
 
 
-async def _settled(config: Config, heads: Path) -> Head:
-    """Take step 4 with a separate head, and return the signed head."""
+async def _settled(config: Config, heads: Path, restricted: Restricted) -> Head:
+    """Take step 4 with a separate head, and return the signed head.
+
+    The log says which rows the restore has changed. All others must be as the backup's log says.
+    """
     apart = msgspec.structs.replace(
         config, log_head=msgspec.structs.replace(config.log_head, path=str(heads))
     )
-    async with open_records(apart, own_policies=True, restoring=True) as services:
+    async with open_records(apart, own_policies=True, restored=restricted.changed) as services:
         await Restoration(
             store=services.store,
             clock=services.clock,

@@ -109,6 +109,7 @@ class EventKind(enum.StrEnum):
     LOG_PRUNED = "log.pruned"
     LOG_RESTORED = "log.restored"
     LOSS_ACCEPTED = "log.loss_accepted"
+    STATE_RECORDED = "state.recorded"
     SVID_ISSUED = "svid.issued"
     SVID_REFUSED = "svid.refused"
     SIGNAL_RECEIVED = "signal.received"
@@ -256,13 +257,15 @@ def leaf_record(
     sequence: int,
     writer_previous: str,
     task_previous: str,
+    state: Json = None,
 ) -> dict[str, Json]:
     """Return the record whose RFC 8785 bytes are the leaf.
 
     `writer` is the incarnation that wrote the record, and `sequence` the writer's count from 0.
     `writer_previous` and `task_previous` are the hex leaf hashes of the previous record of the same writer
-    and of the same task (empty for the first). INVARIANT: `facts` hold no floats and only ASCII keys, so that
-    the fast canonical form applies.
+    and of the same task (empty for the first). `state` is what happened to rows of state in the same
+    transaction (`core.evidence.events.state_rows`). INVARIANT: `facts` hold no floats and only ASCII keys, so
+    that the fast canonical form applies.
     """
     record: dict[str, Json] = {
         "v": FORMAT,
@@ -284,4 +287,6 @@ def leaf_record(
         record["call"] = event.call
     if commitments:
         record["sealed"] = commitments
+    if state:
+        record["state"] = state
     return record

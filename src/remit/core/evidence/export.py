@@ -32,6 +32,7 @@ import orjson
 from remit.core.canonical import encode
 from remit.core.errors import RemitError
 from remit.core.evidence.event import FORMAT as LEAF_FORMAT
+from remit.core.evidence.events.state_rows import StateChange
 from remit.core.json_value import Json
 
 FORMAT = 1
@@ -99,6 +100,7 @@ class LeafRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agent: str = ""
     call: str = ""
     sealed: dict[str, str] = {}
+    state: StateChange | None = None
 
 
 class Ambiguous(ValueError):

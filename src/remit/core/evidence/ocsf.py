@@ -182,6 +182,7 @@ OCSF_MAPPINGS: Final[Mapping[EventKind, OcsfMapping]] = {
     _K.SECRET_ROTATED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3, "upstream"),
     _K.KEY_ROTATED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3, "key", 2),
     _K.KEY_RETIRED: OcsfMapping(_C.ENTITY_MANAGEMENT, 4, "key"),
+    _K.STATE_RECORDED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3),
     _K.SUBJECT_FORGOTTEN: OcsfMapping(_C.DATA_SECURITY_FINDING, 3, "", 2),
     _K.LOG_PRUNED: OcsfMapping(_C.ENTITY_MANAGEMENT, 4, "", 3),
     _K.LOG_RESTORED: OcsfMapping(_C.ENTITY_MANAGEMENT, 3, "backup", 4),

@@ -26,6 +26,7 @@ class FindingKind(enum.StrEnum):
     SIGNALS_SILENT = "signals-silent"
     EXPORT_LATE = "export-late"
     LOG_CHANGED = "log-changed"
+    STATE_CHANGED = "state-changed"
     LOG_UNWITNESSED = "log-unwitnessed"
     REVIEW_DUE = "review-due"
     BROKEN_GLASS = "broken-glass"

@@ -328,6 +328,20 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         Severity.CRITICAL,
         ("ASI10",),
     ),
+    FindingKind.STATE_CHANGED: FindingMeaning(
+        "A row of state (a task, an approval, a fence, a person, ...) is not what the evidence log says of "
+        "it: it was changed, added, restored or deleted in the store, and not by remit. Decisions that rest "
+        "on it are refused.",
+        {
+            "table": "the table",
+            "row": "the row's key where it exists, else its name in the log",
+            "why": "the mismatch",
+        },
+        "find out who can write to the store; put the row back from a backup, or replace what it stands for; "
+        "if the rows are right as they are, start once with `remit up --adopt-state`",
+        Severity.CRITICAL,
+        ("ASI10",),
+    ),
     FindingKind.LOG_UNWITNESSED: FindingMeaning(
         "The quorum of witnesses does not cosign the log, or a witness remembers another history or lies.",
         {"witness": "which one", "size": "events cosigned by the quorum", "why": "the errors"},

@@ -25,7 +25,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     """One incarnation as the store has it. `renewed` counts its renewals; `address` is where others reach it.
 
     `seal` shows that who made it holds the keys of this gateway. `bundle` is the digest that it decides by,
-    `version` which remit it runs: its own word, for people.
+    `version` which remit it runs: its own word, for people. `records` says that it records rows of state.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     seal: str = ""
     version: str = ""
+    records: bool = False
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):

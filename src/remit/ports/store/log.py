@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from remit.core.evidence.event import Event
+from remit.core.evidence.events.state_rows import BrokenRow
 from remit.core.json_value import Json
 from remit.ports.store.units import UnitStore
 
@@ -38,6 +39,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def opened(self) -> dict[str, Json] | None:
         """The values alone; `None` where they were not requested or can no longer be read."""
         return {name: value for name, (_, value) in self.openings.items()} if self.openings else None
+
+
+class StatePage(NamedTuple):
+    """The rows of state on a page of a table: their names in the log, and the key of the last one; empty at
+    the end.
+    """
+
+    names: frozenset[bytes]
+    last: tuple[str, ...]
 
 
 class EventSearch(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +103,30 @@ class LogStore(UnitStore, Protocol):
     """The events of each tenant in order, under one Merkle tree. Durability, concurrency and errors:
     `UnitStore`; what is forgotten is gone when `forget` returns.
     """
+
+    async def adopt_rows(self, tenant: str, at: datetime, *, anew: bool = False) -> bool:
+        """Record the rows of state as they are; return whether all rows are recorded now.
+
+        Without `anew`, only those of an older version of remit, and once: where replicas of it still serve,
+        nothing is done. With `anew`, an administrator says that the rows are right.
+        """
+
+    def covers_rows(self, tenant: str) -> bool:
+        """Return whether all rows of state are recorded, so that one that differs is refused."""
+
+    def recorded_rows(self, tenant: str, table: str) -> dict[bytes, bytes]:
+        """Return the rows of a table of `STATE_TABLES` that the log knows: digest by name."""
+
+    async def state_page(self, tenant: str, table: str, after: tuple[str, ...], limit: int) -> StatePage:
+        """Compare the next rows of a table after a key (empty: the first) with the log."""
+
+    async def gone_rows(self, tenant: str, table: str, names: dict[bytes, bytes]) -> list[BrokenRow]:
+        """Return which of these recorded rows, not met in a pass over the whole table, remit has not
+        deleted.
+        """
+
+    def broken_rows(self, tenant: str) -> list[BrokenRow]:
+        """Return the rows that were met since the last time, and were not as the log says."""
 
     async def size(self, tenant: str) -> int:
         """Return the number of events in the log."""

@@ -52,7 +52,10 @@ class TaskStore(UnitStore, Protocol):
         """
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
-        """Return a task, if it exists, followed by every task that has it among its ancestors."""
+        """Return a task, if it exists, followed by every task that has it among its ancestors.
+
+        For ends: also where rows were changed in the store, because an end must not wait for that.
+        """
 
     async def usage(self, tenant: str, task: str) -> Usage:
         """Return what a task and its descendants have used."""

@@ -18,6 +18,7 @@ import msgspec
 
 from remit.core.endings.closure import Closing, Closure
 from remit.core.errors import RemitError
+from remit.core.evidence.events.state_rows import StateChanged
 from remit.core.policy.bundle import Bundle
 from remit.core.scope import Raised, risen
 from remit.ports.runtime import Clock
@@ -167,7 +168,11 @@ class RemoteEndings:
 
     async def _registered(self, sight: FleetSight) -> None:
         for name in sight.agents:
-            agent = await self._store.agent(self._tenant, name)
+            try:
+                agent = await self._store.agent(self._tenant, name)
+            except StateChanged:
+                self._live.forget_agent(name)  # the next call meets the fault
+                continue
             if agent is not None:
                 self._live.refresh_agent(agent)
         if sight.pins:

@@ -16,6 +16,7 @@ from remit.services.evidence.log import Evidence
 from remit.services.evidence.log_audit import LogAudit
 from remit.services.evidence.receipts import Receipts
 from remit.services.evidence.retention import Retention, RetentionRule
+from remit.services.evidence.state_audit import StateAudit
 from remit.services.evidence.tiles import LogTiles
 from remit.services.evidence.witnesses import Witnesses, WitnessSettings
 from remit.services.findings.assembly import FindingServices
@@ -41,6 +42,7 @@ class EvidenceServices:
     """The log, and what is made of it."""
 
     log: Evidence
+    state: StateAudit
     log_reading: LogAudit
     receipts: Receipts
     chains: Chains
@@ -83,6 +85,9 @@ def evidence_services(
         tiles=LogTiles(store=store, evidence=evidence, witnesses=witnesses, tenant=tenant),
         published=settings.published,
         log_reading=log_reading,
+        state=StateAudit(
+            store=store, log_reading=log_reading, findings=findings.findings, clock=clock, tenant=tenant
+        ),
         receipts=Receipts(store=store, evidence=evidence, clock=clock, tenant=tenant),
         chains=Chains(evidence),
         followers=followers,

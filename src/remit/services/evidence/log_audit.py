@@ -116,11 +116,15 @@ class LogAudit:
             self.state = "changed"
             return {"index": entry.index, "damaged": fault.message}
 
+    @property
+    def about(self) -> str:
+        """What a finding about this log is about."""
+        return f"log:{self._evidence.origin}"
+
     async def _changed(self, event: int, why: str) -> None:
         await self._findings.see(*self._found(event, why))
         self.state = "changed"
 
     def _found(self, event: int, why: str) -> tuple[FindingKind, str, str, dict[str, Any]]:
         log.error("the log was changed in the store: event %s: %s", event, why)
-        about = f"log:{self._evidence.origin}"
-        return FindingKind.LOG_CHANGED, about, str(event), {"event": event, "why": why}
+        return FindingKind.LOG_CHANGED, self.about, str(event), {"event": event, "why": why}

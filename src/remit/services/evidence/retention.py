@@ -21,6 +21,7 @@ import msgspec
 
 from remit.core.errors import Malformed, VerificationFailed
 from remit.core.evidence.event import Event, EventKind, timestamp
+from remit.core.evidence.events.state_rows import StateChanged
 from remit.core.evidence.events.system import LogPruned
 from remit.core.evidence.export import LeafRead, read_leaf
 from remit.core.evidence.pruning import LEAST_AGE, NEVER_PRUNED, spans_of
@@ -226,14 +227,20 @@ class Retention:
         last = await self._store.last_events(self._tenant, sorted(tasks)) if tasks else {}
         held = set[str]()
         for name in tasks:
-            task = await self._store.task(self._tenant, name)
             index = last.get(name, -1)
             ends = await self._store.entries(self._tenant, start=max(0, index), limit=1)
             # A last event that is not there was pruned, so it was old.
             old = all(_time(one) < before for one in ends if one.index == index)
-            if task is None or not task.state.ended or not old:
+            if not old or not await self._has_ended(name):
                 held.add(name)
         return held
+
+    async def _has_ended(self, name: str) -> bool:
+        try:
+            task = await self._store.task(self._tenant, name)
+        except StateChanged:
+            return False  # others changed its row, so what it says counts for nothing
+        return task is not None and task.state.ended
 
     async def _holds(self) -> _Holds:
         found = await self._store.findings(self._tenant, state=FindingState.OPEN, limit=_MOST_FINDINGS)

@@ -340,6 +340,11 @@ class LiveTasks:
             if live.agent.name == agent.name:
                 live.agent = self._members.of_agent(agent)
 
+    def forget_agent(self, name: str) -> None:
+        """Forget the live tasks of an agent, so that their next call reads it again."""
+        for task in [task for task, live in self._tasks.items() if live.agent.name == name]:
+            self.drop(task)
+
     def drop(self, task_id: str) -> None:
         """Forget a task that has ended."""
         self._tasks.pop(task_id, None)

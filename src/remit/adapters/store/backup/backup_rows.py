@@ -23,6 +23,8 @@ from remit.adapters.store.backup.backup_file import (
     SomeRows,
     TableBegins,
 )
+from remit.adapters.store.relational.state.rows import RestoredRow
+from remit.adapters.store.relational.subject_keys import STATE
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.core.errors import ConfigInvalid, VerificationFailed
 from remit.core.evidence.backup_manifest import BackupManifest, changed
@@ -33,6 +35,8 @@ from remit.core.evidence.restore import UNSETTLED
 LEFT_OUT: Final = frozenset(
     {"credentials", "tickets", "token_families", "refresh_tokens", "nodes", "schema_version"}
 )
+#: The columns of fences.
+FENCE: Final = ("tenant", "scope", "epoch", "locked")
 #: The leaves of events whose text was pruned.
 PRUNED: Final = "pruned_leaves"
 #: Bytes of their hashes to hold in memory.
@@ -45,6 +49,8 @@ _FORGOTTEN_VALUES: Final = ("second:", UNSETTLED)
 _BATCH: Final = 512
 
 Advance = Callable[[int], None]
+#: Takes the rows of a table: its name, its columns, and some rows.
+Take = Callable[[str, tuple[str, ...], list[list[Any]]], None]
 #: Runs a query and yields its rows one by one.
 Stream = Callable[[str, tuple[Any, ...]], Iterable[Row]]
 
@@ -246,21 +252,47 @@ class Newer(NamedTuple):
     fences: Mapping[str, tuple[int, int]] = {}
     people: Mapping[str, PresentPerson] = {}
 
-    def restricted(self, table: str, columns: tuple[str, ...], row: list[Any]) -> list[Any] | None:
+
+class Restricted:
+    """The rows of a backup as they are restored, and those that differ from the backup's."""
+
+    def __init__(self, newer: Newer) -> None:
+        """Take what the store that is replaced says."""
+        self._newer = newer
+        self._fences = dict(newer.fences)
+        #: Rows of state that are not those of the backup.
+        self.changed: list[RestoredRow] = []
+
+    def row(self, table: str, columns: tuple[str, ...], row: list[Any]) -> list[Any] | None:
         """Return a row as it is restored; `None` for one that is not."""
-        if table == "kept_values" and str(row[columns.index("key")]).startswith(_FORGOTTEN_VALUES):
+        named = dict(zip(columns, row, strict=True))
+        if table == "kept_values" and str(named["key"]).startswith(_FORGOTTEN_VALUES):
             return None
-        if table == "subject_keys" and self.subject_keys is not None:
-            return row if row[columns.index("id")] in self.subject_keys else None
-        if table == "people" and (present := self.people.get(row[columns.index("name")])) is not None:
-            body = msgspec.json.decode(row[columns.index("body")])
+        if table == "subject_keys" and (keys := self._newer.subject_keys) is not None:
+            return row if named["id"] in keys or named["subject"] == STATE else None
+        if table == "people" and (present := self._newer.people.get(named["name"])) is not None:
+            body = msgspec.json.decode(named["body"])
             body["active"] = body.get("active", True) and present.active
             body["roles"] = [one for one in body.get("roles", ()) if one in present.roles]
-            return [
-                msgspec.json.encode(body).decode() if column == "body" else one
-                for column, one in zip(columns, row, strict=True)
-            ]
+            return self._instead(table, named, body=msgspec.json.encode(body).decode())
+        if table == "fences":
+            epoch, locked = self._fences.pop(named["scope"], (0, 0))
+            higher = {"epoch": max(named["epoch"], epoch), "locked": max(named["locked"], locked)}
+            return self._instead(table, named, **higher)
         return row
+
+    def _instead(self, table: str, row: dict[str, Any], **changed: Any) -> list[Any]:
+        after = row | changed
+        if after != row:
+            self.changed.append(RestoredRow.of(table, row, after))
+        return list(after.values())
+
+    def put_fences(self, tenant: str, take: Take) -> None:
+        """Hand on the fences that only the present store has, at the end."""
+        left = [[tenant, scope, *fence] for scope, fence in self._fences.items()]
+        if left:
+            take("fences", FENCE, left)
+        self.changed += [RestoredRow.of("fences", None, dict(zip(FENCE, row, strict=True))) for row in left]
 
 
 class BackupRead(NamedTuple):
@@ -270,22 +302,18 @@ class BackupRead(NamedTuple):
     keys: bytes
 
 
-#: Takes the rows of a table: its name, its columns, and some rows.
-Take = Callable[[str, tuple[str, ...], list[list[Any]]], None]
-
-
 def copy_in(
     reader: BackupReader,
     manifest: BackupManifest,
     take: Take,
     advance: Advance,
     sizes: Iterable[int] = (),
-    newer: Newer = Newer(),  # noqa: B008 - a value
+    restricted: Restricted | None = None,
 ) -> BackupRead:
     """Read a backup whose manifest is signed, and hand its rows on; raises `VerificationFailed`.
 
     INVARIANT (the caller's): what `take` got counts only after this has returned. `sizes` are those at which
-    the root of the log is wanted.
+    the root of the log is wanted. Without `restricted`, rows are handed on as they are.
     """
     tables = columns_at(manifest.schema) if 0 < manifest.schema <= VERSION else {}
     if not tables:
@@ -296,7 +324,7 @@ def copy_in(
         )
     growing = GrowingTree((*sizes, manifest.log.size))
     with contextlib.closing(PrunedLeaves()) as pruned:
-        counts, keys = _read_rows(reader, manifest, tables, growing, pruned, take, advance, newer)
+        counts, keys = _read_rows(reader, manifest, tables, growing, pruned, take, advance, restricted)
         _put_nodes(_fill(growing, pruned) + growing.grow(), take, manifest.tenant)
     if counts != manifest.tables or bool(keys) != manifest.keys:
         raise changed("its tables have other numbers of rows")
@@ -313,7 +341,7 @@ def _read_rows(
     pruned: PrunedLeaves,
     take: Take,
     advance: Advance,
-    newer: Newer,
+    restricted: Restricted | None,
 ) -> tuple[dict[str, int], bytes]:
     name, keys = "", b""
     columns: tuple[str, ...] = ()
@@ -328,7 +356,7 @@ def _read_rows(
             keys = frame.blob
         else:
             counts[name] = counts.get(name, 0) + len(frame.rows)
-            _hand_on(name, columns, frame, manifest, growing, pruned, take, newer)
+            _hand_on(name, columns, frame, manifest, growing, pruned, take, restricted)
             advance(len(frame.rows))
     return counts, keys
 
@@ -341,7 +369,7 @@ def _hand_on(
     growing: GrowingTree,
     pruned: PrunedLeaves,
     take: Take,
-    newer: Newer,
+    restricted: Restricted | None,
 ) -> None:
     born: list[TileNode] = []
     check = _leaf_check(columns, growing, pruned) if name == "events" else None
@@ -352,7 +380,9 @@ def _hand_on(
             born += check(row)
         elif name == PRUNED:
             pruned.put(columns, tuple(row))
-    rows = [one for row in frame.rows if (one := newer.restricted(name, columns, row)) is not None]
+    rows = frame.rows
+    if restricted is not None:
+        rows = [one for row in rows if (one := restricted.row(name, columns, row)) is not None]
     if rows:
         take(name, columns, rows)
     _put_nodes(born, take, manifest.tenant)
@@ -365,13 +395,6 @@ def _put_nodes(born: list[TileNode], take: Take, tenant: str) -> None:
             ("tenant", "level", "idx", "hash"),
             [[tenant, node.level, node.index, node.hash] for node in born],
         )
-
-
-def raised(row: list[Any], fences: dict[str, tuple[int, int]]) -> list[Any]:
-    """Return a row of `fences` at least as high and as locked as the present one, which it takes out."""
-    tenant, scope, epoch, locked = row
-    higher = fences.pop(scope, (0, 0))
-    return [tenant, scope, max(epoch, higher[0]), max(locked, higher[1])]
 
 
 def no_rows(name: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:

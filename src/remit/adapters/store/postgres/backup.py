@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import psycopg
 
 from remit.adapters.store.backup.backup_file import BackupWriter, Row
-from remit.adapters.store.backup.backup_rows import Advance, Copied, copy_out, raised, rows_of, types_at
+from remit.adapters.store.backup.backup_rows import Advance, Copied, copy_out, rows_of, types_at
 from remit.adapters.store.postgres.schema import MIGRATING, migrate, raise_tables
 from remit.adapters.store.postgres.session import SCHEMA, PostgresSession, connect, place_of, unavailable
 from remit.adapters.store.relational.sql import Sql
@@ -115,13 +115,12 @@ class PostgresRestoring:
     Until that, nothing has changed. The advisory lock keeps a remit from migrating, and so from starting.
     """
 
-    def __init__(self, url: str, schema: int, fences: Mapping[str, tuple[int, int]]) -> None:
-        """Begin with empty tables of a schema version; `fences` are the least epochs and locks.
+    def __init__(self, url: str, schema: int) -> None:
+        """Begin with empty tables of a schema version.
 
         Raises `StoreUnavailable` while a remit serves from the database.
         """
         self._place = place_of(url)
-        self._fences = dict(fences)
         self._opened = contextlib.ExitStack()
         self._types = types_at(schema)
         try:
@@ -140,8 +139,6 @@ class PostgresRestoring:
 
     def take(self, name: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
         """Insert rows of a table."""
-        if name == "fences":
-            rows = [raised(row, self._fences) for row in rows]
         with (
             self._writing(),
             self._session.connection.cursor(binary=True) as cursor,
@@ -160,10 +157,6 @@ class PostgresRestoring:
         with self._writing():
             for key, body in values.items():
                 self._session.execute("insert into kept_values values (?, ?, ?)", (tenant, key, body))
-            for scope, (epoch, locked) in self._fences.items():
-                self._session.execute(
-                    "insert into fences values (?, ?, ?, ?)", (tenant, scope, epoch, locked)
-                )
             self._session.run("commit")
             migrate(self._session, self._place, _BUILDING)
             aside = ""

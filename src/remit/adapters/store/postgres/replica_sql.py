@@ -9,6 +9,7 @@ RESTATE = "update replicas set body = ? where tenant = ? and id = ? and gone = 0
 OWNER = "select replica from owners where tenant = ? and task = ?"
 LEAVE = "delete from replicas where tenant = ? and id = ?"
 ALL = "select renewed, body from replicas where tenant = ? and gone = 0"
+ALL_BODIES = "select body from replicas where tenant = ? and gone = 0"
 TURN = "select turn from turns where tenant = ?"
 FENCES = "select scope, epoch, locked, turn from fences where tenant = ? and turn > ? order by turn"
 WITHDRAWN = "select id, turn from withdrawn where tenant = ? and turn > ?"

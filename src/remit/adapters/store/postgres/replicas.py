@@ -31,6 +31,7 @@ from remit.core.replicas.replica import Replica
 from remit.core.scope import Raised
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import FenceAck, FleetSight
+from remit.ports.store.units import Unit
 
 #: Least seconds allowed for one round trip; the limit is two leases if that is longer.
 LEAST_S = 1.0
@@ -317,7 +318,7 @@ class PostgresFleet:
             # every end that was committed before the renewal is known before the lease counts.
             renewed = session.execute(replica_sql.RENEW, mine) if renew else None
             turn = session.execute(replica_sql.TURN, (self._tenant,))
-            fences = self._since_seen(session, replica_sql.FENCES, "fences")
+            fenced = self._since_seen(session, replica_sql.FENCES, "fences")
             withdrawn = self._since_seen(session, replica_sql.WITHDRAWN, "withdrawn")
             agents = self._since_seen(session, replica_sql.AGENTS, "agents")
             pins = self._since_seen(session, replica_sql.PINS, "pins")
@@ -326,8 +327,12 @@ class PostgresFleet:
             bundle = session.execute(replica_sql.BUNDLE, (self._tenant,)).fetchone()
             lives = renewed is None or renewed.fetchone() is not None
             self._not_behind(now := turn.fetchone())
-            raised, taken_back = fences.fetchall(), withdrawn.fetchall()
-            self._memory.show(self._tenant, [row[:3] for row in raised], [name for name, _ in taken_back])
+            raised, taken_back = fenced.fetchall(), withdrawn.fetchall()
+            # INVARIANT: nothing is unlocked by what the database says alone, but once the log says so.
+            shut = self._memory.shut.get(self._tenant, set())
+            opened = any(not locked and name in shut for name, _, locked, _ in raised)
+            fences = [(name, epoch, bool(locked) or name in shut) for name, epoch, locked, _ in raised]
+            self._memory.show(self._tenant, fences, [name for name, _ in taken_back])
             changed, (pinned,) = agents.fetchall(), pins.fetchone()
             others = tuple(
                 msgspec.structs.replace(_replica(body), renewed=count) for count, body in everybody
@@ -350,7 +355,14 @@ class PostgresFleet:
             bundle=_applied(bundle[0]).bundle if bundle else "",
         )
         if self._loop is not None:
+            if opened:
+                self._loop.call_soon_threadsafe(self._catch_up)
             self._loop.call_soon_threadsafe(self._told, look)
+
+    def _catch_up(self) -> None:
+        """Let the writer read what others have committed."""
+        future = self._writer.submit(Unit(tenant=self._tenant), hurry=True)
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _since_seen(self, session: PostgresSession, query: str, table: str) -> Any:
         return session.execute(query, (self._tenant, self._seen[table]))

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 import psycopg
 
 from remit.adapters.store.postgres.arrays import put
 from remit.adapters.store.postgres.reads import PostgresReading, size, stored_labels_since, tree
+from remit.adapters.store.postgres.replica_sql import ALL_BODIES
 from remit.adapters.store.postgres.replicas import PostgresFleet
 from remit.adapters.store.postgres.schema import migrate
 from remit.adapters.store.postgres.session import (
@@ -29,12 +32,14 @@ from remit.adapters.store.relational.merkle_nodes import check_head
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.reads import names
 from remit.adapters.store.relational.sealed_values import TABLES, SealedValues, seal_old
+from remit.adapters.store.relational.state.rows import RestoredRow
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.timestamps import micros
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.ids import DEFAULT_TENANT, ID_BYTES, make_id
+from remit.core.replicas.replica import Replica
 from remit.ports.evidence.log import HeadKeeper
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy
@@ -93,12 +98,14 @@ class PostgresStore(RelationalStore):
         sealing: SealingKeys,
         heads: HeadKeeper | None = None,
         origin: Callable[[str], str] = str,
+        restored: Mapping[str, Sequence[RestoredRow]] | None = None,
     ) -> PostgresStore:
         """Open the store in the database at `url`, making its tables if there are none.
 
         `heads` holds the last signed head of each log under `origin(tenant)`. A log that is behind its head
         raises `VerificationFailed`, a newer schema `ConfigInvalid`. Others may have it open too; the database
-        wakes them and this process. Blocks: call it before the event loop has work.
+        wakes them and this process. Blocks: call it before the event loop has work. `restored` are the rows
+        of tenants that a restore has just changed.
         """
         place = place_of(url)
         incarnation = make_id("writer", entropy.bytes(ID_BYTES))
@@ -126,6 +133,7 @@ class PostgresStore(RelationalStore):
             turns, memory, ledger = _read(line, clock, subjects, incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
                 check_head(line, tenant, ledger.tree(tenant).size, signed.get(tenant))
+            ledger.record.check_fences(memory, restored or {})
             line.session.run("commit")
         except psycopg.Error as fault:
             line.drop()
@@ -160,6 +168,14 @@ class PostgresStore(RelationalStore):
         """Return size and Merkle root as currently committed."""
         now = await self._pool.run(tree, tenant)
         return now.size, now.root()
+
+    async def adopt_rows(self, tenant: str, at: datetime, *, anew: bool = False) -> bool:
+        """Record all rows as they are, once no replica of an older version serves any longer."""
+        if not anew and not self.covers_rows(tenant):
+            bodies = await self._pool.run(names, ALL_BODIES, tenant)
+            if not all(msgspec.json.decode(body, type=Replica).records for body in bodies):
+                return False
+        return await super().adopt_rows(tenant, at, anew=anew)
 
     def fleet(self, tenant: str, clock: Clock) -> PostgresFleet:
         """Return the replicas of a tenant; this process may join them."""
@@ -210,4 +226,4 @@ def _read(
     rows = session.execute("select tenant, turn, writer from turns").fetchall()
     turns = {tenant: (turn, taker) for tenant, turn, taker in rows}
     memory = Memory(line)
-    return turns, memory, LogWriter(line, memory, subjects, incarnation, put)
+    return turns, memory, LogWriter(line, memory, subjects, incarnation, clock, put)

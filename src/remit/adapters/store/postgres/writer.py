@@ -36,6 +36,7 @@ from remit.adapters.store.postgres.writer_connection import WriterConnection
 from remit.adapters.store.relational.inserts import COUNTERS, DATA_BLOCKS, EVENTS, HISTORY, NODES
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
+from remit.adapters.store.relational.state.rows import rows_where
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
 from remit.core.errors import StoreUnavailable
 from remit.ports.store.units import Receipt
@@ -189,9 +190,11 @@ class PostgresWriter(GroupWriter):
         return False
 
     def _statements_of(self, tenant: str) -> Sequence[Statement]:
-        """Return the statements that write the checked batch; empty if its outcome could not be looked up."""
+        """Return the statements that write the checked batch; empty if its outcome could not be looked up, or
+        if it says rows of state.
+        """
         rows, counters, history = self._ledger.rows, self._ledger.counters(), self._ledger.history()
-        if (counters or history) and not rows:
+        if ((counters or history) and not rows) or self._ledger.says_rows:
             return ()
         first = first_of(rows)
         self._sent = (tenant, first, bool(self._wary))
@@ -353,19 +356,23 @@ class PostgresWriter(GroupWriter):
 
     def _catch_up(self, session: PostgresSession, tenant: str, known: int) -> None:
         since = (tenant, known)
-        fences = session.execute(
-            "select scope, epoch, locked from fences where tenant = ? and turn > ?", since
-        ).fetchall()
+        # First the log, which says what the fences must be.
+        if not self._ledger.catch_up(tenant):
+            raise behind(self._place)
+        record = self._ledger.record
+        fences = rows_where(session, record.secret(tenant), tenant, "fences", "turn > ?", known)
         withdrawn = session.execute(
             "select id from withdrawn where tenant = ? and turn > ?", since
         ).fetchall()
         owners = session.execute(
             "select task, replica, epoch from owners where tenant = ? and turn > ?", since
         ).fetchall()
-        self._memory.learn(tenant, fences, [name for (name,) in withdrawn])
+        sound = [one.row for one in fences if record.agrees(tenant, one)]
+        self._memory.learn(tenant, [(s, e, bool(x)) for s, e, x in sound], [name for (name,) in withdrawn])
+        for one in fences:
+            if not record.agrees(tenant, one):
+                self._memory.distrust(tenant, one.place[1][0])
         self._owners.learn(tenant, owners)
-        if not self._ledger.catch_up(tenant):
-            raise behind(self._place)
 
     def _undo(self) -> None:
         self._take_back()

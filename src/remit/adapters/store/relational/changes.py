@@ -22,7 +22,9 @@ from remit.adapters.store.relational import (
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.sealed_values import SealedValues, parted
 from remit.adapters.store.relational.sql import Sql, upsert
-from remit.adapters.store.relational.subject_keys import SubjectKeys
+from remit.adapters.store.relational.state.changes import CREDENTIAL_GRACE, AdoptRows
+from remit.adapters.store.relational.state.record import StateRecord
+from remit.adapters.store.relational.subject_keys import STATE, SubjectKeys
 from remit.adapters.store.relational.timestamps import micros, text
 from remit.core.decisions.approval import Approval
 from remit.core.endings.suspension import suspended, suspended_task
@@ -53,8 +55,6 @@ from remit.ports.store.replicas import HoldTask
 
 #: A used assertion's id is kept this long past its expiry, longer than clocks ever differ.
 ASSERTION_GRACE = timedelta(hours=1)
-#: A session or a code is kept this long past its expiry.
-CREDENTIAL_GRACE = timedelta(hours=1)
 
 IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget, CountHistory, HoldTask})
 """Changes that need no SQL except to read a row that is not in memory yet."""
@@ -104,11 +104,12 @@ class PruneEvents(msgspec.Struct, frozen=True):
 class Changes:
     """Applies changes, one after another, to the tables and to memory."""
 
-    def __init__(self, connection: Sql, memory: Memory, subjects: SubjectKeys) -> None:
+    def __init__(self, connection: Sql, memory: Memory, subjects: SubjectKeys, record: StateRecord) -> None:
         """Build the table of the handlers for each kind of change."""
         self._sql = connection
         self._memory = memory
         self._subjects = subjects
+        self._record = record
         self._words = SealedValues(connection, subjects)
         self._apply: dict[type, Callable[[str, Any, dict[str, int]], None]] = {
             CheckFence: self._check_fence,
@@ -132,6 +133,7 @@ class Changes:
             ForgetSubject: self._forget_subject,
             PruneEvents: self._prune_events,
             RewrapKeys: self._rewrap_keys,
+            AdoptRows: self._adopt_rows,
         }
 
     def also(self, more: Mapping[type, Callable[[str, Any, dict[str, int]], None]]) -> None:
@@ -421,6 +423,7 @@ class Changes:
         for first, before in change.spans:
             place = (change.tenant, first, before)
             where = "where tenant = ? and idx >= ? and idx < ?"
+            self._record.keep(*place)
             kept = self._sql.execute(
                 "insert into pruned_leaves select tenant, idx, leaf_hash, task_before"  # noqa: S608 - ours
                 f" from events {where}",
@@ -434,7 +437,14 @@ class Changes:
                 )
             self._sql.execute(f"delete from events {where}", place)  # noqa: S608 - words of ours
 
+    def _adopt_rows(self, tenant: str, change: AdoptRows, _: dict[str, int]) -> None:
+        """Change nothing: the unit's event says the rows."""
+        if self._record.covers(tenant) and not change.anew:
+            raise ChangedMeanwhile("another replica has recorded the rows")
+
     def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
+        if change.subject == STATE:
+            raise NotFound("the key of the rows of state is no subject's")
         done = self._sql.execute(
             "delete from subject_keys where tenant = ? and subject = ?", (change.tenant, change.subject)
         )

@@ -8,7 +8,7 @@ database admits one of them at a time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,12 +28,17 @@ from remit.adapters.store.relational.inserts import (
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.merkle_nodes import frontier, stored_size, tenants
 from remit.adapters.store.relational.sql import Sql
+from remit.adapters.store.relational.state.record import StateRecord, more_to_adopt
 from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.core.canonical import encode_trusted
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Malformed, VerificationFailed
 from remit.core.evidence.event import Event, EventKind, leaf_record
+from remit.core.evidence.events.state_rows import MOST_ROWS, RowChange
+from remit.core.evidence.events.system import StateRecorded
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.json_value import Json
+from remit.ports.runtime import Clock
 
 _EVENT_COLUMNS = len(EVENTS.kinds)
 _NO_TASK = Counter()
@@ -111,6 +116,14 @@ class _TenantLog:
             self.unfinished = OrderedDict(sorted(self.unfinished.items(), key=lambda item: item[1]))
 
 
+#: What an event says of rows: the changes, their code, and whether more rows are adopted after it.
+Stated = tuple[Sequence[RowChange], str, bool | None]
+
+
+def _stated(one: Stated) -> dict[str, Json]:
+    return {"code": one[1], "rows": [list(row) for row in one[0]]}
+
+
 class LogWriter:
     """The logs of all tenants, with the pending batch and as of the last commit."""
 
@@ -120,11 +133,13 @@ class LogWriter:
         memory: Memory,
         subjects: SubjectKeys,
         writer: str,
+        clock: Clock,
         insert: Insert | None = None,
     ) -> None:
         """Load every tenant's frontier and unfinished calls; `insert` replaces the common way to insert
         rows.
         """
+        self._clock = clock
         self._sql = connection
         self._insert = insert or ManyValues()
         self._memory = memory
@@ -133,6 +148,9 @@ class LogWriter:
         self._logs: dict[str, _TenantLog] = {}
         self._touched: dict[str, _TenantLog] = {}
         self._rows: list[Any] = []  # flat, _EVENT_COLUMNS values for each row
+        #: What the log says of the rows of state.
+        self.record = StateRecord(connection, subjects)
+        self._said: list[tuple[str, int]] = []  # the pending events that say rows
         for tenant in tenants(connection):
             self._load(tenant)
 
@@ -150,6 +168,7 @@ class LogWriter:
                 (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
             ),
         )
+        self.record.load(tenant, size)
         # Set only once everything was read: a lost connection must not make a log look free of open calls.
         self._logs[tenant] = log
 
@@ -190,7 +209,8 @@ class LogWriter:
         if gap:
             log.unfinished = OrderedDict(sorted(log.unfinished.items(), key=lambda item: item[1]))
         mine = self._writer.encode()
-        for *_, leaf, hashed in rows:
+        for index, _, leaf, hashed in rows:
+            self.record.learn(tenant, index, leaf)
             if mine in leaf and (chained := _chain_decoder.decode(leaf)).writer == self._writer:
                 log.sequence, log.previous = chained.seq + 1, hashed.hex()
         log.size, log.next_tree = log.tree.size, log.tree
@@ -252,11 +272,21 @@ class LogWriter:
         """The keys of subjects."""
         return self._subjects
 
-    def append(self, tenant: str, events: tuple[Event, ...]) -> tuple[int, ...]:
-        """Turn a unit's events into leaves and return their indexes. If this raises, nothing was changed."""
+    def append(
+        self, tenant: str, events: tuple[Event, ...], state: Sequence[RowChange] = (), *, says: bool = False
+    ) -> tuple[int, ...]:
+        """Turn a unit's events into leaves and return their indexes. If this raises, nothing was changed.
+
+        `state` is what the unit did to rows: the leaves say it, and events of their own what has no room
+        there. With `says`, the first event says it even if it is nothing.
+        """
         log = self._logs.get(tenant)
         if log is None:
             log = self._logs[tenant] = _TenantLog(Frontier())
+        told = len(events)
+        stated: list[Stated] = []
+        if state or says:
+            events, stated = self._state(tenant, log.size, events, state)
         first, sequence, previous = log.size, log.sequence, log.previous
         # Other writers' calls that are not known here are behind the tree.
         open_from = min(next(iter(log.unfinished.values()), first), log.tree.size)
@@ -282,6 +312,7 @@ class LogWriter:
                     sequence=sequence,
                     writer_previous=previous,
                     task_previous=counter.last_hash,
+                    state=_stated(stated[index - first]) if index - first < len(stated) else None,
                 )
             )
             hashed = leaf_hash(leaf)
@@ -300,15 +331,38 @@ class LogWriter:
             hashes.append(hashed)
             index += 1
             sequence += 1
-        self._accept(log, events, ends)
+        self._accept(log, events, ends, stated)
         log.size, log.sequence, log.previous = index, sequence, previous
         log.hashes += hashes
         self._rows += rows
         self._touched[tenant] = log
-        return tuple(range(first, index))
+        return tuple(range(first, first + told))
 
-    def _accept(self, log: _TenantLog, events: tuple[Event, ...], ends: dict[str, Counter]) -> None:
+    def _state(
+        self, tenant: str, first: int, events: tuple[Event, ...], state: Sequence[RowChange]
+    ) -> tuple[tuple[Event, ...], list[Stated]]:
+        """Return the events, with more of them if they have no room for `state`, and what the first ones
+        say.
+        """
+        count = max(1, -(-len(state) // MOST_ROWS))
+        if more := max(0, count - len(events)):
+            at = events[-1].at if events else self._clock.now()
+            events += (Event.of(StateRecorded(), at=at, tenant=tenant),) * more
+        stated: list[Stated] = []
+        for place, event in enumerate(events[:count]):
+            part = state[place * MOST_ROWS :][:MOST_ROWS]
+            follow = more_to_adopt(event.kind, event.facts.get("adopted"), event.facts.get("more"))
+            code = self.record.code(tenant, stated[-1][1] if stated else None, first + place, part, follow)
+            stated.append((part, code, follow))
+        return events, stated
+
+    def _accept(
+        self, log: _TenantLog, events: tuple[Event, ...], ends: dict[str, Counter], stated: list[Stated]
+    ) -> None:
         tenant, index = events[0].tenant, log.size
+        for number, saying in enumerate(stated, index):
+            self._said.append((tenant, number))
+            self.record.say(tenant, *saying)
         for task, counter in ends.items():
             self._memory.put_counter((tenant, task), counter)
         for event in events:
@@ -338,9 +392,16 @@ class LogWriter:
             self._insert(self._sql, HISTORY, history)
         if marks := self.marks():
             self._insert(self._sql, DATA_BLOCKS, marks)
+        for said in self._said:
+            execute("insert into state_events values (?, ?, null)", said)
         for node in self.grow():
             execute(PUT_NODE, node)
         return len(self._rows) // _EVENT_COLUMNS
+
+    @property
+    def says_rows(self) -> bool:
+        """Whether an event of the batch says rows of state: its code binds its index and the one before."""
+        return bool(self._said)
 
     @property
     def rows(self) -> list[Any]:
@@ -379,6 +440,7 @@ class LogWriter:
         """Take the batch's state as committed."""
         for log in self._touched.values():
             log.settle()
+        self.record.settle(self._touched)
         self._clear()
         self._subjects.settle()
 
@@ -386,12 +448,14 @@ class LogWriter:
         """Return to the state before the batch, which cannot be committed."""
         for log in self._touched.values():
             log.restore()
+        self.record.restore()
         self._clear()
         self._subjects.restore()
 
     def _clear(self) -> None:
         self._touched.clear()
         self._rows = []
+        self._said = []
 
 
 class _Leaf(msgspec.Struct, frozen=True):

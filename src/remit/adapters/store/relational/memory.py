@@ -23,6 +23,10 @@ Key = tuple[str, str]
 MAX_COUNTERS = 50_000
 
 
+#: Added to an epoch that cannot be trusted: more than any scope is ever ended.
+LEAP = 2**32
+
+
 class Counter(msgspec.Struct, frozen=True):
     """One task's row: its usage and its last event (index, and leaf hash in hex)."""
 
@@ -138,7 +142,7 @@ class Memory:
         """
         fences, scopes = list(fences), self.epochs.setdefault(tenant, {})
         for scope, epoch, locked in fences:
-            scopes[scope] = epoch
+            scopes[scope] = max(epoch, scopes.get(scope, 0))
             if locked:
                 self.locks.add((tenant, scope))
             else:
@@ -146,6 +150,11 @@ class Memory:
         self.show(tenant, fences, withdrawn)
         for key in [key for key in self.counters if key[0] == tenant]:
             del self.counters[key]
+
+    def distrust(self, tenant: str, scope: str) -> None:
+        """Lock a scope whose fence others have changed, and end what was open in it."""
+        epoch = self.live.get(tenant, {}).get(scope, 0) + LEAP
+        self.learn(tenant, [(scope, epoch, True)], ())
 
     def show(self, tenant: str, fences: Iterable[tuple[str, int, bool]], withdrawn: Iterable[str]) -> None:
         """Make another writer's commits visible at once, from any thread; the checks of a batch need

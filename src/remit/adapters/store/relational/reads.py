@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -21,13 +21,12 @@ from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import Malformed, VerificationFailed
 from remit.core.evidence.event import Event
 from remit.core.evidence.merkle import consistency_proof, inclusion_proof
-from remit.core.identity.principals import Person
 from remit.core.label import Label
 from remit.core.sealing import Openings
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.history import HistoryEntry
 from remit.core.tasks.task import Task
-from remit.ports.store.changes import Credential, Pin
+from remit.ports.store.changes import Pin
 from remit.ports.store.log import (
     Entry,
 )
@@ -40,9 +39,6 @@ R = TypeVar("R", Approval, Delegation)
 ALL: Final = 2**62
 #: Most statements in progress at once.
 AT_ONCE: Final = 100
-
-_credential = msgspec.json.Decoder(Credential).decode
-_person = msgspec.json.Decoder(Person).decode
 
 _TASK = "select body, label, sealed from tasks where tenant = ?"
 _LAST = "select task, last_event from counters where tenant = ? and last_event is not null"
@@ -63,16 +59,6 @@ def body(connection: Sql, kind: type[T], query: str, *values: object) -> T | Non
 def bodies(connection: Sql, kind: type[T], query: str, *values: object) -> list[T]:
     """Return the rows' JSON bodies as values."""
     return [msgspec.json.decode(text, type=kind) for (text,) in connection.execute(query, values)]
-
-
-def signed_in(connection: Sql, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-    """Return a credential and its person."""
-    row = connection.execute(
-        "select c.body, p.body from credentials c join people p on p.tenant = c.tenant and p.name = c.person"
-        " where c.tenant = ? and c.digest = ?",
-        (tenant, digest),
-    ).fetchone()
-    return (_credential(row[0]), _person(row[1])) if row else None
 
 
 def newest(
@@ -117,21 +103,20 @@ _task = msgspec.json.Decoder(Task).decode
 _label = msgspec.json.Decoder(Label).decode
 
 
-def _tasks(rows: Rows, opened: Opened) -> list[Task]:
+def opened_tasks(rows: Iterable[Sequence[Any]], opened: Opened) -> list[Task]:
+    """Return tasks by their body, label and sealed parts."""
     # The accumulated label has a separate column, so that raising it does not rewrite the task.
     return [
         opened.whole(
             msgspec.structs.replace(_task(text), label=_label(label)),
             sealed,
         )
-        for text, label, sealed in rows.fetchall()
+        for text, label, sealed in rows
     ]
 
 
-def task(connection: Sql, opener: SealOpener, tenant: str, id: str) -> Task | None:
-    """Return a task with its accumulated label."""
-    found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)), Opened(connection, opener))
-    return found[0] if found else None
+def _tasks(rows: Rows, opened: Opened) -> list[Task]:
+    return opened_tasks(rows.fetchall(), opened)
 
 
 def tasks(
@@ -196,13 +181,6 @@ def history(connection: Sql, tenant: str, family: str, limit: int) -> list[Histo
         " order by at desc limit ?"
     )
     return [HistoryEntry(*row) for row in connection.execute(query, (tenant, family, limit))]
-
-
-def said(connection: Sql, opener: SealOpener, kind: type[R], tenant: str, id: str) -> R | None:
-    """Return an approval or a delegation."""
-    query = f"select body, sealed from {TABLES[kind]} where tenant = ? and id = ?"  # noqa: S608
-    found = _said(kind, connection.execute(query, (tenant, id)), Opened(connection, opener))
-    return found[0] if found else None
 
 
 def all_said(

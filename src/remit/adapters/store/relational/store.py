@@ -17,15 +17,21 @@ from remit.adapters.store.relational import (
     stored_labels,
 )
 from remit.adapters.store.relational.changes import ForgetSubject, PruneEvents, RewrapKeys
+from remit.adapters.store.relational.checks import checks
+from remit.adapters.store.relational.checks.checks import CheckedRows
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.pool import ReadPool
+from remit.adapters.store.relational.state.changes import AdoptRows
+from remit.adapters.store.relational.state.rows import SHAPES
 from remit.adapters.store.relational.subject_keys import SealOpener
 from remit.adapters.store.relational.writer import GroupWriter
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import NotFound
 from remit.core.evidence.event import Event
+from remit.core.evidence.events.state_rows import MOST_ROWS, BrokenRow
+from remit.core.evidence.events.system import StateRecorded
 from remit.core.findings.finding import Finding, FindingState
 from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.flow.stored_labels import StoredLabel
@@ -39,7 +45,7 @@ from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.history import HistoryEntry
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.changes import Credential, Pin
-from remit.ports.store.log import Entry, EventSearch, FoundEvents, TalliedCalls
+from remit.ports.store.log import Entry, EventSearch, FoundEvents, StatePage, TalliedCalls
 from remit.ports.store.tasks import Usage
 from remit.ports.store.units import Receipt, Unit
 
@@ -67,6 +73,7 @@ class RelationalStore:
         self._pool = pool
         self._incarnation = incarnation
         self._opener = opener
+        self._state = CheckedRows(pool, ledger.record, lambda tenant: self.commit(Unit(tenant=tenant)))
 
     @property
     def writer(self) -> str:
@@ -114,17 +121,15 @@ class RelationalStore:
 
     async def agent(self, tenant: str, name: str) -> Agent | None:
         """Return an agent."""
-        query = "select body from agents where tenant = ? and name = ?"
-        return await self._pool.run(reads.body, Agent, query, tenant, name)
+        return await self._state.one(tenant, checks.bodies, "agents", Agent, "name = ?", name)
 
     async def agents(self, tenant: str) -> list[Agent]:
         """Return all agents by name."""
-        query = "select body from agents where tenant = ? order by name"
-        return await self._pool.run(reads.bodies, Agent, query, tenant)
+        return await self._state.sound(tenant, checks.bodies, "agents", Agent, "1 = 1 order by name")
 
     async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
         """Return the agents with a binding to a workload, sorted by name."""
-        return await self._pool.run(registry.bound_to, tenant, workload)
+        return await self._state.every(tenant, checks.agents_bound, workload)
 
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
         """Return how an agent last proved its identity."""
@@ -138,8 +143,7 @@ class RelationalStore:
 
     async def person(self, tenant: str, name: str) -> Person | None:
         """Return a person."""
-        query = "select body from people where tenant = ? and name = ?"
-        return await self._pool.run(reads.body, Person, query, tenant, name)
+        return await self._state.one(tenant, checks.bodies, "people", Person, "name = ?", name)
 
     async def people(self, tenant: str) -> list[Person]:
         """Return all people by name."""
@@ -148,7 +152,7 @@ class RelationalStore:
 
     async def delegation(self, tenant: str, id: str) -> Delegation | None:
         """Return a delegation record."""
-        return await self._pool.run(reads.said, self._opener, Delegation, tenant, id)
+        return await self._state.one(tenant, checks.said, self._opener, Delegation, id)
 
     async def delegations(
         self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
@@ -184,7 +188,7 @@ class RelationalStore:
 
     async def task(self, tenant: str, id: str) -> Task | None:
         """Return a task with its accumulated label."""
-        return await self._pool.run(reads.task, self._opener, tenant, id)
+        return await self._state.one(tenant, checks.task, self._opener, id)
 
     async def tasks(
         self,
@@ -225,7 +229,7 @@ class RelationalStore:
 
     async def approval(self, tenant: str, id: str) -> Approval | None:
         """Return an approval."""
-        return await self._pool.run(reads.said, self._opener, Approval, tenant, id)
+        return await self._state.one(tenant, checks.said, self._opener, Approval, id)
 
     async def approvals(
         self,
@@ -258,16 +262,17 @@ class RelationalStore:
 
     async def pins(self, tenant: str) -> list[Pin]:
         """Return the pins of all tools."""
-        return await self._pool.run(reads.pins, tenant)
+        wanted = "1 = 1 order by tool"
+        return await self._state.whole(tenant, "pins", checks.bodies, "pins", Pin, wanted)
 
     async def credential(self, tenant: str, digest: str) -> Credential | None:
         """Return a credential by the digest of its secret, expired or not."""
-        query = "select body from credentials where tenant = ? and digest = ?"
-        return await self._pool.run(reads.body, Credential, query, tenant, digest)
+        wanted = "digest = ?"
+        return await self._state.one(tenant, checks.bodies, "credentials", Credential, wanted, digest)
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
         """Return a credential by the digest of its secret, expired or not, and its person."""
-        return await self._pool.run(reads.signed_in, tenant, digest)
+        return checks.both(await self._state.every(tenant, checks.signed_in, digest))
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
         """Return the credentials of a person, newest first."""
@@ -282,8 +287,7 @@ class RelationalStore:
 
     async def passkey(self, tenant: str, id: str) -> Passkey | None:
         """Return a passkey by its id."""
-        query = "select body from passkeys where tenant = ? and id = ?"
-        return await self._pool.run(reads.body, Passkey, query, tenant, id)
+        return await self._state.one(tenant, checks.bodies, "passkeys", Passkey, "id = ?", id)
 
     async def passkeys(self, tenant: str, person: str) -> list[Passkey]:
         """Return the passkeys of a person."""
@@ -292,8 +296,8 @@ class RelationalStore:
 
     async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
         """Return the link of an issuer's subject to a person here."""
-        query = "select body from links where tenant = ? and issuer = ? and subject = ?"
-        return await self._pool.run(reads.body, Link, query, tenant, issuer, subject)
+        wanted = "issuer = ? and subject = ?"
+        return await self._state.one(tenant, checks.bodies, "links", Link, wanted, issuer, subject)
 
     async def links(self, tenant: str, person: str) -> list[Link]:
         """Return the accounts that a person has at issuers."""
@@ -429,6 +433,40 @@ class RelationalStore:
         if reached is None:
             await self._scrub()
         return reached
+
+    async def adopt_rows(self, tenant: str, at: datetime, *, anew: bool = False) -> bool:
+        """Record all rows as they are, a page at a time; return whether all rows are recorded now."""
+        for table in (*SHAPES, ""):
+            after: tuple[str, ...] = ()
+            while anew or not self._ledger.record.covers(tenant):
+                change = AdoptRows(table, after, MOST_ROWS, anew)
+                said = StateRecorded(adopted=table or "all", more=bool(table))
+                unit: Any = Unit((change,), (Event.of(said, at=at, tenant=tenant),), tenant)  # type: ignore[arg-type]
+                await self.commit(unit)
+                after = change.reached
+                if not after:
+                    break
+        return True
+
+    def covers_rows(self, tenant: str) -> bool:
+        """Return whether all rows are recorded."""
+        return self._ledger.record.covers(tenant)
+
+    def recorded_rows(self, tenant: str, table: str) -> dict[bytes, bytes]:
+        """Return name and digest of each row of a table that permits something."""
+        return self._ledger.record.names(tenant, table)
+
+    async def state_page(self, tenant: str, table: str, after: tuple[str, ...], limit: int) -> StatePage:
+        """Compare the next rows of a table with the log."""
+        return await self._state.page(tenant, table, after, limit)
+
+    async def gone_rows(self, tenant: str, table: str, names: dict[bytes, bytes]) -> list[BrokenRow]:
+        """Return which of these rows, not met in a pass over the table, remit has not deleted."""
+        return await self._state.gone(tenant, table, names)
+
+    def broken_rows(self, tenant: str) -> list[BrokenRow]:
+        """Return the rows met since the last time that were not as the log says."""
+        return self._state.take_broken(tenant)
 
     async def _scrub(self) -> None:
         """Remove the traces of deleted rows, as far as the database permits."""

@@ -29,6 +29,9 @@ from remit.ports.runtime import Entropy
 #: Unwrapped keys kept in memory; the oldest are dropped first and unwrapped again on demand.
 MAX_KEYS = 10_000
 
+#: The subject whose key digests the rows of state; no person and no agent has such a name.
+STATE = "remit:state"
+
 #: A key's id, and the key ready for sealing.
 Held = tuple[int, AESGCM]
 
@@ -43,6 +46,7 @@ class SubjectKeys:
         self._entropy = entropy
         self._keys: dict[Key, Held] = {}
         self._created: dict[Key, tuple[int, bytes, str]] = {}  # not yet in the table
+        self._plain: dict[Key, bytes] = {}  # the keys of `STATE`
 
     def conceal(self, event: Event) -> tuple[dict[str, str], Openings, bytes]:
         """Return the commitments for an event's leaf, their openings, and a nonce to encrypt the openings
@@ -64,6 +68,14 @@ class SubjectKeys:
     def key_of(self, tenant: str, subject: str) -> tuple[int, AESGCM, bytes]:
         """Return a subject's key with its id, and a nonce for sealing."""
         return *self._key((tenant, subject)), self._entropy.bytes(NONCE_SIZE)
+
+    def state_key(self, tenant: str) -> bytes:
+        """Return the key under which the rows of a tenant's state are digested."""
+        name = (tenant, STATE)
+        if name not in self._plain:
+            self._keys.pop(name, None)
+            self._key(name)
+        return self._plain[name]
 
     def knows(self, tenant: str, subject: str) -> bool:
         """Return whether a subject has a key; a subject whose key is gone was forgotten."""
@@ -93,7 +105,8 @@ class SubjectKeys:
         ).fetchone()
         if row:
             kek = self._sealing.sealing_key(row[2])
-            held = (row[0], cipher(unwrap_key(kek, row[1], wrapped_for(*name))))
+            key = unwrap_key(kek, row[1], wrapped_for(*name))
+            held = (row[0], cipher(key))
         else:
             # Random and of 63 bits, the range of SQLite's integers: never assigned twice, even after a key
             # was forgotten.
@@ -104,6 +117,8 @@ class SubjectKeys:
             wrapped = wrap_key(self._sealing.sealing_key(by), nonce, key, wrapped_for(*name))
             self._created[name] = (key_id, wrapped, by)
             held = (key_id, cipher(key))
+        if name[1] == STATE:
+            self._plain[name] = key
         if len(self._keys) >= MAX_KEYS:
             del self._keys[next(iter(self._keys))]
         self._keys[name] = held
@@ -144,12 +159,14 @@ class SubjectKeys:
         """Drop a key from memory; return whether it was one that is not yet in the table."""
         name = (tenant, subject)
         self._keys.pop(name, None)
+        self._plain.pop(name, None)
         return self._created.pop(name, None) is not None
 
     def let_go(self, tenant: str) -> None:
         """Drop all keys of a tenant from memory, because another writer has forgotten one of them."""
         for name in [name for name in self._keys if name[0] == tenant]:
             del self._keys[name]
+        self._plain.pop((tenant, STATE), None)
 
     def settle(self) -> None:
         """Take the batch's state as committed."""
@@ -159,6 +176,7 @@ class SubjectKeys:
         """Discard the keys created by the batch, which cannot be committed."""
         for name in self._created:
             self._keys.pop(name, None)
+            self._plain.pop(name, None)
         self._created.clear()
 
 

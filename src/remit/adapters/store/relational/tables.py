@@ -246,6 +246,13 @@ MIGRATIONS: tuple[str, ...] = (
         primary key (tenant, idx)
     ) strict, without rowid;
     """,
+    # The events that say rows of state: a start finds them without reading the others. `said` is what one
+    # says of rows; a prune fills it.
+    """
+    create table state_events (
+        tenant text not null, idx integer not null, said text, primary key (tenant, idx)
+    ) strict, without rowid;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

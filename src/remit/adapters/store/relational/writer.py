@@ -13,11 +13,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
-from remit.adapters.store.relational.changes import IN_MEMORY, Changes
+from remit.adapters.store.relational.changes import IN_MEMORY, Changes, PruneEvents
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.sql import Sql
+from remit.adapters.store.relational.state.changes import AdoptRows
+from remit.adapters.store.relational.state.record import NO_ROWS
 from remit.core.errors import StoreUnavailable
 from remit.ports.store.units import Receipt, Unit
 
@@ -77,7 +80,8 @@ class GroupWriter(ABC):
         """Take over an open connection and the state read from it; `aside` runs jobs between batches."""
         self._memory = memory
         self._ledger = ledger
-        self._changes = Changes(connection, memory, ledger.subjects)
+        self._changes = Changes(connection, memory, ledger.subjects, ledger.record)
+        self._rows = ledger.record
         self._connection = connection
         self._queue: list[Waiting] = []
         self._batch: list[tuple[Waiting, Receipt | Exception]] = []
@@ -248,12 +252,24 @@ class GroupWriter(ABC):
     def _apply(self, unit: Unit, *, sql: bool) -> Receipt:
         tenant = unit.of_tenant
         epochs: dict[str, int] = {}
+        before = self._rows.before(tenant, unit.changes) if sql else NO_ROWS
         for change in unit.changes:
             self._changes.apply(tenant, change, epochs)
         if sql:
             # INVARIANT: checked before the unit's events are appended. A refused unit leaves no events.
             self._carried_out()
-        return Receipt(self._ledger.append(tenant, unit.events) if unit.events else (), epochs)
+        rows = self._rows.changed(tenant, before)
+        says = False
+        changes: tuple[Any, ...] = unit.changes if sql else ()
+        for one in changes:
+            if isinstance(one, AdoptRows):
+                rows += self._rows.adopted(tenant, one)
+                says = True
+            # The event of a prune binds what the pruned ones said.
+            says |= isinstance(one, PruneEvents) and self._rows.begun(tenant)
+        if not unit.events and not rows:
+            return Receipt((), epochs)
+        return Receipt(self._ledger.append(tenant, unit.events, rows, says=says), epochs)
 
     def _finish(self, fault: Exception | None) -> None:
         """Settle or undo the batch, answer its callers, and go on with the units that arrived in the

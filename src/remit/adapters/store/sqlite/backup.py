@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from remit.adapters.store.backup.backup_file import BackupWriter
-from remit.adapters.store.backup.backup_rows import Advance, Copied, copy_out, raised
+from remit.adapters.store.backup.backup_rows import Advance, Copied, copy_out
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.tables import MIGRATIONS
 from remit.adapters.store.sqlite.lock import lock_file
@@ -82,12 +82,11 @@ class SqliteRestoring:
     The present store stays locked meanwhile, so no remit serves from it. Until `install`, nothing changes.
     """
 
-    def __init__(self, path: Path, schema: int, fences: Mapping[str, tuple[int, int]]) -> None:
-        """Begin with empty tables of a schema version; `fences` are the least epochs and locks."""
+    def __init__(self, path: Path, schema: int) -> None:
+        """Begin with empty tables of a schema version."""
         self._path = path
         self._locks = [lock_file(path)] if path.exists() else []
         self._fresh = path.with_name(f".{path.name}.restoring")
-        self._fences = dict(fences)
         try:
             for left in (self._fresh, *_beside(self._fresh)):
                 left.unlink(missing_ok=True)
@@ -108,8 +107,6 @@ class SqliteRestoring:
 
     def take(self, name: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
         """Insert rows of a table."""
-        if name == "fences":
-            rows = [raised(row, self._fences) for row in rows]
         marks = ", ".join("?" * len(columns))
         with self._writing():
             self._sql.executemany(f"insert into {name} ({', '.join(columns)}) values ({marks})", rows)  # noqa: S608
@@ -124,8 +121,6 @@ class SqliteRestoring:
         with self._writing():
             for key, body in values.items():
                 self._sql.execute("insert into kept_values values (?, ?, ?)", (tenant, key, body))
-            for scope, (epoch, locked) in self._fences.items():
-                self._sql.execute("insert into fences values (?, ?, ?, ?)", (tenant, scope, epoch, locked))
             self._sql.execute("commit")
             migrate(self._sql, self._fresh)
             self._sql.close()

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from remit.adapters.store.relational import reads
 from remit.adapters.store.relational.changes import ASSERTION_GRACE
+from remit.adapters.store.relational.checks import checks
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.merkle_nodes import check_head
 from remit.adapters.store.relational.pool import ReadPool
 from remit.adapters.store.relational.sealed_values import SealedValues, seal_old
+from remit.adapters.store.relational.state.rows import RestoredRow
 from remit.adapters.store.relational.store import RelationalStore
 from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.tables import Durability
@@ -68,13 +70,14 @@ class SqliteStore(RelationalStore):
         sealing: SealingKeys,
         heads: HeadKeeper | None = None,
         origin: Callable[[str], str] = str,
+        restored: Mapping[str, Sequence[RestoredRow]] | None = None,
     ) -> SqliteStore:
         """Open the store at `path`; create it if it does not exist.
 
         `heads` holds the last signed head of each log under `origin(tenant)`. A log that is behind its head
         raises `VerificationFailed`. A file that another process writes raises `StoreUnavailable`, which names
         that process; a file that is not a store, or a newer one, raises `ConfigInvalid`. Blocks: call it
-        before the event loop has work.
+        before the event loop has work. `restored` are the rows of tenants that a restore has just changed.
         """
         lock = lock_file(path)
         connections: list[sqlite3.Connection] = []
@@ -89,7 +92,7 @@ class SqliteStore(RelationalStore):
             incarnation = make_id("writer", entropy.bytes(ID_BYTES))
             memory = Memory(connection)
             subjects = SubjectKeys(connection, sealing, entropy)
-            ledger = LogWriter(connection, memory, subjects, incarnation)
+            ledger = LogWriter(connection, memory, subjects, incarnation, clock)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
                 check_head(
                     connection,
@@ -97,6 +100,7 @@ class SqliteStore(RelationalStore):
                     ledger.tree(tenant).size,
                     heads.read(origin(tenant)) if heads else None,
                 )
+            ledger.record.check_fences(memory, restored or {})
             connection.execute("begin immediate")
             seal_old(connection, SealedValues(connection, subjects), subjects)
             connection.execute("commit")
@@ -127,7 +131,11 @@ class SqliteStore(RelationalStore):
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
         """Return a credential by the digest of its secret, expired or not, and its person."""
-        return self._here.run(reads.signed_in, tenant, digest)
+        record = self._ledger.record
+        found = self._here.run(checks.signed_in, record.secret(tenant), tenant, digest)
+        if all(record.agrees(tenant, row) for row, _ in found):
+            return checks.both([value for _, value in found])
+        return await super().signed_in(tenant, digest)
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
         """Return a task, followed by all its descendants."""

@@ -144,6 +144,16 @@ class KeyRetired(EventBody, kw_only=True):
     key: Annotated[str, "its public name"]
 
 
+class StateRecorded(EventBody, kw_only=True):
+    """Rows of state changed with no other event that could say so, or with too many rows for one event; or
+    rows of an older version of remit were recorded for the first time.
+    """
+
+    KIND = EventKind.STATE_RECORDED
+    adopted: Annotated[str, "the table whose rows of an older version it records; without it, none"] = ""
+    more: Annotated[bool, "whether more such rows follow; only then rows are compared"] = False
+
+
 class SubjectForgotten(EventBody, kw_only=True):
     """The key of a subject was destroyed: values sealed under it can never be read again, and every proof
     still holds.

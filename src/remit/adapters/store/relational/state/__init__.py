@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Binds the rows of state to the log."""
