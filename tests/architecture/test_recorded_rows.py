@@ -104,9 +104,9 @@ def test_each_writer_of_a_covered_table_belongs_to_a_change_that_records_its_row
         ast.unparse(key): value
         for node in said.body
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_PLACES"
-        for node in [node.value]
-        if isinstance(node, ast.Dict)
-        for key, value in zip(node.keys, node.values, strict=True)
+        for table in [node.value]
+        if isinstance(table, ast.Dict)
+        for key, value in zip(table.keys, table.values, strict=True)
         if key is not None
     }
     sought = {one.name: one for one in ast.walk(said) if isinstance(one, ast.FunctionDef)}

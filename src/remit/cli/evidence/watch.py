@@ -35,7 +35,7 @@ from remit.core.evidence.trust_policy import TrustPolicy
 from remit.core.user_folders import state_folder
 
 _READ: Final = ("tlog", "tile")
-#: How often a checkpoint is read anew after a gap, a second apart: longer than two heads for witnesses are.
+#: How often a checkpoint is read again after a gap, a second apart: longer than two heads for witnesses are.
 _AGAIN: Final = 30
 
 
