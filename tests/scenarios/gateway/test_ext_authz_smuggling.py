@@ -101,6 +101,13 @@ async def test_what_no_decision_reads_is_no_place_for_data(world: World, method:
     assert said(await world[1](body))[2] == "invalid-params"
 
 
+async def test_a_session_s_id_is_no_place_for_data(world: World) -> None:
+    """The upstream chose it and needs little room; it passes as it is."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    assert (await world[1](body, {"mcp-session-id": "s" * 256})).status.code == 0
+    assert said(await world[1](body, {"mcp-session-id": "s" * 257}))[2] == "invalid-params"
+
+
 async def test_clients_as_they_are_begin_sessions_and_cancel(world: World) -> None:
     """With names, an icon and all capabilities, and the remark of a client by others on a time-out."""
     about: Json = {

@@ -42,12 +42,13 @@ from remit.gateway.approval_outcome import page_of
 from remit.gateway.asgi import RequestsInProgress, origin_of, refused_header
 from remit.gateway.ext_authz.check_request import CheckedRequest
 from remit.gateway.ext_authz.check_response import AnsweredRequest, PassedRequest
-from remit.gateway.ext_authz.methods import DECIDED, DENIED, call_of, check_message
+from remit.gateway.ext_authz.methods import DECIDED, DENIED, MAX_SESSION, call_of, check_message
 from remit.gateway.mcp.calls import MAX_NAME, CallVisit
 from remit.gateway.mcp.endpoint import LEGACY, McpLimits, check_post
 from remit.gateway.mcp.headers import NAME as NAME_HEADER
 from remit.gateway.mcp.headers import (
     NAMED_BY,
+    SESSION,
     VERSION,
     McpHeaders,
     check_modern,
@@ -71,6 +72,7 @@ from remit.gateway.mcp.messages import (
     ClientReply,
     Incoming,
     WireFault,
+    bad_params,
     error_body,
     error_frame,
     fault_of,
@@ -240,6 +242,8 @@ class ExtAuthzEndpoint:
         if head.twice:
             # The upstream could read the other one.
             raise mismatch(f"header `{min(head.twice).decode()}` is given more than once")
+        if len(head.values.get(SESSION, b"")) > MAX_SESSION:
+            raise bad_params(f"a session's id has at most {MAX_SESSION} bytes here", "begin another session")
         version = head.values.get(VERSION)
         visit.modern = not ((not version or version in LEGACY) and META_VERSION not in message.meta)
         if visit.modern and message.id is not None:

@@ -33,6 +33,8 @@ DENIED: Final = -32001
 
 #: Most characters of an id, a token or a remark that a client chooses: none is a place for data.
 MAX_ID: Final = 64
+#: Most bytes of a session's id, which the upstream gave and the client repeats: it goes upstream as it is.
+MAX_SESSION: Final = 256
 #: Most bytes of all else that no decision reads: a client's name and capabilities.
 MAX_BESIDE: Final = 2048
 _META: Final = "_meta"
