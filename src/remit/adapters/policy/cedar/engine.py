@@ -12,23 +12,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import cedarpy
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, validate_alone
+from remit.adapters.policy.cedar.compiled_rules import CompiledRules
 from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
+from remit.adapters.policy.cedar.guards import Guard, GuardIndex, guard_of
 from remit.adapters.policy.cedar.incremental_check import CheckResult, IncrementalCheck
-from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.index import RuleIndex, about_every_call, principal_closure, resource_closure
 from remit.adapters.policy.cedar.known_rules import CheckedRule
 from remit.adapters.policy.cedar.policy_text import with_exception
 from remit.adapters.policy.cedar.proof import CedarProver
-from remit.adapters.policy.cedar.rule import CedarRule, policy_set
+from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
-from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
+from remit.adapters.policy.cedar.rule_groups import (
+    INDEXED_FROM,
+    KEPT,
+    SHARED_FROM,
+    Asked,
+    Found,
+    Kept,
+    Part,
+    Stand,
+    readers,
+    steady,
+)
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.rule_reachability import unbounded
 from remit.adapters.policy.cedar.schema import forms, schema_of_one, schema_text
@@ -240,7 +253,8 @@ class CedarLoaded:
         self._record = record_facts(tools)
         self._index = RuleIndex(self._rules)
         self.history = history_read((path for rule in rules for path in rule.reads.paths), facts.history)
-        self._sets: RecentAnswers[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = RecentAnswers(512)
+        self._compiled = CompiledRules(self._rules)
+        self._guards: dict[int, Guard | None] = {}
         self._kits: RecentAnswers[tuple[Form, tuple[int, ...]], _Kit] = RecentAnswers(2048)
         self._places: RecentAnswers[tuple[str, str, Form], _Place] = RecentAnswers(8192)
         named = sorted((rule.ref.id, rule.ref.digest) for rule in self._rules)
@@ -330,6 +344,7 @@ class CedarLoaded:
         stands = tuple(
             Stand(
                 part,
+                self._compiled,
                 head,
                 # The schema adds the action and its groups.
                 cedarpy.Entities.from_json_str(entities, part.schema),
@@ -368,21 +383,38 @@ class CedarLoaded:
     def _part(self, tool: Tool, numbers: tuple[int, ...]) -> Part:
         rules = tuple(self._rules[number] for number in numbers)
         shape = self._read_by(tool, rules)
-        policies = {rule.ref.id: rule.canonical for rule in rules}
-        rewritten = {rule.ref.id: flattened(rule.policy) for rule in rules} if can_be_flat(shape) else {}
-        flat = bool(rewritten) and None not in rewritten.values()
-        compiled = self._sets.get((flat, numbers))
-        if compiled is None:
-            if flat:
-                policies = {name: msgspec.json.encode(one) for name, one in rewritten.items()}
-            whole = policy_set(policies)
-            lasting = {rule.ref.id: policies[rule.ref.id] for rule in rules if not rule.waivable}
-            compiled = self._sets.put(
-                (flat, numbers), (whole, whole if len(lasting) == len(rules) else policy_set(lasting))
-            )
+        flat = can_be_flat(shape) and all(flattened(rule.policy) is not None for rule in rules)
         permits = frozenset(rule.ref.id for rule in rules if rule.permits)
         schema = _schema(tool, flat_shape(shape) if flat else shape, rules)
-        return Part(rules, shape, cedarpy.Schema.from_str(schema), *compiled, permits, flat)
+        guards = self._guarding(shape, numbers) if len(numbers) >= INDEXED_FROM else {}
+        if len(guards) < INDEXED_FROM:
+            guards = {}
+        others = tuple(number for number in numbers if number not in guards)
+        wide = tuple(number for number in others if about_every_call(self._rules[number]))
+        if len(wide) < SHARED_FROM:
+            wide = ()
+        narrow = tuple(number for number in others if number not in set(wide)) if wide else others
+        return Part(
+            rules,
+            shape,
+            cedarpy.Schema.from_str(schema),
+            permits,
+            flat,
+            tuple(self._compiled.group(group, flat) for group in (wide, narrow) if group),
+            self._compiled.group(tuple(guards), flat),
+            GuardIndex(guards.items()) if guards else None,
+        )
+
+    def _guarding(self, shape: Shape, numbers: tuple[int, ...]) -> dict[int, Guard]:
+        """Return the rules that have a guard in a context of this type, with it."""
+        found: dict[int, Guard] = {}
+        for number in numbers:
+            if number not in self._guards:
+                self._guards[number] = guard_of(self._rules[number].policy)
+            guard = self._guards[number]
+            if guard is not None and guard.fits(shape):
+                found[number] = guard
+        return found
 
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
         """Return the type of the context that these rules read."""
@@ -397,7 +429,7 @@ def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:
     return schema_of_one(tool, shape, named)
 
 
-def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]) -> PolicyAnswer:
+def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, Asked]]) -> PolicyAnswer:
     by_id = place.kit.by_id
     found = Found()
     for _, one, _ in heard:

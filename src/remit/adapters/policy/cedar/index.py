@@ -10,13 +10,16 @@ condition only if the scope matches, so the answer, including errors, equals the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule
-from remit.adapters.policy.cedar.schema import GROUPS, groups_of
+from remit.adapters.policy.cedar.schema import CALL, GROUPS, groups_of
 from remit.core.identity.principals import Agent
 from remit.core.tools.tool import Tool
+
+_EVERY: Final = ("Action", CALL)
 
 
 def action_closure(tool: Tool) -> tuple[Uid, frozenset[Uid]]:
@@ -49,6 +52,13 @@ def scope_uids(rule: CedarRule) -> frozenset[Uid] | None:
 def names_tools(uids: frozenset[Uid]) -> bool:
     """Return whether entities are single tools or their actions: no groups, no upstreams."""
     return all(kind == "Tool" or (kind == "Action" and name not in GROUPS) for kind, name in uids)
+
+
+def about_every_call(rule: CedarRule) -> bool:
+    """Return whether a rule's scope names no agent, no tool and no group of them."""
+    return all(one.uids is None and one.below is None for one in (rule.principal, rule.resource)) and (
+        rule.action.uids is None and (rule.action.below is None or _EVERY in rule.action.below)
+    )
 
 
 class RuleIndex:

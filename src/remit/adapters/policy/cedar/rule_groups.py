@@ -7,6 +7,9 @@ For a set of rules, Cedar returns the forbids that match, or else the permits th
 single rules, so a set may be evaluated in parts and the results joined: the answer equals that of the whole
 set.
 
+A part with many rules is divided further. Rules that a string in the call rules out are not evaluated
+(`guards`). Rules about every call of every agent are one compiled group, not one for each tool.
+
 The result of the steady part depends only on the place and on the bytes of its context. It is cached under
 exactly these, so that a call that changes none of them needs no new evaluation. A changed fact changes the
 bytes. Rules that read arguments or the time are evaluated on each call.
@@ -16,13 +19,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import cedarpy
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
+from remit.adapters.policy.cedar.compiled_rules import CompiledRules, RuleGroup
 from remit.adapters.policy.cedar.flat_arguments import with_flat
+from remit.adapters.policy.cedar.guards import GuardIndex
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.facts import Facts, written
 from remit.adapters.policy.steady_facts import STEADY, alike
@@ -33,6 +38,12 @@ from remit.core.json_value import Json
 _ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
 #: Cached results of the steady part for one place: about one for each label and task type.
 KEPT = 64
+#: Rules of a part that are worth an index: fewer cost less than a second evaluation.
+INDEXED_FROM: Final = 32
+#: Rules about every call that are worth a group of their own, which all tools and agents share.
+SHARED_FROM: Final = 128
+#: Most rules that are chosen for one call; where more may hold, all are evaluated.
+MOST_CHOSEN: Final = 16
 
 
 def steady(rule: CedarRule) -> bool:
@@ -60,18 +71,35 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Compiled rules with the facts that they read.
+    """Rules with the facts that they read; with `flat` they read arguments by their flat names.
 
-    `lasting` are those that no human can waive; with `flat` the rules read arguments by their flat names.
+    `groups` are evaluated on each call. `index` finds those of the `guarded` rules that can hold for a call.
     """
 
     rules: tuple[CedarRule, ...]
     shape: Shape
     schema: Any
-    policies: Any
-    lasting: Any
     permits: frozenset[str]
     flat: bool
+    groups: tuple[RuleGroup, ...]
+    guarded: RuleGroup
+    index: GuardIndex | None
+
+    def chosen(self, context: dict[str, Json], rules: CompiledRules) -> tuple[RuleGroup, ...]:
+        """Return the groups to evaluate for a call with this context."""
+        matching = () if self.index is None else self.index.matching(context)
+        if not matching:
+            return self.groups
+        # A set of its own for each choice costs its compiling: so only for few rules.
+        few = len(matching) <= MOST_CHOSEN
+        return (*self.groups, rules.group(matching, self.flat) if few else self.guarded)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request as Cedar gets it, and the groups of rules to evaluate."""
+
+    call: dict[str, Json]
+    groups: tuple[RuleGroup, ...]
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -79,7 +107,7 @@ class Last(msgspec.Struct, frozen=True):
 
     request: AccessRequest
     found: Found
-    asked: dict[str, Json]
+    asked: Asked
 
 
 class Kept:
@@ -97,39 +125,49 @@ class Stand(msgspec.Struct, frozen=True):
     """A part in a place, with the entities of one agent and one tool."""
 
     part: Part
+    rules: CompiledRules
     head: dict[str, Json]
     entities: Any
     #: `None` if each call is evaluated.
     kept: Kept | None
 
-    def ask(self, facts: Facts, request: AccessRequest) -> tuple[Found, dict[str, Json]]:
+    def ask(self, facts: Facts, request: AccessRequest) -> tuple[Found, Asked]:
         """Return the rules' result for a request, and the Cedar request; raise `TypeMismatch`."""
         kept = self.kept
         last = None if kept is None else kept.last
         if last is not None and alike(last.request, request, self.part.shape.fields):
             return last.found, last.asked
         values = facts.context(self.part.shape, request, extension)
+        groups = self.part.chosen(values, self.rules)
         context = written(with_flat(values) if self.part.flat else values)
-        asked = {**self.head, "context": context.decode()}
+        asked = Asked({**self.head, "context": context.decode()}, groups)
         if kept is None:
-            return self._evaluate(asked, self.part.policies), asked
+            return self._evaluate(asked), asked
         found = kept.by_context.get(context)
         if found is None:
-            found = self._evaluate(asked, self.part.policies)
+            found = self._evaluate(asked)
             if found.errors:
                 return found, asked
             kept.by_context.put(context, found)
         kept.last = Last(request, found, asked)
         return found, asked
 
-    def permits(self, asked: dict[str, Json]) -> Found:
+    def permits(self, asked: Asked) -> Found:
         """Evaluate again without the rules that a human may waive: Cedar names permits only if nothing
         forbids.
         """
-        return self._evaluate(asked, self.part.lasting)
+        return self._evaluate(asked, lasting=True)
 
-    def _evaluate(self, asked: dict[str, Json], policies: Any) -> Found:
-        result = cedarpy.is_authorized(asked, policies, self.entities, self.part.schema)
+    def _evaluate(self, asked: Asked, *, lasting: bool = False) -> Found:
+        found = Found()
+        for group in asked.groups:
+            compiled = self.rules.of(group)
+            policies = compiled.lasting if lasting else compiled.policies
+            found = found.join(self._evaluated(asked.call, policies))
+        return found
+
+    def _evaluated(self, call: dict[str, Json], policies: Any) -> Found:
+        result = cedarpy.is_authorized(call, policies, self.entities, self.part.schema)
         errors = tuple(_erred(text) for text in result.diagnostics.errors)
         if result.decision is cedarpy.Decision.NoDecision and not errors:
             errors = ("the policy engine gave no answer",)

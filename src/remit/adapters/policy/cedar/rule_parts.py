@@ -25,14 +25,18 @@ def rule_parts(policy: Json) -> tuple[str, tuple[str, ...], bool]:
     """Return the digests of a policy's scope and of each condition, and whether a condition can fail."""
     scope = _digest({name: policy.get(name) for name in _SCOPE})
     conditions = policy.get("conditions", [])
-    return scope, tuple(sorted(map(_digest, conditions))), any(_fails(one.get("body")) for one in conditions)
+    return (
+        scope,
+        tuple(sorted(map(_digest, conditions))),
+        any(can_fail(one.get("body")) for one in conditions),
+    )
 
 
 def _digest(value: Json) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _fails(node: Json) -> bool:
+def can_fail(node: Json) -> bool:
     """Return whether an expression has an operator that is not known to be safe."""
     pending = [node]
     while pending:
