@@ -39,6 +39,8 @@ _WILD: Final = re.compile(r"[*?\[{]")
 _QUOTES: Final = re.compile(r"['\"`\\]")
 #: A text without these characters spells no whole path, however a server or a shell decodes it.
 _OF_PATHS: Final = re.compile(r"[/%$]|[^\x00-\x7f]")
+#: A text without these, that no server runs, has one reading: itself.
+_READ_OTHERWISE: Final = re.compile(r"[/\\%$~*?\[{'\"\0]|[^\x00-\x7f]|^\s|\s$")
 _BEGIN: Final = re.compile(r"(?<=[^~./])(?:~|\.{1,2})?/")
 _STEPS: Final = re.compile(r"/(?:\./|/)+")
 #: Words in the names of arguments that servers run: each word of such a text may be a path.
@@ -130,7 +132,9 @@ class PathsOfRemit:
                 for text, reader in _texts(value, _Reader().below(name)):
                     if not reader.said and (yield from self._is_spelled(text, count)):
                         return name
-                    if self._is_only_a_word(text, reader, bases):
+                    if self._is_only_a_word(text, reader, bases) or self._names_nothing(
+                        text, reader, tuple(places)
+                    ):
                         continue
                     for one in _candidates(text, runs=reader.runs):
                         if self._is_own(one, tuple(places), identities, named):
@@ -171,6 +175,18 @@ class PathsOfRemit:
         if reader.of_files or _WORD.fullmatch(text) is None:
             return False
         return not any(os.path.islink(os.path.join(base, text)) for base in bases)
+
+    def _names_nothing(self, text: str, reader: _Reader, bases: tuple[str, ...]) -> bool:
+        """Return whether a text can only be the name of a file right in a base, and none has it.
+
+        It says in one step what reading the text as a path says of most texts.
+        """
+        if reader.runs or len(text) > _MAX_PATH or _READ_OTHERWISE.search(text) is not None:
+            return False
+        return not any(
+            self._below(os.path.normpath(path)) or _WILD.search(path) or os.path.lexists(path)
+            for path in (os.path.join(base, text) for base in bases)
+        )
 
     def _is_own(
         self,

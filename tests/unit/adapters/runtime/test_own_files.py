@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The forms in which an argument can name one of remit's own files, and what is not one."""
 
+import itertools
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remit.adapters.runtime import own_files
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.core.cooperative_steps import finish
 
@@ -106,6 +109,25 @@ def test_a_folder_that_the_call_names_is_where_its_other_arguments_begin(home: P
     assert reached(home, {"file": "other/.remit/keys", "cwd": above}) == ""
     with subprocess.Popen(["/bin/cat"], cwd=above, stdin=subprocess.PIPE) as other:
         assert reached(home, {"path": f"/proc/{other.pid}/cwd/{home.name}/.remit"}) == "path"
+
+
+def test_a_text_with_one_reading_is_judged_as_if_it_had_many(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short way is only shorter: names, links, folders that the call names, blanks, marks."""
+    texts = [
+        "remit.yaml", "Remit.YAML", ".remit", "link", "copy.db", "a b", "far", "notes", ".", "",
+        " remit.yaml", "remit.yaml\n", "re*", "~", "remit.yaml\0", "%2eremit", "keys", "x" * 5000, "r\u00e9mit",
+    ]  # fmt: skip
+    guard = PathsOfRemit([home / ".remit", home / "remit.yaml"], {"files": [home / "notes"]})
+    cases = [
+        {name: text, "cwd": folder}
+        for text, name, folder in itertools.product(texts, ("text", "file", "cmd"), ("", "..", "far"))
+    ]
+    short = [finish(guard.reached_by("files", one)) for one in cases]
+    monkeypatch.setattr(own_files, "_READ_OTHERWISE", re.compile(""))
+    assert short == [finish(guard.reached_by("files", one)) for one in cases]
+    assert {"", "text", "file", "cmd"} <= set(short)
 
 
 def test_a_path_counts_however_long_it_is_written(home: Path) -> None:
