@@ -18,7 +18,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
 
 # One stamp per locked set: a second `make` does nothing, a changed lock reinstalls.
-.venv/.stamp-%: requirements/%.txt pyproject.toml sdk/pyproject.toml .ci/venv
+.venv/.stamp-%: requirements/%.txt pyproject.toml sdk/pyproject.toml .ci/venv .ci/hatch_build.py \
+		src/remit/core/flow/reader/reader.zig
 	@PYTHON="$(PYTHON)" .ci/venv $<
 	@touch $@
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Intake of one result: each leaf is read once, for its values, its words and what it names.
 
-Most leaves are short and take most of the time: they pass through no generator, and their words are found
-once. A long text is read in pieces, between which other tasks run.
+Leaves are taken in together by the native reader (`core.flow.reader`), which leaves those to this module that may
+have several readings. A long text of these is read in pieces, between which other tasks run.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from remit.core.flow.language.word_forms import bare_word, bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
-from remit.core.flow.records.people_fields import Whole
+from remit.core.flow.records.people_fields import Whole, is_own_id
 from remit.core.flow.records.record import Reading, ResultLeaf
+from remit.core.flow.reader.native_tables import HOLDING_PROSE, KINDS, Fields, LeafBatch, Stop
 from remit.core.flow.records.reference import Hit
 from remit.core.flow.values.destination import (
     MAX_WHOLE,
@@ -44,12 +45,18 @@ MAX_TEXTS = 4_000
 """Distinct short texts of one result that are read only once."""
 MAX_HEARD = 20_000
 """Words of long texts of one result that are looked up only once."""
-LEAVES = 16
-"""Short texts that one step takes in."""
+LEAVES = 256
+CHARS = 16_384
+"""Leaves and characters that are taken in together, where the native reader reads all of them."""
+ODD_LEAVES = 16
+"""Short texts that one step reads one by one."""
 _DIGIT = re.compile("[0-9]")
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
+#: Numbers of kinds of which destinations are counted; each kind by its number.
+_HOLDING = frozenset(at for at, one in enumerate(KINDS) if one is not _TEXT) | {HOLDING_PROSE}
+_KIND_OF = (*KINDS, _TEXT)
 
 
 def _own_field(leaf: ResultLeaf, own: AbstractSet[str]) -> str:
@@ -76,8 +83,8 @@ class ShortText(msgspec.Struct, gc=False):
 
     `digests` are the digests of its values in normal form, `brought` those without the call's own links,
     `exact` those in their form for use, `candidates` its destinations, `words` its words, `whole` what it is
-    as a whole. `hit` describes how the intent names the text; `mentioned` tells whether the words are already
-    remembered, `link` whether the whole text is a link or a host.
+    as a whole, `number` its number. `mentioned` tells whether the words are already remembered, `link` whether the
+    whole text is a link or a host.
     """
 
     digests: list[int]
@@ -86,7 +93,7 @@ class ShortText(msgspec.Struct, gc=False):
     candidates: Sequence[Destination]
     words: list[str]
     whole: Whole
-    hit: Hit | None
+    number: str
     mentioned: bool = False
     link: bool = False
 
@@ -116,8 +123,13 @@ class Intake:
         self._decision = decision
         self._marked = marked
         self._tool_id = lookup.tool.id
-        #: Places of untrusted and other values, by path.
-        self._places: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        #: The fields of other and of untrusted values, by path; and the first leaf of each, with its trust.
+        self._numbered: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        self._fields = Fields()
+        self._firsts: list[tuple[ResultLeaf, Trust]] = []
+        #: Fields that are the id of a record.
+        self._ids: set[int] = set()
+        self._hits: dict[str, Hit | None] = {}
         #: Most results repeat the same texts in many places.
         self._texts: dict[str, ShortText] = {}
         #: Digests of the call's arguments that no trusted source confirms; computed at the first leaf that is
@@ -141,11 +153,13 @@ class Intake:
         # A call that selects something may return someone else's profile.
         own = frozenset() if lookup.selects else lookup.tool.own_fields
         owned: dict[str, set[ExactValue]] = {}
-        for count, leaf in enumerate(reading.steps()):
-            if leaf is None or not count % LEAVES or self._gone > STEP:
-                self._gone = 0
-                yield
+        kept.tables.say(self.now.hints_of_intent())
+        leaves: list[ResultLeaf] = []
+        trusts: list[Trust] = []
+        chars = 0
+        for leaf in reading.steps():
             if leaf is None:
+                yield
                 continue
             trust = leaf.label.trust
             if doubted:
@@ -153,20 +167,112 @@ class Intake:
             if trust is not _UNTRUSTED and not self._asked:
                 self._asked = True
                 yield from self._doubting()
-            if kept.full and trust is _TRUSTED:
-                continue
-            if len(leaf.text) <= MAX_TEXT:
-                if own and trust is _TRUSTED and (field := _own_field(leaf, own)):
+            if own and trust is _TRUSTED and len(leaf.text) <= MAX_TEXT and not kept.full:
+                if field := _own_field(leaf, own):
                     owned.setdefault(field, set()).add(exact(leaf.text))
-                self._short(leaf, trust)
-            else:
-                yield from self._long(leaf, trust)
+            leaves.append(leaf)
+            trusts.append(trust)
+            chars += len(leaf.text)
+            if len(leaves) == LEAVES or chars > CHARS:
+                yield from self._together(leaves, trusts)
+                leaves, trusts, chars = [], [], 0
+                yield
+        yield from self._together(leaves, trusts)
+        kept.tables.say(())
         for values in owned.values():
             if len(values) == 1:
                 # Of several, it is not known which are the person's.
                 kept.keep_own(*values)
         self._naming.settle(self.now, reading.above)
         kept.full = kept.full or reading.cut or self._naming.full
+
+    def _together(self, leaves: list[ResultLeaf], trusts: list[Trust]) -> Steps[None]:
+        """Take in leaves: as many as possible by the native reader, the others one by one."""
+        kept, now, known = self._kept, self.now, self._fields
+        fields = [self._field(leaf, trust) for leaf, trust in zip(leaves, trusts, strict=True)]
+        batch = LeafBatch(
+            [leaf.text for leaf in leaves],
+            fields,
+            [leaf.record for leaf in leaves],
+            known,
+            self._doubts,
+            base=now.base,
+            pointed=now.pointed,
+            own_links=bool(self._links),
+        )
+        seen, odd, left_out, work = 0, set[int](), set[int](), 0
+        while seen < len(leaves):
+            batch.set_next_place(len(kept.places))
+            stop = Stop.ODD if kept.full else kept.tables.take(batch)
+            for field in batch.placed:
+                self._place(*self._firsts[field])
+            seen = batch.at
+            if stop is Stop.HIT:
+                leaf = leaves[seen - 1]
+                if leaf.text not in self._hits:
+                    words = bare_words(folded(leaf.text).split())
+                    self._hits[leaf.text] = now.match(words, number_of(leaf.text))
+                now.name(leaf, trusts[seen - 1], self._hits[leaf.text])
+            elif stop is Stop.ODD:
+                leaf, trust = leaves[seen], trusts[seen]
+                odd.add(seen)
+                if kept.full and trust is _TRUSTED:
+                    left_out.add(seen)
+                elif len(leaf.text) <= MAX_TEXT:
+                    digest, kind = self._short(leaf, trust, fields[seen])
+                    batch.wholes[seen], batch.kinds[seen] = digest, KINDS.index(kind, 1)
+                    if not (work := work + 1) % ODD_LEAVES or self._gone > STEP:
+                        self._gone = 0
+                        yield
+                else:
+                    yield from self._long(leaf, trust, fields[seen])
+                batch.skip()
+                seen += 1
+        self._see(leaves, trusts, fields, batch, odd, left_out)
+
+    def _see(
+        self,
+        leaves: list[ResultLeaf],
+        trusts: list[Trust],
+        fields: list[int],
+        batch: LeafBatch,
+        odd: AbstractSet[int],
+        left_out: AbstractSet[int],
+    ) -> None:
+        """Show leaves that were taken in to what finds the references of the intent."""
+        now = self.now
+        for at, kind in enumerate(batch.kinds):
+            if kind in _HOLDING and at not in odd:
+                leaf = leaves[at]
+                now.meet_in(leaf.text, KINDS[kind] if kind < len(KINDS) else None, leaf.record, leaf.path)
+        if self._ids:
+            for at, field in enumerate(fields):
+                if field in self._ids and at not in odd:
+                    now.identify(leaves[at], batch.wholes[at])
+        whole = zip(batch.wholes, map(_KIND_OF.__getitem__, batch.kinds), strict=True)
+        if left_out:
+            kept = [
+                one
+                for one in zip(leaves, trusts, whole, range(len(leaves)), strict=True)
+                if one[3] not in left_out
+            ]
+            leaves, trusts, whole = (
+                [one[0] for one in kept],
+                [one[1] for one in kept],
+                [one[2] for one in kept],
+            )
+        now.see(leaves, trusts, whole, longest=MAX_TEXT)
+
+    def _field(self, leaf: ResultLeaf, trust: Trust) -> int:
+        """Return the number of a leaf's field."""
+        numbered = self._numbered[trust is _UNTRUSTED]
+        field = numbered.get(leaf.path)
+        if field is None:
+            field = numbered[leaf.path] = self._fields.add(untrusted=trust is _UNTRUSTED)
+            self._firsts.append((leaf, trust))
+            if trust is _TRUSTED and is_own_id(leaf.name, self._lookup.tool.name):
+                self._ids.add(field)
+        return field
 
     def _place(self, leaf: ResultLeaf, trust: Trust) -> int:
         met = Encounter(self._call, self._decision, self._tool_id, leaf.path, trust)
@@ -181,13 +287,13 @@ class Intake:
                 if work.over(one):
                     yield
 
-    def _short(self, leaf: ResultLeaf, trust: Trust) -> None:
+    def _short(self, leaf: ResultLeaf, trust: Trust, field: int) -> Whole:
+        """Take in a short text with several readings; return what it is as a whole."""
         text = self._texts.get(leaf.text) or self._read(leaf.text)
         kept, now, record, digests = self._kept, self.now, leaf.record, text.digests
         untrusted, held = trust is _UNTRUSTED, kept.held
-        places = self._places[untrusted]
-        place = places.get(leaf.path)
-        number, at = len(kept.places) if place is None else place, now.base + record
+        place = self._fields.places[field]
+        number, at = len(kept.places) if place < 0 else place, now.base + record
         spot = number << RECORD_BITS | (min(RECORD_MASK, at))
         if untrusted:
             kept.meet_all(text.brought, spot, trust)
@@ -205,12 +311,15 @@ class Intake:
             kept.meet_all(text.exact, spot, trust)
             if text.link and not untrusted and not kept.full:
                 kept.vouched.update(digests)
-        if place is None and kept.held > held:
+        if place < 0 and kept.held > held:
             # Where every value was already known, the place need not be stored.
-            places[leaf.path] = self._place(leaf, trust)
+            self._fields.places[field] = self._place(leaf, trust)
         if text.candidates:
             now.meet(text.candidates, record, leaf.path if text.link else "")
-        now.see(leaf, trust, text.hit, text.whole, sure=trust is _TRUSTED and confirmed)
+        if field in self._ids and confirmed:
+            now.identify(leaf, text.whole[0])
+        now.name(leaf, trust, now.match(text.words, text.number))
+        return text.whole
 
     def _read(self, text: str) -> ShortText:
         kept, kind, number = self._kept, at_a_glance(text), ""
@@ -248,17 +357,15 @@ class Intake:
                 brought = [*brought, kept.digest_of(_TEXT, number)]
                 digests = [*digests, kept.digest_of(_TEXT, number)]
                 used.append(kept.digest_exact(ExactValue(KindOfValue.TEXT, number)))
-        hit = self.now.match(words, number)
-        short = ShortText(digests, brought, used, candidates, words, as_whole, hit, link=link)
+        short = ShortText(digests, brought, used, candidates, words, as_whole, number, link=link)
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
         return short
 
-    def _long(self, leaf: ResultLeaf, trust: Trust) -> Steps[None]:
-        kept, held, places = self._kept, self._kept.held, self._places[trust is _UNTRUSTED]
-        known = places.get(leaf.path)
+    def _long(self, leaf: ResultLeaf, trust: Trust, field: int) -> Steps[None]:
+        kept, held, known = self._kept, self._kept.held, self._fields.places[field]
         # Other tasks may ask between the steps where a value is.
-        place = self._place(leaf, trust) if known is None else known
+        place = self._place(leaf, trust) if known < 0 else known
         spot = place << RECORD_BITS | min(self.now.base + leaf.record, RECORD_MASK)
         found: list[Destination] = []
         vouches = True
@@ -272,11 +379,9 @@ class Intake:
             yield from self._used(leaf.text, spot, trust)
         if trust is _UNTRUSTED:
             yield from self._words(leaf.text, spot, trust)
-        if trust is _UNTRUSTED:
-            self.now.hear(leaf)
-        if known is None:
+        if known < 0:
             if kept.held > held:
-                places[leaf.path] = place
+                self._fields.places[field] = place
             else:
                 kept.places.pop()
 
@@ -336,7 +441,7 @@ class Intake:
     def _meet(self, found: Destination, spot: int, trust: Trust) -> None:
         digest = self._kept.digest(found)
         if found.normal and (trust is _UNTRUSTED or digest not in self._doubts):
-            self._kept.meet(digest, spot, trust)
+            self._kept.meet_all((digest,), spot, trust)
 
     def _numbers(self, words: AbstractSet[str] | list[str], spot: int, trust: Trust) -> None:
         for word in words:

@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a task remembers of results: values by keyed digest with their places, and words of untrusted text.
 
-A digest is the interpreter's own keyed hash (SipHash, 64 bits), with the task's key in it: it takes a seventh
-of the time of a cryptographic hash. It never leaves the process. Two values have the same digest with a
-probability of 2^-64. An attacker cannot search for such a pair without the interpreter's key, which is random
-for each process (unless `PYTHONHASHSEED` fixes it: never set it).
+A digest is SipHash (64 bits) with the task's key: it takes a seventh of the time of a cryptographic hash. It never
+leaves the process. Two values have the same digest with a probability of 2^-64. An attacker cannot search for such
+a pair without the key, which is random for each task. The tables are native (`core.flow.reader`).
 
 INVARIANT: no value is stored here, and later entries do not displace earlier ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from itertools import compress
-from operator import not_
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
-from remit.core.flow.justification import MAX_MET, Encounter
+from remit.core.flow.justification import Encounter
 from remit.core.flow.language.word_forms import bare_word, bare_words, number_of, words_of
+from remit.core.flow.reader.native_tables import HALF_WORD, LENIENT, NUMBER, STRICT, WORD, NativeTables
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import ExactValue
@@ -34,15 +32,12 @@ MAX_MENTIONED = 12
 MAX_OWN = 100
 """Accounts, addresses and ids of the person's own that are remembered."""
 VALUE_BYTES = 140
-WORD_BYTES = 100
 PLACE_BYTES = 280
-"""Approximate memory of a value, a word, and a field of a call (`make bench` measures it)."""
+"""Approximate memory of a clean value, and of a field of a call (`make bench` measures it)."""
 RECORD_BITS = 24
 RECORD_MASK = (1 << RECORD_BITS) - 1
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
-_EXACT = "exact"
-_NUMBER = "number"
 
 
 class FieldPlace(msgspec.Struct, frozen=True, gc=False):
@@ -58,10 +53,7 @@ class TaskRecords:
 
     def __init__(self, key: bytes, capacity: int) -> None:
         """Begin empty; `capacity` is the number of values that can be held."""
-        self._key = key
-        #: The spots of each value: most values have only one.
-        self._met: dict[int, int | tuple[int, ...]] = {}
-        self._mentions: dict[int, int] = {}
+        self.tables = NativeTables(key, capacity, MENTIONS)
         #: Values of fields that hold the person's own accounts, addresses or ids.
         self._own: set[int] = set()
         self.capacity = capacity
@@ -70,14 +62,24 @@ class TaskRecords:
         #: Digests of links that a permitted call has read, in their form for use.
         self.fetched: set[int] = set()
         self.places: list[FieldPlace] = []
-        #: Number of entries that were remembered.
-        self.held = 0
-        #: Whether something was met that could not be remembered.
-        self.full = False
+
+    @property
+    def held(self) -> int:
+        """Number of entries that were remembered."""
+        return self.tables.held
+
+    @property
+    def full(self) -> bool:
+        """Whether something was met that could not be remembered."""
+        return self.tables.full
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        self.tables.full = full
 
     def __len__(self) -> int:
         """Return the number of values."""
-        return len(self._met)
+        return len(self.tables)
 
     def place(self, met: Encounter, name: str, tool: Tool) -> int:
         """Add a place and return its number."""
@@ -94,14 +96,7 @@ class TaskRecords:
 
     def records_at(self, spot: int) -> int:
         """Return the number of records with a value in the field at a spot; reads the whole memory."""
-        place = spot >> RECORD_BITS
-        held = (
-            one
-            for met in self._met.values()
-            for one in ((met,) if isinstance(met, int) else met)
-            if one >> RECORD_BITS == place
-        )
-        return len({one & RECORD_MASK for one in held})
+        return len(self.tables.records(spot >> RECORD_BITS))
 
     def untrusted(self, most: int) -> list[Encounter]:
         """Return sources of untrusted data: one place for each of the first `most` calls that returned
@@ -116,8 +111,7 @@ class TaskRecords:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of the stored data."""
-        values, words, places = len(self._met), len(self._mentions), len(self.places)
-        return values * VALUE_BYTES + words * WORD_BYTES + places * PLACE_BYTES
+        return self.tables.size_bytes + len(self.places) * PLACE_BYTES
 
     def keep_own(self, found: ExactValue) -> None:
         """Remember an account, an address or an id of the person behind the task."""
@@ -134,102 +128,52 @@ class TaskRecords:
 
     def spots_of(self, digest: int) -> tuple[int, ...]:
         """Return the spots of the value with this digest."""
-        known = self._met.get(digest, ())
-        return (known,) if isinstance(known, int) else known
+        return self.tables.spots(digest)
 
     def exact_spots(self, found: ExactValue) -> tuple[int, ...]:
         """Return the spots of a value in its form for use."""
         return self.spots_of(self.digest_exact(found))
 
-    def meet(self, digest: int, spot: int, trust: Trust) -> None:
-        """Remember that the value with this digest is at a spot."""
-        met = self._met.get(digest)
-        if met is None:
-            if len(self._met) < self.capacity:
-                self._met[digest] = spot
-                self.held += 1
-            else:
-                self.full = True
-            return
-        known = (met,) if isinstance(met, int) else met
-        if spot in known:
-            return
-        if len(known) < MAX_MET:
-            self._met[digest] = (*known, spot)
-            self.held += 1
-        elif trust is _UNTRUSTED and not self._any_untrusted(known):
-            self._met[digest] = (*known[:-1], spot)
-            self.held += 1
-
     def meet_all(self, digests: Iterable[int], spot: int, trust: Trust) -> None:
         """Remember that the values with these digests are at a spot."""
-        met = self._met
-        for digest in digests:
-            if digest in met or len(met) >= self.capacity:
-                self.meet(digest, spot, trust)
-            else:
-                met[digest] = spot
-                self.held += 1
-
-    def _any_untrusted(self, spots: tuple[int, ...]) -> bool:
-        # A plain loop, for speed: this runs repeatedly for values with many spots.
-        for spot in spots:  # noqa: SIM110
-            if self.places[spot >> RECORD_BITS].met.trust is _UNTRUSTED:
-                return True
-        return False
+        self.tables.meet(digests, spot, untrusted=trust is _UNTRUSTED)
 
     def mention(self, words: Collection[str], place: int) -> None:
-        """Remember which words untrusted text holds, by the interpreter's own keyed hash.
-
-        The words are in lower case and otherwise as written.
-        """
-        mentions = self._mentions
-        if len(mentions) >= MENTIONS:
-            self.full = True
-            return
-        # Most words of most texts are already known: for them this line, which runs in C, is the only work.
-        new = set(compress(words, map(not_, map(mentions.__contains__, map(hash, words)))))
-        if new:
-            before = len(mentions)
-            for word in bare_words(new):
-                if hash(word) not in mentions:
-                    mentions.setdefault(_mark(word), place)
-                    self._number(word, place)
-            self.held += len(mentions) - before
+        """Remember which words untrusted text holds. They are in lower case and otherwise as written."""
+        if self._has_room():
+            text = " ".join(words)
+            if text.isascii():
+                self.tables.mention(text, place)
+            else:
+                self.tables.mark(list(_marks(bare_words(words))), place)
 
     def mention_words(self, words: Iterable[str], place: int) -> None:
         """Remember words in the form that `words_of` returns."""
-        mentions = self._mentions
-        if len(mentions) >= MENTIONS:
-            self.full = True
-            return
-        for word in words:
-            if hash(word) not in mentions and (mark := _mark(word)) not in mentions:
-                mentions[mark] = place
-                self.held += 1
-                self._number(word, place)
+        if self._has_room():
+            self.tables.mark(list(_marks(words)), place)
 
-    def _number(self, word: str, place: int) -> None:
-        # The first letter already excludes most words.
-        if not word[0].isalpha() and (number := number_of(word)):
-            self._mentions.setdefault(hash((_NUMBER, number)), place)
+    def _has_room(self) -> bool:
+        if self.tables.marks >= MENTIONS:
+            self.full = True
+            return False
+        return True
 
     def mentioned_number(self, number: str) -> int | None:
         """Return the place of untrusted text that holds a number; None where there is no such text."""
-        return self._mentions.get(hash((_NUMBER, number)))
+        return self.tables.place_of(NUMBER, number)
 
     def mentioned(self, found: Destination) -> int | None:
         """Return the place of untrusted text that mentions the first word of a short text.
 
         None unless untrusted text mentions every word of it.
         """
-        short = bool(self._mentions) and found.normal.count(" ") <= 4 * MAX_MENTIONED
+        short = bool(self.tables.marks) and found.normal.count(" ") <= 4 * MAX_MENTIONED
         words = words_of(found.normal) if short else []
         if not words or len(words) > MAX_MENTIONED:
             return None
         first: int | None = None
         for word in words:
-            place = self._mentions.get(hash(word) if word.isalnum() else _mark(word))
+            place = self.tables.place_of(_tag(word), word)
             if place is None:
                 return None
             first = place if first is None else first
@@ -237,25 +181,34 @@ class TaskRecords:
 
     def digest(self, found: Destination) -> int:
         """Return the keyed digest of a value in normal form."""
-        return hash((self._key, found.kind, found.normal))
+        return self.tables.digest(LENIENT[found.kind], found.normal)
 
     def digest_exact(self, found: ExactValue) -> int:
         """Return the keyed digest of a value in its form for use; it never equals a digest of a normal
         form.
         """
-        return hash((self._key, _EXACT, found.kind, found.normal))
+        return self.tables.digest(STRICT[found.kind], found.normal)
 
     def digest_of(self, kind: KindOfValue, normal: str) -> int:
         """Return the keyed digest of the value of a kind with this normal form."""
-        return hash((self._key, kind, normal))
+        return self.tables.digest(LENIENT[kind], normal)
 
 
-def _mark(word: str) -> int:
-    """Return the hash of a word.
+def _tag(word: str) -> int:
+    """Return the tag of a word.
 
-    INVARIANT: a word that is not fully stripped (`x.`, left from `x.'s`) has another hash than the same word
+    INVARIANT: a word that is not fully stripped (`x.`, left from `x.'s`) has another digest than the same word
     as written. So a text that is spelled like a known word is that word.
     """
     if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
-        return hash(word)
-    return hash(word) if word.isalnum() or bare_word(word) == word else hash((word,))
+        return WORD
+    return WORD if word.isalnum() or bare_word(word) == word else HALF_WORD
+
+
+def _marks(words: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield what is remembered of words in the form that `words_of` returns."""
+    for word in words:
+        yield _tag(word), word
+        # The first letter already excludes most words.
+        if not word[0].isalpha() and (number := number_of(word)):
+            yield NUMBER, number

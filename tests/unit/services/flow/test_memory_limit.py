@@ -13,8 +13,8 @@ from remit.services.tasks.live_tasks import LiveTask
 from tests.worlds.flow import FlowWorld, flow_world
 from tests.worlds.values import WorldEntropy
 
-ROOM = 60_000
-"""Bytes: what about 200 values take, with the places where they stood."""
+ROOM = 20_000
+"""Bytes: what about 400 values take, with the places where they stood."""
 
 
 @pytest.fixture

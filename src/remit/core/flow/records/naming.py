@@ -446,7 +446,7 @@ class Naming:
         if others := self._of_others({path: next(iter(values[path].values())) for path in values}):
             self._others[number] = others
         kinds: dict[KindOfValue, set[str]] = {}
-        for (record, kind), found in one.candidates().items():
+        for (record, kind), found in one.candidates(records).items():
             if record in records:
                 kinds.setdefault(kind, set()).update(found)
         for kind, all_found in kinds.items():
@@ -458,7 +458,7 @@ class Naming:
             }
             self._free[number, kind] = len(all_found - whole_ones)
             for record in records if self._utterance.people.described_as_many else ():
-                free_here = one.candidates().get((record, kind), set()) - whole_ones
+                free_here = one.candidates(records).get((record, kind), set()) - whole_ones
                 self._free_alone[one.base + record, kind] = len(free_here)
         for kind in LINKS:
             free = [found for (record, of), found in one.links.items() if of is kind and record in records]

@@ -8,7 +8,7 @@ for each word.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -28,12 +28,13 @@ from remit.core.flow.language.word_forms import (
     stems_in,
     stems_of,
 )
+from remit.core.flow.reader.native_tables import ASKED, SAID_NUMBER, STEM
 from remit.core.flow.records.hints import Hint, hints_in, nouns_in
 from remit.core.flow.records.lookup import Lookup
-from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, is_own_id
+from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.records.search import by_item, hinted, is_title, witnessed
-from remit.core.flow.values.destination import Destination
+from remit.core.flow.values.destination import Destination, plainly_in
 from remit.core.flow.values.kinds import LINKS, KindOfValue
 from remit.core.label import Trust
 from remit.core.tools.tool import Effect, Tool
@@ -49,6 +50,8 @@ MAX_UNSORTED = 100
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _NONE: frozenset[str] = frozenset()
 _NONE_OF_THEM: frozenset[int] = frozenset()
+#: Stands for a field that is already known as one link as a whole.
+_LINK = "\0"
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -108,6 +111,7 @@ class NamingOfResult:
         #: The texts of the lookup, if the intent leads to it.
         self.looked_for = self._asked if lookup.reach is not Reach.NONE else _NONE
         self._unsorted: list[tuple[int, Sequence[Destination], str]] = []
+        self._unread: dict[int, list[tuple[str, KindOfValue | None]]] = {}
         #: Fields that are links as a whole; and the links and hosts of each record in other texts.
         self.link_fields: set[str] = set()
         self.links: dict[tuple[int, KindOfValue], set[str]] = {}
@@ -137,7 +141,7 @@ class NamingOfResult:
         # The intent refers to nothing in most results: then the destinations need not be counted.
         self._unsorted.append((record, found, link_field))
         if len(self._unsorted) > MAX_UNSORTED:
-            self.candidates()
+            self._sort()
 
     def let_go(self) -> Steps[None]:
         """Free what was seen, part by part: of a result of 10 MB, all at once takes 20 ms."""
@@ -145,15 +149,28 @@ class NamingOfResult:
         yield
         self.wholes = []
         yield
-        self._candidates = {}
+        self._candidates, self._unread = {}, {}
         yield
         self.links = {}
         yield
 
-    def candidates(self) -> dict[tuple[int, KindOfValue], set[str]]:
-        """Return the destinations of each record, by kind."""
+    def meet_in(self, text: str, kind: KindOfValue | None, record: int, path: str) -> None:
+        """Add a plain text in which destinations stand: it is one of a kind, or (None) prose."""
+        self._unread.setdefault(record, []).append((text, kind))
+        if kind in LINKS:
+            self.link_fields.add(path)
+
+    def candidates(self, records: AbstractSet[int]) -> dict[tuple[int, KindOfValue], set[str]]:
+        """Return the destinations of records, by kind, and of others that are already known."""
+        for record in records & self._unread.keys():
+            for text, kind in self._unread.pop(record):
+                self.meet(plainly_in(text, kind), record, _LINK if kind in LINKS else "")
+        self._sort()
+        return self._candidates
+
+    def _sort(self) -> None:
         for record, found, link_field in self._unsorted:
-            if link_field:
+            if link_field and link_field != _LINK:
                 self.link_fields.add(link_field)
             for one in found:
                 # No mark shows where an account number ends: its longer readings are no further destinations.
@@ -162,34 +179,61 @@ class NamingOfResult:
                 if not link_field and one.kind in LINKS:
                     self.links.setdefault((record, one.kind), set()).add(normal)
         self._unsorted.clear()
-        return self._candidates
+
+    def hints_of_intent(self) -> Iterator[tuple[int, str]]:
+        """Yield the stems, words and numbers of which a text holds at least one that `match` finds."""
+        said = self._utterance
+        for one in (*said.stems, *self._delegated):
+            yield STEM, one
+        for joined in self._asked:
+            yield ASKED, joined.partition(" ")[0]
+        for one in said.numbers:
+            yield SAID_NUMBER, one
 
     def see(
-        self, leaf: ResultLeaf, trust: Trust, hit: Hit | None, whole: Whole, *, sure: bool = False
+        self,
+        leaves: Iterable[ResultLeaf],
+        trusts: Iterable[Trust],
+        wholes: Iterable[Whole],
+        *,
+        longest: int,
     ) -> None:
-        """Add a short leaf of the result; `hit` describes how the intent names its text (`match`).
+        """Add leaves of the result; of the short ones, `wholes` are what they are as a whole."""
+        leaves, wholes = list(leaves), list(wholes)
+        if any(len(leaf.text) > longest for leaf in leaves):
+            short = [pair for pair in zip(leaves, wholes, strict=True) if len(pair[0].text) <= longest]
+            self.values += [leaf for leaf, _ in short]
+            self.wholes += [whole for _, whole in short]
+        else:
+            self.values += leaves
+            self.wholes += wholes
+        if not (self._utterance.delegating or self._utterance.superlatives):
+            return
+        for leaf, trust in zip(leaves, trusts, strict=True):
+            if trust is not _UNTRUSTED:
+                if len(leaf.text) <= longest:
+                    self._measure(leaf)
+            elif self._utterance.delegating:
+                self.said.setdefault(leaf.record, []).append((leaf.path, leaf.text))
 
-        `sure`: the leaf is trusted, and repeats no argument of the call that is in doubt.
-        """
-        self.values.append(leaf)
-        self.wholes.append(whole)
+    def identify(self, leaf: ResultLeaf, digest: int) -> None:
+        """Add a trusted field that is the id of its record, and repeats no argument that is in doubt."""
+        if can_be_id(leaf.text):
+            self.ids.setdefault(leaf.record, set()).add(digest)
+
+    def name(self, leaf: ResultLeaf, trust: Trust, hit: Hit | None) -> None:
+        """Add how the intent names a short leaf (`match`)."""
         if hit is not None and trust is _UNTRUSTED and is_of_name(leaf.name) and self._is_request(hit[0]):
             hit = None
-        if sure and is_own_id(leaf.name, self.tool_name) and can_be_id(leaf.text):
-            self.ids.setdefault(leaf.record, set()).add(whole[0])
-        if hit is not None:
-            self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
-            for one in hit[1] if trust is _UNTRUSTED and is_title(leaf.name) else ():
-                self._titles.setdefault(one, set()).add(leaf.record)
-                if is_of_name(leaf.name):
-                    self._named.setdefault((one, leaf.record), set()).add(leaf.path.rpartition(".")[0])
-            for one in (hit[0], *hit[1]):
-                self._around.setdefault((one, trust), set()).add(leaf.path.rpartition(".")[0])
-        if trust is _UNTRUSTED:
-            if self._utterance.delegating:
-                self.said.setdefault(leaf.record, []).append((leaf.path, leaf.text))
-        elif self._utterance.superlatives:
-            self._measure(leaf)
+        if hit is None:
+            return
+        self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
+        for one in hit[1] if trust is _UNTRUSTED and is_title(leaf.name) else ():
+            self._titles.setdefault(one, set()).add(leaf.record)
+            if is_of_name(leaf.name):
+                self._named.setdefault((one, leaf.record), set()).add(leaf.path.rpartition(".")[0])
+        for one in (hit[0], *hit[1]):
+            self._around.setdefault((one, trust), set()).add(leaf.path.rpartition(".")[0])
 
     @property
     def titles(self) -> dict[str, set[int]]:
@@ -215,11 +259,6 @@ class NamingOfResult:
             self._words[0].setdefault(one, set()).add(record)
         for one in chained:
             self._words[1].setdefault(one, set()).add(record)
-
-    def hear(self, leaf: ResultLeaf) -> None:
-        """Add an untrusted text."""
-        if self._utterance.delegating:
-            self.said.setdefault(leaf.record, []).append((leaf.path, leaf.text))
 
     def match(self, words: Sequence[str], number: str) -> Hit | None:
         """Return how the intent names a short text with these words; `number` is the text's number or

@@ -22,7 +22,7 @@ positions where a destination is possible; no pattern starts elsewhere, and each
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -38,6 +38,7 @@ from remit.core.flow.values.numbers import (
     MIN_NUMBER,
     account_of,
     accounts_at,
+    international,
     phone_of,
     phones_in,
 )
@@ -139,6 +140,16 @@ def within(text: str) -> Iterator[Destination]:
 def _piece_by_piece(text: str) -> Iterator[Destination]:
     for piece in pieces(text):
         yield from _inside(piece)
+
+
+def plainly_in(text: str, kind: KindOfValue | None) -> Sequence[Destination]:
+    """Return what `within` returns for a text that the native reader took in: one of a kind, or (None) prose."""
+    if kind is _URL:
+        folded = text.lower()
+        return Destination(_HOST, folded.partition("://")[2].partition("/")[0]), Destination(_URL, folded)
+    if kind is _PHONE:
+        return [Destination(_PHONE, one) for one in international(text)]
+    return list(within(text)) if kind is None else (Destination(kind, text.lower()),)
 
 
 def _inside(text: str) -> list[Destination]:

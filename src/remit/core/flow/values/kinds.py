@@ -19,6 +19,9 @@ class KindOfValue(enum.StrEnum):
     PHONE = "phone"
     TEXT = "text"
 
+    # A member is looked up for every value: the hash of an enumeration is a call of Python, that of a text is not.
+    __hash__ = str.__hash__
+
 
 #: INVARIANT: a link of a named source may be read without a question, so all links there are candidates.
 LINKS = (KindOfValue.URL, KindOfValue.HOST)

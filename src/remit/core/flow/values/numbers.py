@@ -131,6 +131,13 @@ def phones_in(folded: str, raw: bytes, cut: bytes) -> Steps[list[str]]:
     return found
 
 
+def international(text: str) -> list[str]:
+    """Return the possible telephone numbers in a text that is one, with a plus sign and blanks."""
+    found: list[str] = []
+    _read(text[1:], found, plus=True)
+    return found
+
+
 def _is_one(row: bytes, before: str, after: str) -> bool:
     """Return whether a run, from its first digit to its last one, is exactly one number.
 
