@@ -99,6 +99,40 @@ class Writer:
         """Write a result of so many bytes: mails of 2 KB, in JSON, as a server gives them."""
         return self._result(orjson.dumps([self.mail(2_000) for _ in range(max(1, size // 2_050))]).decode())
 
+    def issue(self) -> Json:
+        """Write an issue of a tracker, with its author, labels, links and body."""
+        number, name = self._random.randint(1, 99_999), self._random.choice(_WORDS)
+        return {
+            "number": number,
+            "title": self.words(40),
+            "state": self._random.choice(["open", "closed"]),
+            "user": {"login": name, "url": f"https://tracker.example.org/{name}"},
+            "labels": [{"name": self._random.choice(["bug", "question", "docs"])}],
+            "created": f"2026-03-{self._random.randint(10, 28)}T10:{self._random.randint(10, 59)}:00Z",
+            "url": f"https://tracker.example.org/shop/issues/{number}",
+            "body": self.words(300),
+        }
+
+    def row(self) -> Json:
+        """Write a row of a query: a customer."""
+        number = self._random.randint(1_000, 99_999)
+        return {
+            "id": number,
+            "customer_no": f"CU-{number}",
+            "name": " ".join(self._random.choices(_WORDS, k=2)).title(),
+            "email": self.address(),
+            "city": self._random.choice(["Berlin", "Oslo", "New York", "Lyon"]),
+            "amount": number / 100,
+            "due": f"2026-03-{self._random.randint(10, 28)}",
+            "phone": f"+44 20 7946 {self._random.randint(1_000, 9_999)}",
+            "note": self.words(25),
+        }
+
+    def records(self, make: Callable[[], Json], size: int) -> Json:
+        """Write a result of about so many bytes: a list of records, in JSON."""
+        one = len(orjson.dumps([make() for _ in range(50)])) / 50
+        return self._result(orjson.dumps([make() for _ in range(int(size / one))]).decode())
+
     def text(self, size: int) -> Json:
         """Write a result of so many bytes that has no structure."""
         lines = (self.words(70) for _ in itertools.count())
@@ -151,6 +185,8 @@ def reading(writer: Writer, rounds: int, most: int) -> list[Figure]:
     cases = [
         ("a mailbox of 1 KB", writer.small(), 50),
         ("a mailbox of 100 KB", writer.mailbox(100_000), 5),
+        ("an issue list of 100 KB", writer.records(writer.issue, 100_000), 5),
+        ("rows of 100 KB", writer.records(writer.row, 100_000), 5),
         ("a text of 100 KB", writer.text(100_000), 5),
         ("a mailbox of 10 MB", writer.mailbox(most), 1),
         ("a text of 10 MB", writer.text(most), 1),

@@ -86,8 +86,8 @@ def learned(result: Any, tool: Tool, goal: str, arguments: dict[str, Any]) -> tu
 def test_the_native_reader_takes_in_what_python_reads(
     result: list[dict[str, str]], tool: Tool, goal: str, asked: str
 ) -> None:
-    """With every leaf left to Python, a task remembers the same: values, spots, words, places and references."""
+    """With every leaf left to Python, a task remembers the same: values, words, places and references."""
     arguments = {"query": asked} if asked else {}
     natively = learned(result, tool, goal, arguments)
-    with mock.patch.object(native_tables.NativeTables, "take", lambda tables, batch: Stop.ODD):
+    with mock.patch.object(native_tables.NativeTables, "take", return_value=Stop.ODD):
         assert learned(result, tool, goal, arguments) == natively

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Intake of one result: each leaf is read once, for its values, its words and what it names.
 
-Leaves are taken in together by the native reader (`core.flow.reader`), which leaves those to this module that may
-have several readings. A long text of these is read in pieces, between which other tasks run.
+Leaves are taken in together by the native reader (`core.flow.reader`). It leaves those to this module that
+may have several readings. A long text of these is read in pieces, between which other tasks run.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, 
 from remit.core.flow.justification import Encounter
 from remit.core.flow.language.word_forms import bare_word, bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
+from remit.core.flow.reader.native_tables import HOLDING_PROSE, KINDS, Fields, LeafBatch, Stop
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.people_fields import Whole, is_own_id
 from remit.core.flow.records.record import Reading, ResultLeaf
-from remit.core.flow.reader.native_tables import HOLDING_PROSE, KINDS, Fields, LeafBatch, Stop
 from remit.core.flow.records.reference import Hit
 from remit.core.flow.values.destination import (
     MAX_WHOLE,
@@ -83,8 +83,8 @@ class ShortText(msgspec.Struct, gc=False):
 
     `digests` are the digests of its values in normal form, `brought` those without the call's own links,
     `exact` those in their form for use, `candidates` its destinations, `words` its words, `whole` what it is
-    as a whole, `number` its number. `mentioned` tells whether the words are already remembered, `link` whether the
-    whole text is a link or a host.
+    as a whole, `number` its number. `mentioned` tells whether the words are already remembered, `link`
+    whether the whole text is a link or a host.
     """
 
     digests: list[int]
@@ -167,9 +167,9 @@ class Intake:
             if trust is not _UNTRUSTED and not self._asked:
                 self._asked = True
                 yield from self._doubting()
-            if own and trust is _TRUSTED and len(leaf.text) <= MAX_TEXT and not kept.full:
-                if field := _own_field(leaf, own):
-                    owned.setdefault(field, set()).add(exact(leaf.text))
+            mine = own and trust is _TRUSTED and len(leaf.text) <= MAX_TEXT and not kept.full
+            if mine and (field := _own_field(leaf, own)):
+                owned.setdefault(field, set()).add(exact(leaf.text))
             leaves.append(leaf)
             trusts.append(trust)
             chars += len(leaf.text)
@@ -249,7 +249,7 @@ class Intake:
             for at, field in enumerate(fields):
                 if field in self._ids and at not in odd:
                     now.identify(leaves[at], batch.wholes[at])
-        whole = zip(batch.wholes, map(_KIND_OF.__getitem__, batch.kinds), strict=True)
+        whole = list(zip(batch.wholes, map(_KIND_OF.__getitem__, batch.kinds), strict=True))
         if left_out:
             kept = [
                 one

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a task remembers of results: values by keyed digest with their places, and words of untrusted text.
 
-A digest is SipHash (64 bits) with the task's key: it takes a seventh of the time of a cryptographic hash. It never
-leaves the process. Two values have the same digest with a probability of 2^-64. An attacker cannot search for such
-a pair without the key, which is random for each task. The tables are native (`core.flow.reader`).
+A digest is SipHash (64 bits) with the task's key. It never leaves the process. Two values have the same
+digest with a probability of 2^-64. An attacker cannot search for such a pair without the key, which is random
+for each task. The tables are native (`core.flow.reader`).
 
 INVARIANT: no value is stored here, and later entries do not displace earlier ones.
 """
@@ -56,12 +56,20 @@ class TaskRecords:
         self.tables = NativeTables(key, capacity, MENTIONS)
         #: Values of fields that hold the person's own accounts, addresses or ids.
         self._own: set[int] = set()
-        self.capacity = capacity
         #: Digests of links and hosts that are whole fields which no outsider writes.
         self.vouched: set[int] = set()
         #: Digests of links that a permitted call has read, in their form for use.
         self.fetched: set[int] = set()
         self.places: list[FieldPlace] = []
+
+    @property
+    def capacity(self) -> int:
+        """Number of values that can be held."""
+        return self.tables.capacity
+
+    @capacity.setter
+    def capacity(self, capacity: int) -> None:
+        self.tables.capacity = capacity
 
     @property
     def held(self) -> int:
@@ -197,8 +205,8 @@ class TaskRecords:
 def _tag(word: str) -> int:
     """Return the tag of a word.
 
-    INVARIANT: a word that is not fully stripped (`x.`, left from `x.'s`) has another digest than the same word
-    as written. So a text that is spelled like a known word is that word.
+    INVARIANT: a word that is not fully stripped (`x.`, left from `x.'s`) has another digest than the same
+    word as written. So a text that is spelled like a known word is that word.
     """
     if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
         return WORD

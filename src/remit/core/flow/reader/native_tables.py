@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The native part of reading a result (`reader.zig`): its tables, and leaves that it takes in.
 
-The library allocates nothing and keeps nothing: it works on buffers that belong to Python, and says when they are
-too small. It is called with the interpreter's lock held, because a call takes a fraction of a millisecond and
-other threads may ask the same tables.
+The library allocates nothing and keeps nothing: it works on buffers that belong to Python, and says when they
+are too small. It is called with the interpreter's lock held, because a call takes a fraction of a millisecond
+and other threads may ask the same tables.
 
 INVARIANT: it takes only texts of which it knows every reading; all others it leaves to
 `core.flow.values.destination` and `core.flow.values.strict_reading`. The two never differ
@@ -44,8 +44,8 @@ _P, _N = ctypes.c_void_p, ctypes.c_uint64
 
 
 class Stop(enum.IntEnum):
-    """Why the native reader stopped: at the end, before a leaf that is not plain, after one that the intent may
-    name, before one that may need larger tables, or after one that found them full.
+    """Why the native reader stopped: at the end, before a leaf that is not plain, after one that the intent
+    may name, before one that may need larger tables, or after one that found them full.
     """
 
     DONE = 0
@@ -178,6 +178,15 @@ class NativeTables:
         return int(self._state.held)
 
     @property
+    def capacity(self) -> int:
+        """Number of values that can be held."""
+        return int(self._state.capacity)
+
+    @capacity.setter
+    def capacity(self, capacity: int) -> None:
+        self._state.capacity = capacity
+
+    @property
     def full(self) -> bool:
         """Whether something was met that could not be remembered."""
         return bool(self._state.full)
@@ -302,8 +311,8 @@ class Fields:
 class LeafBatch:
     """Leaves that are taken in together.
 
-    `kinds` and `wholes` are what each leaf is as a whole, and the digest of its form for use; `at` is the number
-    of leaves that were taken in.
+    `kinds` and `wholes` are what each leaf is as a whole, and the digest of its form for use; `at` is the
+    number of leaves that were taken in.
     """
 
     def __init__(

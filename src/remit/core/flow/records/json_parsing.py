@@ -20,7 +20,12 @@ from remit.core.flow.values.encodings import INNER_BYTES, MAX_INNER
 from remit.core.json_value import Json
 
 MAX_AT_ONCE = 65_536
-"""Longest JSON text, in characters, that is read at once."""
+"""Longest JSON text, in characters, that is read at once whatever it holds."""
+MAX_RECORDS = 1_000_000
+MAX_MARKS = 10_000
+"""Longest JSON text, in characters, that is read at once if it has no more commas and brackets than this:
+then the parser in C takes a millisecond or two.
+"""
 MAX_VALUES = 100_000
 """Values of a JSON text that are read; a text with more is `left` as a whole. Parsed, `[],` takes fifty times
 its size. The limit is above the number of values that `core.flow.records.record` reads.
@@ -60,7 +65,7 @@ def reading(text: str, left: list[str]) -> Steps[Json]:
     too many values.
     """
     dropped: list[tuple[str, Json]] = []
-    if len(text) <= MAX_AT_ONCE:
+    if len(text) <= MAX_AT_ONCE or (len(text) <= MAX_RECORDS and _marks(text) <= MAX_MARKS):
         found = orjson.loads(text)
         try:
             if not _is_whole(text.encode(), found):
@@ -121,7 +126,9 @@ def texts_in(value: Json) -> Iterator[str]:
         yield str(value)
 
 
-def _marks(written: bytes) -> int:
+def _marks(written: bytes | str) -> int:
+    if isinstance(written, str):
+        return written.count(",") + written.count("[") + written.count("{")
     return written.count(b",") + written.count(b"[") + written.count(b"{")
 
 

@@ -143,7 +143,7 @@ def _piece_by_piece(text: str) -> Iterator[Destination]:
 
 
 def plainly_in(text: str, kind: KindOfValue | None) -> Sequence[Destination]:
-    """Return what `within` returns for a text that the native reader took in: one of a kind, or (None) prose."""
+    """Return what `within` returns for a text that the native reader took in: of a kind, or (None) prose."""
     if kind is _URL:
         folded = text.lower()
         return Destination(_HOST, folded.partition("://")[2].partition("/")[0]), Destination(_URL, folded)

@@ -19,7 +19,7 @@ class KindOfValue(enum.StrEnum):
     PHONE = "phone"
     TEXT = "text"
 
-    # A member is looked up for every value: the hash of an enumeration is a call of Python, that of a text is not.
+    # Members are looked up for every value: the hash of an enumeration is a call of Python.
     __hash__ = str.__hash__
 
 
