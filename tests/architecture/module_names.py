@@ -49,8 +49,8 @@ WORDS = {
         global graph group guard head header health heartbeat hint hook host idle ids in infrastructure init
         injection input insert inspection introspection known last layer limit line list listen listener
         listening listing live load local loop loopback main manifest mapping mediation mediator memory
-        message method metric mode model narrowing node normal notebook notify now offer opening operation
-        option os other outgoing output overlap own ownership page parser parsing patch peer pinned
+        message method metric mode model narrowing native node normal notebook notify now offer opening
+        operation option os other outgoing output overlap own ownership page parser parsing patch peer pinned
         placeholder polling pool prefix priority private probe problem process program prompt propagation push
         pushed query rate read reader refreshed registry relational remote rendering renewal report request
         response result resumption retry rollout rotating rotation round routing row rule run running

@@ -17,7 +17,7 @@ from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, 
 from remit.core.flow.justification import Encounter
 from remit.core.flow.language.word_forms import bare_word, bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
-from remit.core.flow.reader.native_tables import HOLDING_PROSE, KINDS, Fields, LeafBatch, Stop
+from remit.core.flow.reader.native_tables import HOLDING_PROSE, KINDS, LeafBatch, LeafFields, Stop
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.people_fields import Whole, is_own_id
@@ -125,7 +125,7 @@ class Intake:
         self._tool_id = lookup.tool.id
         #: The fields of other and of untrusted values, by path; and the first leaf of each, with its trust.
         self._numbered: tuple[dict[str, int], dict[str, int]] = ({}, {})
-        self._fields = Fields()
+        self._fields = LeafFields()
         self._firsts: list[tuple[ResultLeaf, Trust]] = []
         #: Fields that are the id of a record.
         self._ids: set[int] = set()
@@ -213,6 +213,8 @@ class Intake:
                     words = bare_words(folded(leaf.text).split())
                     self._hits[leaf.text] = now.match(words, number_of(leaf.text))
                 now.name(leaf, trusts[seen - 1], self._hits[leaf.text])
+                if not (work := work + 1) % ODD_LEAVES:
+                    yield
             elif stop is Stop.ODD:
                 leaf, trust = leaves[seen], trusts[seen]
                 odd.add(seen)
@@ -318,7 +320,9 @@ class Intake:
             now.meet(text.candidates, record, leaf.path if text.link else "")
         if field in self._ids and confirmed:
             now.identify(leaf, text.whole[0])
-        now.name(leaf, trust, now.match(text.words, text.number))
+        if leaf.text not in self._hits:
+            self._hits[leaf.text] = now.match(text.words, text.number)
+        now.name(leaf, trust, self._hits[leaf.text])
         return text.whole
 
     def _read(self, text: str) -> ShortText:

@@ -16,7 +16,6 @@ import ctypes
 import enum
 from array import array
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from remit.core.flow.values.kinds import KindOfValue
 
@@ -108,9 +107,9 @@ class _Batch(ctypes.Structure):
 
 def _library() -> ctypes.PyDLL:
     """Return the library, with the types of its functions."""
-    path = Path(__file__).with_name("libreader.so")
+    path = __file__.removesuffix("native_tables.py") + "libreader.so"
     try:
-        library = ctypes.PyDLL(str(path))
+        library = ctypes.PyDLL(path)
     except OSError as fault:
         raise ImportError(
             f"`{path}` is not built: install remit again, or run `python .ci/hatch_build.py`"
@@ -293,7 +292,7 @@ def _larger(table: array[int], count: int) -> array[int]:
     return out
 
 
-class Fields:
+class LeafFields:
     """The fields of one result, by number: the place of each (-1: none yet), and whether it is untrusted."""
 
     def __init__(self) -> None:
@@ -320,7 +319,7 @@ class LeafBatch:
         texts: Sequence[str],
         fields: Sequence[int],
         records: Sequence[int],
-        known: Fields,
+        known: LeafFields,
         doubts: Iterable[int],
         *,
         base: int,
