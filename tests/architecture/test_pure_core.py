@@ -13,9 +13,10 @@ PORTS = [file for file in SOURCES if file.name.startswith("src/remit/ports/")]
 ALLOWED_IN_CORE = {
     # of the standard library, what only computes; `ctypes` calls the native reader
     "__future__", "abc", "array", "ast", "base64", "binascii", "bisect", "collections", "contextlib", "copy",
-    "csv", "ctypes", "dataclasses", "datetime", "decimal", "enum", "fnmatch", "fractions", "functools", "hashlib", "heapq",
-    "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "shlex",
-    "string", "struct", "tomllib", "types", "typing", "unicodedata", "urllib", "warnings", "zoneinfo",
+    "csv", "ctypes", "dataclasses", "datetime", "decimal", "enum", "fnmatch", "fractions", "functools",
+    "hashlib", "heapq", "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath",
+    "re", "shlex", "string", "struct", "tomllib", "types", "typing", "unicodedata", "urllib", "warnings",
+    "zoneinfo",
     # of others, what only computes
     "ada_url", "cryptography", "google", "idna", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785",
     "tree_sitter", "tree_sitter_bash", "yaml",
