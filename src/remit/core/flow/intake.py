@@ -178,7 +178,6 @@ class Intake:
                 leaves, trusts, chars = [], [], 0
                 yield
         yield from self._together(leaves, trusts)
-        kept.tables.say(())
         for values in owned.values():
             if len(values) == 1:
                 # Of several, it is not known which are the person's.

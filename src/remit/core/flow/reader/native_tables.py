@@ -152,6 +152,7 @@ class NativeTables:
         self._mentions = array("Q", bytes(_SLOT_BYTES * _SLOTS))
         self._more = array("Q", bytes(_MORE_BYTES * _MORE))
         self._said = array("Q")
+        self._digests_said: dict[int, tuple[frozenset[str], set[int]]] = {}
         self._out = array("Q", bytes(8 * MAX_MET))
         self._out_at = self._out.buffer_info()[0]
         self._state = _Tables(
@@ -197,7 +198,7 @@ class NativeTables:
     @property
     def size_bytes(self) -> int:
         """Memory of the tables, without what an empty memory takes."""
-        entries = len(self._met) + len(self._mentions) + len(self._more) + len(self._said)
+        entries = len(self._met) + len(self._mentions) + len(self._more)
         return 8 * entries - 2 * _SLOT_BYTES * _SLOTS - _MORE_BYTES * _MORE
 
     def __len__(self) -> int:
@@ -250,9 +251,15 @@ class NativeTables:
         while not _native.remit_mark(self._at, raw, len(raw), place):
             self._grow()
 
-    def say(self, found: Iterable[tuple[int, str]]) -> None:
-        """Replace what the intent holds: a leaf with any of it is reported by `take`."""
-        digests = {self.digest(tag, text) for tag, text in found}
+    def say(self, said: Iterable[tuple[int, frozenset[str]]]) -> None:
+        """Replace what the intent holds, by tag: a leaf with any of it is reported by `take`."""
+        digests = set[int]()
+        for tag, texts in said:
+            known = self._digests_said.get(tag)
+            if known is None or known[0] != texts:
+                # The words of a person seldom change between results.
+                known = self._digests_said[tag] = (texts, {self.digest(tag, one) for one in texts})
+            digests |= known[1]
         size = 1 << (2 * len(digests) + 1).bit_length() if digests else 0
         slots = array("Q", (part for one in digests for part in (one, 0)))
         self._said = array("Q", bytes(_SLOT_BYTES * size))

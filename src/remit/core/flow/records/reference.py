@@ -180,15 +180,12 @@ class NamingOfResult:
                     self.links.setdefault((record, one.kind), set()).add(normal)
         self._unsorted.clear()
 
-    def hints_of_intent(self) -> Iterator[tuple[int, str]]:
+    def hints_of_intent(self) -> Iterator[tuple[int, frozenset[str]]]:
         """Yield the stems, words and numbers of which a text holds at least one that `match` finds."""
         said = self._utterance
-        for one in (*said.stems, *self._delegated):
-            yield STEM, one
-        for joined in self._asked:
-            yield ASKED, joined.partition(" ")[0]
-        for one in said.numbers:
-            yield SAID_NUMBER, one
+        yield STEM, said.stems | self._delegated if self._delegated else said.stems
+        yield ASKED, frozenset(joined.partition(" ")[0] for joined in self._asked)
+        yield SAID_NUMBER, said.numbers
 
     def see(
         self,
