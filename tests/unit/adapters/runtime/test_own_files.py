@@ -117,7 +117,8 @@ def test_a_text_with_one_reading_is_judged_as_if_it_had_many(
     """The short way is only shorter: names, links, folders that the call names, blanks, marks."""
     texts = [
         "remit.yaml", "Remit.YAML", ".remit", "link", "copy.db", "a b", "far", "notes", ".", "",
-        " remit.yaml", "remit.yaml\n", "re*", "~", "remit.yaml\0", "%2eremit", "keys", "x" * 5000, "r\u00e9mit",
+        " remit.yaml", "remit.yaml\n", "re*", "~", "remit.yaml\0", "%2eremit", "keys", "x" * 5000,
+        "r\u00e9mit",
     ]  # fmt: skip
     guard = PathsOfRemit([home / ".remit", home / "remit.yaml"], {"files": [home / "notes"]})
     cases = [
