@@ -58,7 +58,7 @@ class Invocation(NamedTuple):
             )
         if given:
             return given.rstrip("/")
-        from remit.cli.host.instance import as_served
+        from remit.cli.instance import as_served
 
         return as_served(self.load_config()).listen.url.rstrip("/")
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from remit.cli.host.instance import record_of
+from remit.cli.instance import record_of
 from tests.clients.hammering import Hammer
 from tests.gateways.remit_up import Remit
 

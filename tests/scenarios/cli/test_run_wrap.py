@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
-from remit.cli.host.instance import running
+from remit.cli.instance import running
 from remit.cli.serve.background import stop
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import scaffold

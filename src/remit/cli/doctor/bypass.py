@@ -17,7 +17,7 @@ import msgspec
 
 from remit.cli.doctor.check import Check
 from remit.cli.doctor.credentials import values_in
-from remit.cli.host.instance import running
+from remit.cli.instance import running
 from remit.config import Config, state_of
 from remit.config.sections.secret_sources import references
 from remit.core.errors import ConfigInvalid

@@ -27,8 +27,8 @@ from remit.cli.doctor.replicas import replica_looks
 from remit.cli.doctor.running_instance import whose_looks
 from remit.cli.doctor.upstreams import told_of_upstreams, upstream_looks
 from remit.cli.global_options import Invocation
-from remit.cli.host.instance import as_served
 from remit.cli.host.isolation import isolation
+from remit.cli.instance import as_served
 from remit.cli.session_file import session_for, sessions_file
 from remit.config import Config, examine_config, state_of
 from remit.core.errors import (

@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-from remit.cli.host.instance import log_of, running, send
+from remit.cli.instance import log_of, running, send
 from remit.cli.private_files import hold
 from remit.cli.rest_client import Unreachable
 from remit.config import state_of

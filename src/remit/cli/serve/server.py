@@ -19,7 +19,7 @@ import msgspec
 import uvicorn
 from uvicorn.server import ServerState
 
-from remit.cli.host.instance import RESTART, Instance, InstanceClaim, claimed
+from remit.cli.instance import RESTART, Instance, InstanceClaim, claimed
 from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import QUIET_S, AddressLimit, BoundedConnection

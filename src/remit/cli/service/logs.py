@@ -15,7 +15,7 @@ from rich.text import Text
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
-from remit.cli.host.instance import log_of, running
+from remit.cli.instance import log_of, running
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, verb
 from remit.core.errors import NotFound

@@ -15,7 +15,7 @@ from remit.cli.doctor.certificate import expiry_check
 from remit.cli.doctor.checks import ask_health, running_looks
 from remit.cli.evidence.time_bounds import time_of
 from remit.cli.global_options import current
-from remit.cli.host.instance import Instance, running
+from remit.cli.instance import Instance, running
 from remit.cli.output import terminal
 from remit.cli.parser import verb
 from remit.cli.rest_client import Client, Unreachable

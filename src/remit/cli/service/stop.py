@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from remit.cli.global_options import current
-from remit.cli.host.instance import PAUSE_S, RESTART, Instance, lives, running, send
+from remit.cli.instance import PAUSE_S, RESTART, Instance, lives, running, send
 from remit.cli.output import terminal
 from remit.cli.parser import verb
 from remit.cli.rest_client import Unreachable

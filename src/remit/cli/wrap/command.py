@@ -374,7 +374,7 @@ def _connect_command(
 def _tell(plan: Plan, config: Path, agent: str, backup: Path, words: list[str]) -> None:
     from rich.panel import Panel
 
-    from remit.cli.host.instance import log_of
+    from remit.cli.instance import log_of
     from remit.cli.wrap.folder import secrets_of
 
     if terminal.is_json():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.host.instance import InstanceClaim, claimed, log_of
+from remit.cli.instance import InstanceClaim, claimed, log_of
 from remit.cli.rest_client import Unreachable
 from remit.cli.serve.background import ensure_running, stop
 from remit.core.errors import ConfigInvalid

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remit.cli.host.instance import Instance, InstanceClaim, claimed, lives, log_of, record_of, running, send
+from remit.cli.instance import Instance, InstanceClaim, claimed, lives, log_of, record_of, running, send
 from remit.cli.serve import instance
 from remit.core.errors import Forbidden
 from tests.clients.other_user import NOBODY, needs_root
