@@ -37,6 +37,7 @@ UNNAMED = {
     ("relational/sealed_values.py", "seal_old"): "texts of old versions, before rows were recorded",
     ("postgres/arrays.py", "_statement"): "as `relational/inserts.py`",
     ("postgres/store_claim.py", "_query"): "as `relational/inserts.py`",
+    ("postgres/placed_batch.py", "_query"): "as `relational/inserts.py`",
     ("sqlite/backup.py", "take"): "a restore, which compares the rows with the backup's log",
     ("postgres/backup.py", "take"): "the same",
 }

@@ -122,7 +122,7 @@ class AgentStorage(AsyncScimStorage):
             raise NotFoundException(detail=str(error)) from None
 
 
-class AgentHandler(AsyncScimHandler):
+class AgentEndpoint(AsyncScimHandler):
     """Has what a provider says of `active` heard also where it changes nothing.
 
     The handler of the library writes no resource that stays the same, and two may suspend one agent.

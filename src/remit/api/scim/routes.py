@@ -19,7 +19,7 @@ from remit.api.http_messages import HEADERS, problem, read, status_of
 from remit.api.rest.authentication import received, session_shown, still
 from remit.api.rest.route import Endpoint, RestRequest, RestServices
 from remit.api.scim.agent_resource import service
-from remit.api.scim.agent_storage import AgentHandler
+from remit.api.scim.agent_storage import AgentEndpoint
 from remit.core.canonical import MAX_REQUEST_VALUES, parse_strict
 from remit.core.errors import Forbidden, Malformed, RemitError
 from remit.services.identity.provisioning import IdentityProvider, Provisioning
@@ -84,7 +84,7 @@ async def _served(
         asked.body = await _body(request, known)
     if path.rstrip("/").lower().endswith(_SEARCH) and len(asked.body) > MAX_QUERY:
         raise Malformed(f"a search has more than {MAX_QUERY} bytes", remediation="shorten the filter")
-    return await AgentHandler(protocol, provisioning, known).handle(asked)
+    return await AgentEndpoint(protocol, provisioning, known).handle(asked)
 
 
 def _bearer(request: Request) -> str:
