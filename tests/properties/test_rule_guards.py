@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import cedarpy
@@ -49,61 +50,23 @@ def pattern(parts: list[str]) -> str:
     return '"' + "*".join(quoted(one)[1:-1].replace("*", "\\*") for one in parts) + '"'
 
 
-facts = st.sampled_from(
-    [
-        "context.args.path",
-        "context.args.mode",
-        "context.args.to.who",
-        "context.task.type",
-        "context.task.id",
-        "context.label.class",
-        "principal.name",
-    ]
+FACTS = (
+    *("context.args.path", "context.args.path", "context.args.mode", "context.args.to.who"),
+    *("context.task.type", "context.label.class", "principal.name"),
 )
-atoms = st.one_of(
-    st.builds(lambda fact, word: f"{fact} == {quoted(word)}", facts, words),
-    st.builds(lambda fact, word: f"{quoted(word)} == {fact}", facts, words),
-    st.builds(lambda fact, word: f"{fact} != {quoted(word)}", facts, words),
-    st.builds(
-        lambda fact, some: f"[{', '.join(map(quoted, some))}].contains({fact})",
-        facts,
-        st.lists(words, min_size=1, max_size=3),
-    ),
-    st.builds(lambda fact, some: f"{fact} like {pattern(some)}", facts, st.lists(words, max_size=3)),
-    st.sampled_from(
-        [
-            "context.args has path",
-            "context.args has mode",
-            "context.args has to",
-            "context.args.to has who",
-            "context.args has to.who",
-            "context.cleared",
-            "context.args.path == context.args.path",
-            "context.args.path == context.task.type",
-            'action == Action::"notes/write"',
-            'principal in Group::"legal"',
-            # These err wherever they are evaluated.
-            "context.tier_level + 9223372036854775807 > 0",
-            "context.crossings - 9223372036854775807 - 9 < 0",
-        ]
-    ),
+PRESENT = "context.args has mode && context.args has to && context.args.to has who"
+#: These err wherever they are evaluated.
+ERRING = ("context.tier_level + 9223372036854775807 > 0", "context.crossings - 9223372036854775807 - 9 < 0")
+OTHERS = (
+    *("context.args has mode", "context.args has to", "context.args has to && context.args.to has who"),
+    *("context.cleared", "!context.cleared", "context.args.path == context.args.path"),
+    *("context.args.path == context.task.type", 'action == Action::"notes/write"'),
+    *('principal in Group::"legal"', PRESENT, *ERRING),
 )
-expressions = st.recursive(
-    atoms,
-    lambda below: st.one_of(
-        st.builds(lambda one, two: f"({one} && {two})", below, below),
-        st.builds(lambda one, two: f"({one} || {two})", below, below),
-        st.builds(lambda one: f"!({one})", below),
-        st.builds(lambda one, two, three: f"(if {one} then {two} else {three})", below, below, below),
-    ),
-    max_leaves=4,
-)
-PRESENT = "context.args has mode && context.args has to && context.args.to has who && "
-clauses = st.builds(
-    lambda kind, before, one: f"{kind} {{ {before}{one} }}",
-    st.sampled_from(["when", "when", "unless"]),
-    st.sampled_from(["", PRESENT]),
-    expressions,
+#: A comparison, something else, or both in a way that is no guard.
+FORMS = (
+    *(*["{0}"] * 6, *["{1}"] * 3, "!({0})", "({0} || {1})", "({1} || {0})", "({0} && {1})"),
+    *("(if {1} then {0} else {2})", "(if {0} then {1} else {2})"),
 )
 SCOPES = (
     "(principal, action, resource)",
@@ -111,31 +74,56 @@ SCOPES = (
     '(principal, action in [Action::"notes/write", Action::"effect:none"], resource)',
     '(principal in Group::"legal", action in Action::"call", resource in Upstream::"notes")',
 )
-bodies = st.builds(
-    lambda effect, scope, some: f"{effect} {scope} {' '.join(some)};",
-    st.sampled_from(["permit", "forbid", '@otherwise("approval") forbid']),
-    st.sampled_from(SCOPES),
-    st.lists(clauses, min_size=1, max_size=2),
-)
-#: Plain guards, so that an index is worth making.
-plain = st.builds(
-    lambda fact, word: f"forbid {SCOPES[1]} when {{ {PRESENT}{fact} == {quoted(word)} }};",
-    st.sampled_from(["context.args.path", "context.args.mode", "context.args.to.who"]),
-    words,
-)
+
+
+class Rules:
+    """Writes rules at random: Hypothesis draws the seed, as so many draws of its own would be slow."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._one = self._random.choice
+
+    def text(self) -> str:
+        """Enough rules for an index, a third of them plain, and one that permits."""
+        lines = [self._plain() for _ in range(INDEXED_FROM)] + [self._rule() for _ in range(40)]
+        self._random.shuffle(lines)
+        lines = [f'@id("r{number}") {one}' for number, one in enumerate(lines)]
+        return "\n".join([*lines, '@id("all") permit (principal, action, resource);'])
+
+    def _plain(self) -> str:
+        same = f"{self._one(FACTS[:4])} == {quoted(self._one(WORDS))}"
+        return f"forbid {SCOPES[1]} when {{ {PRESENT} && {same} }};"
+
+    def _rule(self) -> str:
+        effect = self._one(["permit", "forbid", "forbid", '@otherwise("approval") forbid'])
+        clauses = " ".join(self._clause() for _ in range(self._one([1, 1, 2])))
+        return f"{effect} {self._one(SCOPES)} {clauses};"
+
+    def _clause(self) -> str:
+        some = [self._expression() for _ in range(self._one([1, 2, 2, 3]))]
+        if self._one([True, False]):
+            some.insert(0, PRESENT)
+        return f"{self._one(['when', 'when', 'unless'])} {{ {' && '.join(some)} }}"
+
+    def _expression(self) -> str:
+        form = self._one(FORMS)
+        return form.format(self._compared(), self._one(OTHERS), self._compared())
+
+    def _compared(self) -> str:
+        fact, word = self._one(FACTS), quoted(self._one(WORDS))
+        some = [self._one(WORDS) for _ in range(self._one([1, 2, 3]))]
+        listed = f"[{', '.join(map(quoted, some))}].contains({fact})"
+        liked = f"{fact} like {pattern(some)}"
+        return self._one([f"{fact} == {word}", f"{word} == {fact}", f"{fact} != {word}", listed, liked])
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> str:
-    """Enough rules for an index; what `check` refuses is left out."""
-    drawn = draw(st.lists(bodies, max_size=12)) + draw(
-        st.lists(plain, min_size=INDEXED_FROM, max_size=INDEXED_FROM + 20)
-    )
-    lines = [f'@id("r{number}") {one}' for number, one in enumerate(draw(st.permutations(drawn)))]
-    lines.append('@id("all") permit (principal, action, resource);')
-    problems = CedarPolicies().check(source("\n".join(lines)), TOOLS, [SUMMARISE])
+    """Rules without those that `check` refuses."""
+    text = Rules(draw(st.integers(0, 2**32))).text()
+    problems = CedarPolicies().check(source(text), TOOLS, [SUMMARISE])
     refused = {problem.rule for problem in problems if problem.severity == "error"}
-    return "\n".join(line for line in lines if line.split('"')[1] not in refused)
+    return "\n".join(line for line in text.splitlines() if line.split('"')[1] not in refused)
 
 
 @st.composite
