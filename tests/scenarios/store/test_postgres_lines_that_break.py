@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore, writer
-from remit.core.errors import BudgetExhausted, Fenced, StoreUnavailable
+from remit.core.errors import BudgetExhausted, CommitInDoubt, Fenced, StoreUnavailable
 from remit.core.evidence.event import Event
 from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 from remit.core.flow.stored_labels import StoredLabel
@@ -53,7 +53,7 @@ class Trial:
         except (Fenced, BudgetExhausted):
             self.told[name] = -1
         except StoreUnavailable as fault:
-            if "nobody knows" not in str(fault):
+            if not isinstance(fault, CommitInDoubt):
                 self.told[name] = -1
         else:
             (self.told[name],) = receipt.indexes
