@@ -38,6 +38,7 @@ from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.cli.serve.gc import settle_memory
 from remit.compose import open_services
 from remit.config import load_config
+from remit.core.canonical import encode_trusted
 from remit.core.sealing import cipher
 from remit.services.mediation.mediator import RequestedCall
 
@@ -56,7 +57,7 @@ class _Heard:
         self.answer: Any = None
 
     def listening(self) -> list[Patch]:
-        encode, ask = log_writer.encode_trusted, cedarpy.is_authorized
+        encode, ask = encode_trusted, cedarpy.is_authorized
 
         def encoded(record: Any) -> bytes:
             self.leaves[record["kind"]] = leaf = encode(record)

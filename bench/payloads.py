@@ -33,7 +33,7 @@ class _Shape(NamedTuple):
 
     name: str
     call: Callable[[int, str, dict[str, str]], EchoCall]
-    calls: int
+    sent: int
     proxied: int
     size: int = 0
     """KB of a result; 0 where the calls differ or are small."""
@@ -97,8 +97,8 @@ def _spent(target: Target, upstream: EchoServer, shape: _Shape, count: int, toke
     return _Spent(tally.calls_per_s, *(seconds / count * 1e6 for seconds in used))
 
 
-def _measured(shapes: list[_Shape]) -> Iterator[tuple[_Spent, _Spent]]:
-    """Yield what remit and the proxy spent for each shape; remit begins with fresh tasks each time."""
+def _measured(shapes: list[_Shape]) -> Iterator[tuple[_Spent, _Spent, float]]:
+    """Yield what remit and the proxy spent for each shape, and remit for an echo in the same minute."""
     cpus, direct, proxy = layout(), Direct(), Fastmcp()
     with running_upstream(cpus.others) as upstream:
         try:
@@ -106,13 +106,14 @@ def _measured(shapes: list[_Shape]) -> Iterator[tuple[_Spent, _Spent]]:
             proxy.start(upstream, cpus.target)
             for shape in shapes:
                 # The upstream makes its results before the clocks run.
-                _spent(direct, upstream, shape, shape.calls, [])
+                _spent(direct, upstream, shape, shape.sent, [])
                 proxied = _spent(proxy, upstream, shape, shape.proxied, [])
                 remit = Governed("durable", tasks=TASKS)
                 try:
                     remit.start(upstream, cpus.target)
                     _spent(remit, upstream, shapes[0], 200, remit.tokens)
-                    yield _spent(remit, upstream, shape, shape.calls, remit.tokens), proxied
+                    echo = _spent(remit, upstream, shapes[0], 400, remit.tokens)
+                    yield _spent(remit, upstream, shape, shape.sent, remit.tokens), proxied, echo.target
                 finally:
                     remit.stop()
         finally:
@@ -123,11 +124,10 @@ def payloads(quick: bool) -> list[Figure]:
     """Return CPU for each KB, rates against a proxy, and what small calls cost by process."""
     shapes = _shapes(4 if quick else 1)
     found: list[Figure] = []
-    echo_us = 0.0
-    for shape, (ours, proxied) in zip(shapes, _measured(shapes), strict=True):
-        how = f"{shape.calls} calls over {CONNECTIONS} connections and {TASKS} tasks, one after another"
+    for shape, (ours, proxied, echo_us) in zip(shapes, _measured(shapes), strict=True):
+        how = f"{shape.sent} calls over {CONNECTIONS} connections and {TASKS} tasks, one after another"
         rates = f"{how}; {ours.calls_per_s:,.0f} calls/s, through `fastmcp` {proxied.calls_per_s:,.1f}"
-        if shape.size:
+        if shape.size > 1:
             per = (ours.target - echo_us) / shape.size
             found.append(
                 Figure(
@@ -137,8 +137,7 @@ def payloads(quick: bool) -> list[Figure]:
                     how=f"of remit, what an echo takes not counted; {how}",
                 )
             )
-        else:
-            echo_us = echo_us or ours.target
+        elif not shape.size:
             found += [
                 Figure(name=f"payloads: {shape.name}, CPU per call, {part}", value=value, unit="us", how=how)
                 for part, value in (
