@@ -38,6 +38,9 @@ from bench.policy_engines import (
     REGO_OF_10_000,
     policy_engines,
 )
+from bench.policy_loads import MEMORY as POLICY_MEMORY
+from bench.policy_loads import SETUP as POLICY_SETUP
+from bench.policy_loads import policy_loads
 from bench.privileges import FALSE as FALSE_PATHS
 from bench.privileges import RECALL as PATHS_RECALL
 from bench.privileges import SECONDS as PRIVILEGES_SECONDS
@@ -99,6 +102,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "payloads": payloads,
     "paths": reach,
     "engines": policy_engines,
+    "policies": policy_loads,
     "simulation": simulation,
     "ends": ends,
     "stalls": stalls,
@@ -135,6 +139,8 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
+    Goal(name=POLICY_SETUP, at_most=6),
+    Goal(name=POLICY_MEMORY, at_most=200),
     Goal(name=BACKUP_MEMORY, at_most=300),
     Goal(name=TOOL_PRECISION, at_least=0.97),
     Goal(name=TOOL_RECALL, at_least=0.9),

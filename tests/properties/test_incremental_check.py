@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.check import CheckAnswer, CheckInput, checked
-from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
+from remit.adapters.policy.cedar.check import CheckedTexts, CheckInput, checked
+from remit.adapters.policy.cedar.checks.known_check import IncrementalCheck
 from remit.adapters.policy.cedar.rule import CedarRule, RuleText, canonical_json
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
@@ -108,7 +108,7 @@ class Counted:
 
     def __call__(
         self, texts: Sequence[RuleText], again: Sequence[CedarRule], world: CheckInput
-    ) -> CheckAnswer:
+    ) -> CheckedTexts:
         """Check, and count."""
         self.parsed += len(texts)
         self.again += len(again)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.compiled_rules import CompiledRules
 from remit.adapters.policy.cedar.guards import guard_of
 from remit.adapters.policy.cedar.index import principal_closure, resource_closure
 from remit.adapters.policy.cedar.rule import parse
+from remit.adapters.policy.cedar.rule_cache import CompiledRules
 from remit.adapters.policy.cedar.rule_groups import INDEXED_FROM, MOST_CHOSEN, SHARED_FROM, extension
 from remit.adapters.policy.facts import Facts, context_shape, parameters, written
 from remit.core.decisions.access_request import AccessRequest

@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.checker_process import CheckerProcess
-from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
+from remit.adapters.policy.cedar.checks.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.checks.known_check import IncrementalCheck
 from remit.compose import policy_engine
 from remit.config import Config
 from remit.core.cooperative_steps import finish

@@ -24,13 +24,14 @@ import cedarpy
 import msgspec
 import pytest
 
-from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.policy.cedar import CedarPolicies, rule_groups
 from remit.adapters.policy.cedar.check import validate_alone
-from remit.adapters.policy.cedar.checker_process import CheckerProcess
-from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
+from remit.adapters.policy.cedar.checks.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.checks.known_check import IncrementalCheck
 from remit.adapters.policy.cedar.policy_text import quoted
 from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule, parse, policy_set
+from remit.adapters.policy.cedar.rule_cache import CompiledRules
 from remit.adapters.policy.cedar.rule_groups import Found, Part, Stand, steady
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.types import Kind, Shape
@@ -257,7 +258,8 @@ class Split:
         able = [rule for rule in self._rules if self._matches(rule, request)]
         for kind in (True, False):
             if some := tuple(rule for rule in able if steady(rule) is kind):
-                found = found.join(self._stand(some).permits(request))
+                stand = self._stand(some)
+                found = found.join(stand.evaluate(rule_groups.Asked(request, stand.part.groups)))
         return found
 
     def _matches(self, rule: CedarRule, request: dict[str, Json]) -> bool:
@@ -272,10 +274,12 @@ class Split:
     def _stand(self, rules: tuple[CedarRule, ...]) -> Stand:
         key = tuple(rule.ref.id for rule in rules)
         if key not in self._stands:
-            compiled = policy_set({rule.ref.id: rule.canonical for rule in rules})
             permits = frozenset(rule.ref.id for rule in rules if rule.permits)
-            part = Part(rules, Shape(Kind.RECORD), self._schema, compiled, compiled, permits, flat=False)
-            self._stands[key] = Stand(part, {}, self._entities, None)
+            compiled = CompiledRules(rules)
+            group = compiled.group(tuple(range(len(rules))), flat=False)
+            shape = Shape(Kind.RECORD)
+            part = Part(rules, shape, self._schema, permits, False, (group,), group, None)
+            self._stands[key] = Stand(part, compiled, {}, self._entities, None)
         return self._stands[key]
 
 

@@ -202,7 +202,7 @@ class Policies:
                 back_to=back_to,
                 tools=len(bundle.tools),
                 task_types=len(bundle.task_types),
-                rules=len(loaded.rules()),
+                rules=len(await asyncio.to_thread(loaded.rules)),
                 reason=reason,
                 by=by,
                 second=second,

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.checker_process import CheckerProcess
-from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
+from remit.adapters.policy.cedar.checks.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.checks.known_check import IncrementalCheck
 from remit.core.label import Label
 from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tools.tool import Effect

@@ -3,10 +3,10 @@
 
 import functools
 
-from remit.adapters.policy.cedar.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.checks.checker_process import CheckerProcess
+from remit.adapters.policy.cedar.checks.known_check import IncrementalCheck
+from remit.adapters.policy.cedar.checks.known_rules import KnownRules
 from remit.adapters.policy.cedar.engine import CedarPolicies
-from remit.adapters.policy.cedar.incremental_check import IncrementalCheck
-from remit.adapters.policy.cedar.known_rules import KnownRules
 from remit.core.label import Classes
 from remit.core.policy.vocabulary import DeclaredNames
 

@@ -64,19 +64,19 @@ class CheckInput(msgspec.Struct, frozen=True):
     posture: Shape = NO_CLAIMS
 
 
-class CheckAnswer(msgspec.Struct, frozen=True):
+class CheckedTexts(msgspec.Struct, frozen=True):
     """The rules of some texts, with None for a text that is no rule, and their problems."""
 
     rules: list[CedarRule | None]
     problems: list[Problem]
 
 
-def checked(texts: Sequence[RuleText], again: Sequence[CedarRule], world: CheckInput) -> CheckAnswer:
+def checked(texts: Sequence[RuleText], again: Sequence[CedarRule], world: CheckInput) -> CheckedTexts:
     """Parse texts, and check their rules and those that were parsed before (`again`)."""
     problems: list[Problem] = []
     rules = [parse_one(text, problems) for text in texts]
     sound = [rule for rule in rules if rule is not None]
-    return CheckAnswer(rules, problems + problems_of([*sound, *again], world))
+    return CheckedTexts(rules, problems + problems_of([*sound, *again], world))
 
 
 def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
@@ -251,7 +251,7 @@ class Shapes:
             self._numbers[name] for kind, name in rule.uids if kind == "Action" and name in self._numbers
         )
         scope = rule.action.below if rule.action.uids is None else rule.action.uids
-        if scope is not None and names_tools(scope):
+        if scope and names_tools(scope):
             return named
         paths = frozenset(path for path in rule.reads.paths if path[:1] in ((), ("args",), ("provenance",)))
         if paths not in self._apart:

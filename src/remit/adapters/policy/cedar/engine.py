@@ -19,16 +19,16 @@ import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, validate_alone
-from remit.adapters.policy.cedar.compiled_rules import CompiledRules
+from remit.adapters.policy.cedar.checks.known_check import CheckResult, IncrementalCheck
+from remit.adapters.policy.cedar.checks.known_rules import CheckedRule
 from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
-from remit.adapters.policy.cedar.guards import Guard, GuardIndex, guard_of
-from remit.adapters.policy.cedar.incremental_check import CheckResult, IncrementalCheck
+from remit.adapters.policy.cedar.guards import GuardIndex, StringGuard, guard_of
 from remit.adapters.policy.cedar.index import RuleIndex, about_every_call, principal_closure, resource_closure
-from remit.adapters.policy.cedar.known_rules import CheckedRule
 from remit.adapters.policy.cedar.policy_text import with_exception
 from remit.adapters.policy.cedar.proof import CedarProver
 from remit.adapters.policy.cedar.rule import CedarRule
+from remit.adapters.policy.cedar.rule_cache import CompiledRules
 from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
 from remit.adapters.policy.cedar.rule_groups import (
     INDEXED_FROM,
@@ -114,6 +114,8 @@ class CedarPolicies:
         self._examine = examine or IncrementalCheck()
         self._check = check or self._examine
         self._aside = aside or self._examine
+        #: What was checked last: mostly the same is loaded next.
+        self._lately: Sequence[CheckedRule] = ()
 
     def schema(
         self,
@@ -137,6 +139,7 @@ class CedarPolicies:
         """Return the problems. With `agents`, an unknown name of an agent or group is a warning."""
         world = self._world(tools, task_types, agents, counters)
         found = self._check(sources, world)
+        self._lately = found.checked
         problems = [*found.problems, *problems_of_counters(counters, tools)]
         if all(one.severity != "error" for one in found.problems):
             # A rule with an error may be the one that bounds the others.
@@ -191,7 +194,7 @@ class CedarPolicies:
         facts = Facts(self._classes, task_types, self._text_limit, counters)
         schema = self.schema(tools, task_types, counters)
         loaded = CedarLoaded(found.rules, world.tools, facts, world.params, schema, world.posture)
-        loaded.checked = found.checked
+        loaded.checked, self._lately = found.checked, ()
         return loaded
 
 
@@ -254,7 +257,7 @@ class CedarLoaded:
         self._index = RuleIndex(self._rules)
         self.history = history_read((path for rule in rules for path in rule.reads.paths), facts.history)
         self._compiled = CompiledRules(self._rules)
-        self._guards: dict[int, Guard | None] = {}
+        self._guards: dict[int, StringGuard | None] = {}
         self._kits: RecentAnswers[tuple[Form, tuple[int, ...]], _Kit] = RecentAnswers(2048)
         self._places: RecentAnswers[tuple[str, str, Form], _Place] = RecentAnswers(8192)
         named = sorted((rule.ref.id, rule.ref.digest) for rule in self._rules)
@@ -405,9 +408,9 @@ class CedarLoaded:
             GuardIndex(guards.items()) if guards else None,
         )
 
-    def _guarding(self, shape: Shape, numbers: tuple[int, ...]) -> dict[int, Guard]:
+    def _guarding(self, shape: Shape, numbers: tuple[int, ...]) -> dict[int, StringGuard]:
         """Return the rules that have a guard in a context of this type, with it."""
-        found: dict[int, Guard] = {}
+        found: dict[int, StringGuard] = {}
         for number in numbers:
             if number not in self._guards:
                 self._guards[number] = guard_of(self._rules[number].policy)
@@ -455,7 +458,7 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, Asked]]) -> Polic
     if waivable and not forbids and not errors:
         again = Found()
         for stand, one, asked in heard:
-            again = again.join(stand.permits(asked) if one.forbids else one)
+            again = again.join(stand.evaluate(asked, lasting=True) if one.forbids else one)
         errors = again.errors
         if again.permits and not again.forbids and not errors:
             permits = [by_id[name] for name in sorted(again.permits)]

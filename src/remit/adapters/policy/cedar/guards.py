@@ -24,7 +24,7 @@ Names = tuple[str, ...]
 """The path of a fact below the context."""
 
 
-class Guard(msgspec.Struct, frozen=True):
+class StringGuard(msgspec.Struct, frozen=True):
     """A fact is one of `words`, or contains `piece`, wherever the rule holds.
 
     `tested` are the paths that the rule has found to be present before.
@@ -45,9 +45,9 @@ class Guard(msgspec.Struct, frozen=True):
         return shape.kind is Kind.STRING
 
 
-def guard_of(policy: Mapping[str, Json]) -> Guard | None:
+def guard_of(policy: Mapping[str, Json]) -> StringGuard | None:
     """Return a guard of a policy (Cedar's JSON form), one of words if possible; None if it has none."""
-    found: Guard | None = None
+    found: StringGuard | None = None
     tested: set[Names] = set()
     for node in _conjuncts(policy):
         guard = _guard(node, tested)
@@ -78,12 +78,12 @@ def _conjuncts(policy: Mapping[str, Json]) -> Iterator[Json]:
                 yield node
 
 
-def _guard(node: Json, tested: set[Names]) -> Guard | None:
+def _guard(node: Json, tested: set[Names]) -> StringGuard | None:
     name, body = part(node)
     if name == "like":
         fact = fact_of(body["left"])
         piece = max(_pieces(body["pattern"]), key=len, default="")
-        return Guard(fact[1:], piece=piece, tested=frozenset(tested)) if _read(fact) and piece else None
+        return StringGuard(fact[1:], piece=piece, tested=frozenset(tested)) if _read(fact) and piece else None
     words: list[Json] | None = None
     fact = ()
     if name == "==":
@@ -94,7 +94,7 @@ def _guard(node: Json, tested: set[Names]) -> Guard | None:
         fact, words = fact_of(body["right"]), literals(body["left"])
     if not _read(fact) or not words or not all(isinstance(word, str) for word in words):
         return None
-    return Guard(fact[1:], frozenset(words), tested=frozenset(tested))
+    return StringGuard(fact[1:], frozenset(words), tested=frozenset(tested))
 
 
 def _read(fact: Names) -> bool:
@@ -116,7 +116,7 @@ def _pieces(pattern: Iterable[Json]) -> Iterator[str]:
 class GuardIndex:
     """Rules by their guards."""
 
-    def __init__(self, guards: Iterable[tuple[int, Guard]]) -> None:
+    def __init__(self, guards: Iterable[tuple[int, StringGuard]]) -> None:
         """Take the numbers of rules, each with a guard that fits the context."""
         self._words: dict[Names, dict[str, list[int]]] = {}
         self._pieces: dict[Names, list[tuple[str, int]]] = {}

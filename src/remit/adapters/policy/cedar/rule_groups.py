@@ -25,10 +25,10 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.cedar.compiled_rules import CompiledRules, RuleGroup
 from remit.adapters.policy.cedar.flat_arguments import with_flat
 from remit.adapters.policy.cedar.guards import GuardIndex
 from remit.adapters.policy.cedar.rule import CedarRule
+from remit.adapters.policy.cedar.rule_cache import CompiledGroup, CompiledRules
 from remit.adapters.policy.facts import Facts, written
 from remit.adapters.policy.steady_facts import STEADY, alike
 from remit.adapters.policy.types import Kind, Shape
@@ -40,7 +40,7 @@ _ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
 KEPT = 64
 #: Rules of a part that are worth an index: fewer cost less than a second evaluation.
 INDEXED_FROM: Final = 32
-#: Rules about every call that are worth a group of their own, which all tools and agents share.
+#: Rules about every call that are worth a separate group, which all tools and agents share.
 SHARED_FROM: Final = 128
 #: Most rules that are chosen for one call; where more may hold, all are evaluated.
 MOST_CHOSEN: Final = 16
@@ -81,11 +81,11 @@ class Part(msgspec.Struct, frozen=True):
     schema: Any
     permits: frozenset[str]
     flat: bool
-    groups: tuple[RuleGroup, ...]
-    guarded: RuleGroup
+    groups: tuple[CompiledGroup, ...]
+    guarded: CompiledGroup
     index: GuardIndex | None
 
-    def chosen(self, context: dict[str, Json], rules: CompiledRules) -> tuple[RuleGroup, ...]:
+    def chosen(self, context: dict[str, Json], rules: CompiledRules) -> tuple[CompiledGroup, ...]:
         """Return the groups to evaluate for a call with this context."""
         matching = () if self.index is None else self.index.matching(context)
         if not matching:
@@ -99,7 +99,7 @@ class Asked(msgspec.Struct, frozen=True):
     """A request as Cedar gets it, and the groups of rules to evaluate."""
 
     call: dict[str, Json]
-    groups: tuple[RuleGroup, ...]
+    groups: tuple[CompiledGroup, ...]
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -142,23 +142,21 @@ class Stand(msgspec.Struct, frozen=True):
         context = written(with_flat(values) if self.part.flat else values)
         asked = Asked({**self.head, "context": context.decode()}, groups)
         if kept is None:
-            return self._evaluate(asked), asked
+            return self.evaluate(asked), asked
         found = kept.by_context.get(context)
         if found is None:
-            found = self._evaluate(asked)
+            found = self.evaluate(asked)
             if found.errors:
                 return found, asked
             kept.by_context.put(context, found)
         kept.last = Last(request, found, asked)
         return found, asked
 
-    def permits(self, asked: Asked) -> Found:
-        """Evaluate again without the rules that a human may waive: Cedar names permits only if nothing
-        forbids.
-        """
-        return self._evaluate(asked, lasting=True)
+    def evaluate(self, asked: Asked, *, lasting: bool = False) -> Found:
+        """Return the result of the groups; with `lasting`, without the rules that a human may waive.
 
-    def _evaluate(self, asked: Asked, *, lasting: bool = False) -> Found:
+        (Cedar names permits only if nothing forbids.)
+        """
         found = Found()
         for group in asked.groups:
             compiled = self.rules.of(group)

@@ -15,8 +15,8 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cedar.check import CheckInput
+from remit.adapters.policy.cedar.checks.known_check import CheckResult
 from remit.adapters.policy.cedar.expressions import fact_of
-from remit.adapters.policy.cedar.incremental_check import CheckResult
 from remit.adapters.policy.cedar.index import RuleIndex
 from remit.adapters.policy.cedar.proof.counterexample import UnreadableExample, read
 from remit.adapters.policy.cedar.proof.evaluated import evaluated

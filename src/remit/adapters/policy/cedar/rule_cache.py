@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled rules, which Cedar evaluates: compiled when first needed, shared, and bounded in memory.
+"""CompiledSets rules, which Cedar evaluates: compiled when first needed, shared, and bounded in memory.
 
 A compiled rule needs about six KB. Groups of the same rules are one object, whatever tools and agents they
 are for.
@@ -20,14 +20,14 @@ from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 MOST_COMPILED: Final = 16_384
 
 
-class Compiled(msgspec.Struct, frozen=True):
+class CompiledSets(msgspec.Struct, frozen=True):
     """A compiled group: all its `policies`, and the `lasting` ones that no human can waive."""
 
     policies: Any
     lasting: Any
 
 
-class RuleGroup:
+class CompiledGroup:
     """Rules that are evaluated together, by their numbers; with `flat`, they read arguments by flat names."""
 
     __slots__ = ("__weakref__", "compiled", "flat", "numbers")
@@ -36,7 +36,7 @@ class RuleGroup:
         """Begin without being compiled."""
         self.numbers = numbers
         self.flat = flat
-        self.compiled: Compiled | None = None
+        self.compiled: CompiledSets | None = None
 
 
 class CompiledRules:
@@ -46,20 +46,20 @@ class CompiledRules:
         """Keep at most so many rules compiled, beside those of the group used last."""
         self._rules = rules
         self._most = most
-        self._groups: weakref.WeakValueDictionary[tuple[bool, tuple[int, ...]], RuleGroup]
+        self._groups: weakref.WeakValueDictionary[tuple[bool, tuple[int, ...]], CompiledGroup]
         self._groups = weakref.WeakValueDictionary()
-        self._used: dict[RuleGroup, None] = {}
+        self._used: dict[CompiledGroup, None] = {}
         self.count = 0
         """The rules that are compiled, each as often as it is in a group."""
 
-    def group(self, numbers: tuple[int, ...], flat: bool) -> RuleGroup:
+    def group(self, numbers: tuple[int, ...], flat: bool) -> CompiledGroup:
         """Return the one group of these rules."""
         found = self._groups.get((flat, numbers))
         if found is None:
-            found = self._groups[flat, numbers] = RuleGroup(numbers, flat)
+            found = self._groups[flat, numbers] = CompiledGroup(numbers, flat)
         return found
 
-    def of(self, group: RuleGroup) -> Compiled:
+    def of(self, group: CompiledGroup) -> CompiledSets:
         """Return a group compiled."""
         compiled = group.compiled
         if compiled is not None:
@@ -75,12 +75,12 @@ class CompiledRules:
             self.count -= len(oldest.numbers)
         return compiled
 
-    def _compile(self, group: RuleGroup) -> Compiled:
+    def _compile(self, group: CompiledGroup) -> CompiledSets:
         rules = [self._rules[number] for number in group.numbers]
         texts = {rule.ref.id: _flat(rule) if group.flat else rule.canonical for rule in rules}
         whole = policy_set(texts)
         lasting = {rule.ref.id: texts[rule.ref.id] for rule in rules if not rule.waivable}
-        return Compiled(whole, whole if len(lasting) == len(rules) else policy_set(lasting))
+        return CompiledSets(whole, whole if len(lasting) == len(rules) else policy_set(lasting))
 
 
 def _flat(rule: CedarRule) -> bytes:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from remit.adapters.policy.cedar.check import CheckAnswer, CheckInput, checked
-from remit.adapters.policy.cedar.known_rules import CheckedRule, KnownRules, WorldViews
+from remit.adapters.policy.cedar.check import CheckedTexts, CheckInput, checked
+from remit.adapters.policy.cedar.checks.known_rules import CheckedRule, KnownRules, WorldViews
 from remit.adapters.policy.cedar.rule import CedarRule, RuleText, repeated, rule_texts
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem
 
-Check = Callable[[Sequence[RuleText], Sequence[CedarRule], CheckInput], CheckAnswer]
+Check = Callable[[Sequence[RuleText], Sequence[CedarRule], CheckInput], CheckedTexts]
 """Parses new texts, and checks their rules and others."""
 
 
@@ -52,7 +52,7 @@ class IncrementalCheck:
         fresh = [text for text, one in zip(texts, known, strict=True) if one is None]
         pairs = list(zip(known, seen, strict=True))
         again = [one.rule for one, warnings in pairs if one is not None and warnings is None]
-        answer = self._check(fresh, again, world) if fresh or again else CheckAnswer([], [])
+        answer = self._check(fresh, again, world) if fresh or again else CheckedTexts([], [])
         parsed = iter(answer.rules)
         rules = [next(parsed) if one is None else one.rule for one in known]
         sound = [rule for rule in rules if rule is not None]

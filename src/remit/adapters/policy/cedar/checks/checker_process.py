@@ -24,9 +24,8 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.policy.cedar.check import CheckAnswer, CheckInput
-from remit.adapters.policy.cedar.rule import CedarRule, RuleText
-from remit.adapters.policy.cedar.validator_process import (
+from remit.adapters.policy.cedar.check import CheckedTexts, CheckInput
+from remit.adapters.policy.cedar.checks.validator_process import (
     MAX_MEMORY_BYTES,
     NO_MEMORY,
     ValidatorProcess,
@@ -34,6 +33,7 @@ from remit.adapters.policy.cedar.validator_process import (
     more_s,
     read_message,
 )
+from remit.adapters.policy.cedar.rule import CedarRule, RuleText
 from remit.ports.policy import Problem
 
 #: Seconds of processor time for one request, and seconds to wait for it on a busy machine. A large one gets
@@ -55,7 +55,7 @@ class CheckerProcess:
 
     def __call__(
         self, texts: Sequence[RuleText], again: Sequence[CedarRule], world: CheckInput
-    ) -> CheckAnswer:
+    ) -> CheckedTexts:
         """Return rules and problems; a failure of the child at these texts is a problem too."""
         asked = msgspec.msgpack.encode(ValidatorProcess(tuple(texts), tuple(again), world))
         with self._lock:
@@ -65,8 +65,8 @@ class CheckerProcess:
             remediation = (
                 "nest less deeply, or write fewer and shorter rules; they can be checked file by file"
             )
-            return CheckAnswer([None] * len(texts), [Problem("error", text, remediation=remediation)])
-        return msgspec.msgpack.decode(answer, type=CheckAnswer)
+            return CheckedTexts([None] * len(texts), [Problem("error", text, remediation=remediation)])
+        return msgspec.msgpack.decode(answer, type=CheckedTexts)
 
     def _answer(self, asked: bytes) -> tuple[bytes | None, str]:
         """Return the child's answer, or None and the reason of the child's failure."""
@@ -122,7 +122,7 @@ class CheckerProcess:
                 sys.executable,
                 "-P",
                 "-m",
-                "remit.adapters.policy.cedar.validator_process",
+                "remit.adapters.policy.cedar.checks.validator_process",
                 str(self._computing_s),
             ],
             stdin=subprocess.PIPE,
