@@ -132,6 +132,8 @@ class PathsOfRemit:
                 for text, reader in _texts(value, _Reader().below(name)):
                     if not reader.said and (yield from self._is_spelled(text, count)):
                         return name
+                    if count.over(text):
+                        yield
                     if self._is_only_a_word(text, reader, bases) or self._names_nothing(
                         text, reader, tuple(places)
                     ):
@@ -139,7 +141,7 @@ class PathsOfRemit:
                     for one in _candidates(text, runs=reader.runs):
                         if self._is_own(one, tuple(places), identities, named):
                             return name
-                    if count.over(text):
+                        # It has asked the system for each part of a path.
                         yield
             for base in bases:
                 named.pop(base, None)

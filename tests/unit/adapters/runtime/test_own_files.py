@@ -137,6 +137,27 @@ def test_a_path_counts_however_long_it_is_written(home: Path) -> None:
     assert reached(home, {"path": ".remit/keys\0.txt"}) == "path"
 
 
+@pytest.mark.parametrize("text", ["word", "a file of notes", "notes/a.md"])
+def test_however_many_texts_there_are_a_step_asks_the_system_a_few_times(
+    home: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words, names and paths: each is looked up, and what is looked up takes its time."""
+    asked = list[str]()
+    find = os.lstat
+
+    def counted(path: str, **more: int | None) -> os.stat_result:
+        asked.append(path)
+        return find(path, **more)
+
+    monkeypatch.setattr(os, "lstat", counted)
+    guard = PathsOfRemit([home / ".remit"], {"files": [home]})
+    most, before = 0, 0
+    for _ in guard.reached_by("files", {"texts": [f"{text}{number}" for number in range(500)]}):
+        most, before = max(most, len(asked) - before), len(asked)
+    assert len(asked) >= 500
+    assert max(most, len(asked) - before) <= 32
+
+
 def test_a_common_word_is_a_folder_only_where_files_are_named(tmp_path: Path) -> None:
     """`tasks` may be remit's folder and any other word: the argument, or a link, tells which."""
     (tmp_path / "tasks").mkdir()
