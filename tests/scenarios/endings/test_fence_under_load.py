@@ -100,12 +100,13 @@ async def end_under_load(
     indeterminate = {decided[one["decision"]] for one in closure["indeterminate"]}
     late = {mail["subject"] for mail in gateway.outbox() if mail["monotonic_ns"] > returned}
     assert late <= indeterminate
-    # None of their answers was released: the evidence does not know how they ended.
-    outcomes = {
-        decided[event["call"]]: event["facts"]["outcome"]
-        for event in events
-        if event["kind"] == "tool.called"
-    }
+    # None of their answers was released: the evidence does not know how they ended. It is written behind the
+    # answer, so it may not be there yet.
+    outcomes: dict[str, str] = {}
+    async with asyncio.timeout(60):
+        while not indeterminate <= outcomes.keys():
+            called = await gateway.events(kinds="tool.called", task=task)
+            outcomes = {decided[event["call"]]: event["facts"]["outcome"] for event in called}
     assert {outcomes[subject] for subject in indeterminate} <= {"unknown"}
     assert closure["closed"]
     return task, token, closure
