@@ -113,7 +113,8 @@ class Client:
 
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
         """Return the body of the answer; raises `RuntimeError` for another status than 200."""
-        if self._pipes is None:
+        if self._pipes is None or self._pipes[0].at_eof():
+            # The first one, or remit has closed the one before, which was idle on an overloaded machine.
             self._pipes = await asyncio.open_connection(self._at.hostname, self._at.port)
         reader, writer = self._pipes
         lines = [f"POST {path} HTTP/1.1", f"host: {self._at.netloc}", f"content-length: {len(body)}"]
