@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
-from hypothesis import example, given
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.reader import native_tables
-from remit.core.flow.reader.native_tables import Stop
+from remit.core.flow.reader.native_tables import ASKED, STEM, LeafBatch, LeafFields, NativeTables, Stop
 from remit.core.flow.values.fast_path import A_VALUE, AN_ADDRESS, SOME_WORDS
 from remit.core.label import Label, Trust
 from remit.core.tools.tool import Tool
@@ -49,6 +50,14 @@ shapes = st.sampled_from(
         "it).",
         "Orders",
         "a.",
+        "//a",
+        "ann@x",
+        "mailto:ann@x.org",
+        "<ann@x.org>",
+        "[a](https://b.example)",
+        "https://b.example.:443/%61",
+        "=?utf-8?Q?ann=40x.org?=",
+        "+49 (0) 30 123456",
     ]
 )
 glue = st.sampled_from([" ", "", ". ", ", ", "\n", "/", "-", "  ", "\t", ":", "(", "<", "=", "%", "@", "."])
@@ -82,6 +91,7 @@ def learned(result: Any, tool: Tool, goal: str, arguments: dict[str, Any]) -> tu
     results, st.sampled_from(TOOLS), st.sampled_from([GOAL, ""]), st.sampled_from(["", "msg_1234567", "Ann"])
 )
 @example([{"note": "a " * 120 + "ann@x.org, https://a.bc/d. End"}], TOOLS[0], GOAL, "")
+@example([{"name": "//a "}, {"note": "\nann@x"}], TOOLS[0], GOAL, "")
 @example([{"name": "+4930123456"}, {"name": "DE25423904253584930053"}], TOOLS[0], GOAL, "Ann")
 def test_the_native_reader_takes_in_what_python_reads(
     result: list[dict[str, str]], tool: Tool, goal: str, asked: str
@@ -91,3 +101,54 @@ def test_the_native_reader_takes_in_what_python_reads(
     natively = learned(result, tool, goal, arguments)
     with mock.patch.object(native_tables.NativeTables, "take", return_value=Stop.ODD):
         assert learned(result, tool, goal, arguments) == natively
+
+
+sizes = st.sampled_from([1, 11, 12, 13, 199, 200, 201, 256, 257, 2_047, 2_049, 65_535, 65_537])
+units = shapes | st.sampled_from(
+    ["a", "0", " ", "aa1 ", "1, ", "x. ", "(", "a.b@c.de ", "https://a.bc/d ", "#", "'s "]
+)
+anything = marked | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1"))
+repeated = st.builds(lambda unit, size, end: (unit * size)[:size] + end, units, sizes, anything)
+leaves = st.tuples(anything | repeated | texts, st.integers(0, 2), st.sampled_from([0, 1, 2**24, 2**32 - 1]))
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(leaves, max_size=30), st.sampled_from([0, 1, 9, 200]), st.sampled_from([0, 1, 50]), st.booleans()
+)
+def test_no_text_brings_the_native_reader_out_of_its_tables(
+    held: list[tuple[str, int, int]], capacity: int, words: int, pointed: bool
+) -> None:
+    """Whatever a text is, the reader goes on; its tables are at most half full, and it says what it lost."""
+    tables = NativeTables(bytes(range(16)), capacity, words)
+    tables.say([(ASKED, frozenset({"ann"})), (STEM, frozenset({"invoic"}))])
+    fields = LeafFields()
+    for untrusted in (True, False, True):
+        fields.add(untrusted=untrusted)
+    taken, numbers, records = zip(*held, strict=True) if held else ((), (), ())
+    batch = LeafBatch(taken, numbers, records, fields, {1}, base=2**24 - 1, pointed=pointed, own_links=False)
+    place = 0
+    while batch.at < len(held):
+        batch.set_next_place(place)
+        if tables.take(batch) is Stop.ODD:
+            batch.skip()
+        place += len(batch.placed)
+    for table, count in ((tables._met, len(tables)), (tables._mentions, tables.marks)):
+        assert sum(map(bool, table[::2])) == count <= len(table) // 4
+    assert len(tables) <= capacity
+    assert all(tables.spots(digest) for digest in tables._met[::2] if digest)
+    assert {at for at in fields.places if at >= 0} == set(range(place))
+
+
+def test_tables_that_cannot_grow_stay_usable_and_are_full() -> None:
+    """Without memory for larger tables, a leaf is half taken in: then nothing is trusted for being known."""
+    tables = NativeTables(bytes(16), 1_000, 1_000)
+    tables.meet([7], 5, untrusted=False)
+    with mock.patch.object(native_tables, "_larger", side_effect=MemoryError), pytest.raises(MemoryError):
+        tables.meet(range(100, 200), 6, untrusted=True)
+    assert tables.full
+    assert tables.spots(7) == (5,)
+    tables.full = False
+    tables.meet(range(100, 200), 6, untrusted=True)
+    assert not tables.full
+    assert tables.spots(150) == (6,)

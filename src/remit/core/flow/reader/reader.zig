@@ -468,10 +468,7 @@ fn spaced(text: []const u8, buf: *[MAX_TEXT]u8) []const u8 {
 
 /// Return whether a text consists of words without any destination or code.
 fn is_words(text: []const u8) bool {
-    for (text, 0..) |c, at| {
-        if (c == '<' or (c == '.' and at + 1 < text.len and is_joined(text[at + 1]))) return false;
-    }
-    return no_row_or_code(text);
+    return !is_joint(text) and std.mem.findScalar(u8, text, '<') == null and no_row_or_code(text);
 }
 
 /// Return whether a long text is plain: words, and e-mail addresses and links among them.
