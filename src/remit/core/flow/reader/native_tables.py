@@ -2,8 +2,8 @@
 """The native part of reading a result (`reader.zig`): its tables, and leaves that it takes in.
 
 The library allocates nothing and keeps nothing: it works on buffers that belong to Python, and says when they
-are too small. It is called with the interpreter's lock held, because a call takes a fraction of a millisecond
-and other threads may ask the same tables.
+are too small. It is called with the interpreter's lock held, because a call takes a fraction of a
+millisecond. Tables are not thread-safe: they belong to one index.
 
 INVARIANT: it takes only texts of which it knows every reading; all others it leaves to
 `core.flow.values.destination` and `core.flow.values.strict_reading`. The two never differ
@@ -148,29 +148,27 @@ class NativeTables:
 
     def __init__(self, key: bytes, capacity: int, max_mentions: int) -> None:
         """Begin empty; at most `capacity` values are held."""
-        self._met = array("Q", bytes(_SLOT_BYTES * _SLOTS))
-        self._mentions = array("Q", bytes(_SLOT_BYTES * _SLOTS))
-        self._more = array("Q", bytes(_MORE_BYTES * _MORE))
         self._said = array("Q")
         self._digests_said: dict[int, tuple[frozenset[str], set[int]]] = {}
         self._out = array("Q", bytes(8 * MAX_MET))
         self._out_at = self._out.buffer_info()[0]
         self._state = _Tables(
             key=(ctypes.c_ubyte * _KEY_BYTES)(*key[:_KEY_BYTES]),
-            met_size=_SLOTS,
-            mentions_size=_SLOTS,
-            more_size=_MORE,
             capacity=capacity,
             max_mentions=max_mentions,
         )
         self._at = ctypes.addressof(self._state)
-        self._place_tables()
+        met, mentions = (array("Q", bytes(_SLOT_BYTES * _SLOTS)) for _ in range(2))
+        self._place_tables(met, mentions, array("Q", bytes(_MORE_BYTES * _MORE)))
 
-    def _place_tables(self) -> None:
+    def _place_tables(self, met: array[int], mentions: array[int], more: array[int]) -> None:
+        """Let the library use these tables."""
         state = self._state
-        state.met, state.more, state.mentions = (
-            one.buffer_info()[0] for one in (self._met, self._more, self._mentions)
-        )
+        state.met, state.met_size = met.buffer_info()[0], len(met) // 2
+        state.mentions, state.mentions_size = mentions.buffer_info()[0], len(mentions) // 2
+        state.more, state.more_size = more.buffer_info()[0], len(more) // MAX_MET
+        # They live as long as the library points to them.
+        self._met, self._mentions, self._more = met, mentions, more
 
     @property
     def held(self) -> int:
@@ -277,15 +275,17 @@ class NativeTables:
     def _grow(self) -> None:
         """Make the tables large enough for the values that had no room, and for further words."""
         state = self._state
-        values = state.wanted
-        self._met = _larger(self._met, state.met_count + values)
-        self._mentions = _larger(self._mentions, state.mentions_count + _WORDS)
+        values, full = state.wanted, state.full
+        # A leaf may be half taken in. Without memory for larger tables, the old ones stay, and are full.
+        state.full = 1
+        met = _larger(self._met, state.met_count + values)
+        mentions = _larger(self._mentions, state.mentions_count + _WORDS)
+        more = self._more
         if state.more_count + values > state.more_size:
             size = max(state.more_count + values, state.more_size + state.more_size // 2)
-            self._more.frombytes(bytes(_MORE_BYTES * (size - state.more_size)))
-        state.met_size, state.mentions_size = len(self._met) // 2, len(self._mentions) // 2
-        state.more_size = len(self._more) // MAX_MET
-        self._place_tables()
+            more = more + array("Q", bytes(_MORE_BYTES * (size - state.more_size)))
+        self._place_tables(met, mentions, more)
+        state.full = full
 
 
 def _larger(table: array[int], count: int) -> array[int]:
