@@ -10,6 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from remit.core.flow import intake
+from remit.core.flow.intake import MAX_DOUBTS
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.reader import native_tables
 from remit.core.flow.reader.native_tables import ASKED, STEM, LeafBatch, LeafFields, NativeTables, Stop
@@ -101,6 +103,16 @@ def test_the_native_reader_takes_in_what_python_reads(
     natively = learned(result, tool, goal, arguments)
     with mock.patch.object(native_tables.NativeTables, "take", return_value=Stop.ODD):
         assert learned(result, tool, goal, arguments) == natively
+
+
+def test_many_doubtful_arguments_are_compared_in_python() -> None:
+    """The native reader holds the interpreter's lock: an agent must not choose for how long."""
+    arguments = {"query": [f"word{number}" for number in range(MAX_DOUBTS + 1)]}
+    result = [{"note": "word7"}, {"note": "word"}]
+    with mock.patch.object(native_tables.NativeTables, "take", side_effect=AssertionError):
+        many = learned(result, TOOLS[1], "", arguments)
+    with mock.patch.object(intake, "MAX_DOUBTS", MAX_DOUBTS + 1):
+        assert learned(result, TOOLS[1], "", arguments) == many
 
 
 sizes = st.sampled_from([1, 11, 12, 13, 199, 200, 201, 256, 257, 2_047, 2_049, 65_535, 65_537])

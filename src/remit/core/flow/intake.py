@@ -48,6 +48,8 @@ MAX_HEARD = 20_000
 LEAVES = 256
 CHARS = 16_384
 """Leaves and characters that are taken in together, where the native reader reads all of them."""
+MAX_DOUBTS = 1_000
+"""Doubtful arguments with which the native reader compares each value; with more, Python reads."""
 ODD_LEAVES = 16
 """Short texts that one step reads one by one."""
 _DIGIT = re.compile("[0-9]")
@@ -189,12 +191,13 @@ class Intake:
         """Take in leaves: as many as possible by the native reader, the others one by one."""
         kept, now, known = self._kept, self.now, self._fields
         fields = [self._field(leaf, trust) for leaf, trust in zip(leaves, trusts, strict=True)]
+        many = len(self._doubts) > MAX_DOUBTS
         batch = LeafBatch(
             [leaf.text for leaf in leaves],
             fields,
             [leaf.record for leaf in leaves],
             known,
-            self._doubts,
+            () if many else self._doubts,
             base=now.base,
             pointed=now.pointed,
             own_links=bool(self._links),
@@ -202,7 +205,7 @@ class Intake:
         seen, odd, left_out, work = 0, set[int](), set[int](), 0
         while seen < len(leaves):
             batch.set_next_place(len(kept.places))
-            stop = Stop.ODD if kept.full else kept.tables.take(batch)
+            stop = Stop.ODD if many or kept.full else kept.tables.take(batch)
             for field in batch.placed:
                 self._place(*self._firsts[field])
             seen = batch.at
