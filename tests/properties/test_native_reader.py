@@ -94,6 +94,7 @@ def learned(result: Any, tool: Tool, goal: str, arguments: dict[str, Any]) -> tu
 )
 @example([{"note": "a " * 120 + "ann@x.org, https://a.bc/d. End"}], TOOLS[0], GOAL, "")
 @example([{"name": "//a "}, {"note": "\nann@x"}], TOOLS[0], GOAL, "")
+@example([{"note": "a " * 120 + '+123456" 1, b'}], TOOLS[0], GOAL, "")
 @example([{"name": "+4930123456"}, {"name": "DE25423904253584930053"}], TOOLS[0], GOAL, "Ann")
 def test_the_native_reader_takes_in_what_python_reads(
     result: list[dict[str, str]], tool: Tool, goal: str, asked: str

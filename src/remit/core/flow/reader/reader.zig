@@ -525,7 +525,9 @@ fn no_row_or_code(text: []const u8) bool {
                     if (may_be_account(text[at - 3 ..])) return false;
                 }
             },
-            ' ', '\t', '\n', '\r', '(', ')', '.', '/', '-', '+' => {},
+            // Marks may stand in a number after a plus sign.
+            '+' => return false,
+            ' ', '\t', '\n', '\r', '(', ')', '.', '/', '-' => {},
             else => row = 0,
         }
     }
