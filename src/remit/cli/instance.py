@@ -46,7 +46,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """One run of remit. `url` is empty until it serves; `started` is the kernel's start time of the process.
 
     A restart keeps the process and gets another `id`. `background`: a wrapped client has started it, with its
-    output in the log.
+    output in the log. `workers` is how many processes serve; 0 if this process serves itself.
     """
 
     id: str
@@ -58,12 +58,14 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     started: str = ""
     background: bool = False
+    workers: int = 0
 
     @property
     def facts(self) -> dict[str, object]:
         """What commands show of it."""
         shown = ("pid", "url", "since", "version", "config", "log")
-        return {"running": True, **{name: getattr(self, name) for name in shown}}
+        workers = {"workers": self.workers} if self.workers else {}
+        return {"running": True, **{name: getattr(self, name) for name in shown}, **workers}
 
 
 def record_of(config: Path) -> Path:
@@ -74,6 +76,11 @@ def record_of(config: Path) -> Path:
 def log_of(config: Path) -> Path:
     """Return the place of the log of a configuration."""
     return state_of(config.parent) / f"{_stem(config)}.log"
+
+
+def worker_file(config: Path, number: int, kind: str) -> Path:
+    """Return the place of a file of one worker: its socket (`sock`), or that it serves (`ready`)."""
+    return record_of(config).absolute().with_suffix(f".worker-{number}.{kind}")
 
 
 def _stem(config: Path) -> str:
@@ -149,7 +156,7 @@ class InstanceClaim:
     Without a descriptor the record cannot be kept: remit serves, and these commands do not find it.
     """
 
-    def __init__(self, config: Path, descriptor: int | None) -> None:
+    def __init__(self, config: Path, descriptor: int | None = None, workers: int = 0) -> None:
         """Begin to start."""
         self._descriptor = descriptor
         self.instance = Instance(
@@ -161,12 +168,18 @@ class InstanceClaim:
             log=str(log_of(config)),
             started=_started(os.getpid()),
             background=_is_stderr(log_of(config)),
+            workers=workers,
         )
         self._write(msgspec.json.encode(self.instance))
 
     def serves(self, url: str) -> None:
         """Write down the address; from here on signals are answered."""
         self.instance = msgspec.structs.replace(self.instance, url=url)
+        self._write(msgspec.json.encode(self.instance))
+
+    def starts_again(self) -> None:
+        """Become another run of the same process, which does not serve yet."""
+        self.instance = msgspec.structs.replace(self.instance, id=secrets.token_hex(8), url="")
         self._write(msgspec.json.encode(self.instance))
 
     def close(self) -> None:
@@ -183,7 +196,7 @@ class InstanceClaim:
 
 
 @contextmanager
-def claimed(config: Path) -> Iterator[InstanceClaim | Instance]:
+def claimed(config: Path, workers: int = 0) -> Iterator[InstanceClaim | Instance]:
     """Provide the claim of this process, or the instance that runs already."""
     place = record_of(config)
     try:
@@ -197,7 +210,7 @@ def claimed(config: Path) -> Iterator[InstanceClaim | Instance]:
         os.close(descriptor)
         yield other
         return
-    claim = InstanceClaim(config, descriptor)
+    claim = InstanceClaim(config, descriptor, workers)
     try:
         yield claim
     finally:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, ResponseHead
+from remit.core.replicas.replica import socket_of
 from remit.ports.forwarding import ForwardedRequest
 
 #: Another replica limits its own answers; streams may be silent for a long time.
@@ -21,6 +22,8 @@ LIMITS: Final = Limits(
 )
 #: Replicas come and go: the least recently used pools are closed.
 MOST_POOLS: Final = 64
+#: What requests to a worker of the same machine name as their host.
+_HERE: Final = Origin("http", "localhost", 80)
 
 
 class OwnerAnswer:
@@ -58,11 +61,12 @@ class HttpForwarder:
     async def _pool(self, address: str) -> Pool:
         pool = self._pools.pop(address, None)
         if pool is None:
-            origin = Origin.parse(address)
+            path = socket_of(address)
+            origin = _HERE if path else Origin.parse(address)
             context: ssl.SSLContext | None = None
             if origin.scheme == "https":
                 context = ssl.create_default_context(cafile=self._tls_ca or None)
-            pool = Pool(origin, limits=LIMITS, ssl_context=context)
+            pool = Pool(origin, limits=LIMITS, ssl_context=context, path=path)
         self._pools[address] = pool  # the most recently used pool is last
         if len(self._pools) > MOST_POOLS:
             await self._pools.pop(next(iter(self._pools))).close()

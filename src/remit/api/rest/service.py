@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
+
+import msgspec
 
 import remit
 from remit.api.rest.guards import GuardView, guard_views
 from remit.api.rest.policy import Unsettled, unsettled
 from remit.api.rest.representations import Moment, MomentText, View, read_moment
 from remit.api.rest.route import Body, Endpoint, FilesNow, RestRequest
-from remit.core.errors import ConfigInvalid, Conflict
+from remit.core.errors import ConfigInvalid, Conflict, OwnerAway, StoreUnavailable
 from remit.core.findings.finding import FindingState
+from remit.core.replicas.replica import socket_of
 from remit.core.tasks.task import TaskState
 from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
 from remit.ports.upstream import Upstream
@@ -254,6 +258,7 @@ async def _figures(rooms: ServiceRooms, since: datetime) -> CallFigures:
     )
 
 
+RELOAD_PATH: Final = "/api/v1/service/reload"
 #: Outcomes of calls that did not do what was asked.
 FAILED: Final = frozenset({"tool-error", "protocol-error", "not-sent", "unknown"})
 
@@ -301,7 +306,8 @@ async def reload(errand: RestRequest[ServiceRooms]) -> Reloaded:
 
     1. Read all files. If one is wrong, what is in force stays, as a whole.
     2. Put the bundle in force if it differs, also for open tasks.
-    3. Change modes. From the answer on, every call is decided in them.
+    3. Change modes. From the answer on, every call is decided in them, also by the other workers of this
+       machine.
     """
     rooms, wanted = errand.rooms, errand.body
     files = await asyncio.to_thread(errand.desk.reread)
@@ -309,11 +315,14 @@ async def reload(errand: RestRequest[ServiceRooms]) -> Reloaded:
         raise Conflict("the files have changed since the preview", remediation="run `remit reload` again")
     differs = files.bundle.digest != rooms.policies.digest
     tasks = []
-    if differs:
+    # A worker that is asked by another one follows its bundle.
+    if differs and not errand.arrived.passed_on:
         await rooms.policies.apply(files.bundle, by=errand.by)
         await rooms.tools.registry.described()
         tasks = await rooms.endings.rebundling.look()
     changed = await rooms.decisions.modes.change(files.observed, by=errand.by)
+    if not errand.arrived.passed_on:
+        await _reload_workers(errand)
     return Reloaded(
         bundle=files.bundle.digest,
         changed_bundle=differs,
@@ -322,6 +331,28 @@ async def reload(errand: RestRequest[ServiceRooms]) -> Reloaded:
         waiting=files.waiting,
         certificate=_certificate(files),
     )
+
+
+async def _reload_workers(errand: RestRequest[ServiceRooms]) -> None:
+    """Have the other workers of this machine take over the same files; raise `StoreUnavailable` if one does
+    not.
+    """
+    passing, arrived, body = errand.rooms.replicas.passing, errand.arrived, msgspec.json.encode(errand.body)
+    for one in passing.others():
+        if not socket_of(one.address) or one.host != socket.gethostname():
+            continue
+        try:
+            answer = await passing.asked(one, RELOAD_PATH, arrived.headers, body, arrived.seen)
+            said = "" if answer.status == 200 else f"answered {answer.status}"
+        except OwnerAway as fault:
+            # If nothing was sent, it starts again, and reads the files then.
+            said = "did not answer" if fault.sent else ""
+        if said:
+            raise StoreUnavailable(
+                f"worker `{one.id}` {said}, and may not have taken over the files",
+                code="worker-away",
+                remediation="run `remit reload` again",
+            )
 
 
 def _changes(files: FilesNow, names: list[str]) -> tuple[ModeChange, ...]:
@@ -350,7 +381,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path="/api/v1/service/reload",
+        path=RELOAD_PATH,
         summary="Take over changed files: the policy bundle, and the modes of upstreams",
         serve=reload,
         people=Duty.ADMINISTER,

@@ -17,7 +17,9 @@ from typing import Final, NamedTuple
 
 _FIRST: Final = 3
 _PID, _COUNT, _NAMES = "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"
-_LOCAL, _CONNECTION = "local", "c"
+_PORT, _LOCAL, _CONNECTION = "port", "local", "c"
+#: The port's name in a worker, which its number follows (`cli.serve.supervisor`).
+_WORKER: Final = "remit-worker-"
 #: The kernel limits one variable to 128 KiB, and each connection takes two bytes of it.
 MAX_CONNECTIONS: Final = 50_000
 #: Descriptors that the next run needs itself, to open its store, upstreams and programs.
@@ -25,11 +27,15 @@ OWN_DESCRIPTORS: Final = 256
 
 
 class KeptSockets(NamedTuple):
-    """The listening socket of the port, that of the local endpoint, and connections to the port."""
+    """The listening socket of the port, that of the local endpoint, and connections to the port.
+
+    `worker` is the number of this process among those that share the listening sockets; 0 if it is none.
+    """
 
     port: socket.socket | None = None
     local: socket.socket | None = None
     connections: tuple[socket.socket, ...] = ()
+    worker: int = 0
 
     def close(self) -> None:
         """Close all of them."""
@@ -47,6 +53,7 @@ def inherited(environment: MutableMapping[str, str] = os.environ) -> KeptSockets
     port: socket.socket | None = None
     local: socket.socket | None = None
     connections: list[socket.socket] = []
+    worker = 0
     for place in range(int(given[_COUNT])):
         os.set_inheritable(_FIRST + place, False)
         one = socket.socket(fileno=_FIRST + place)
@@ -58,9 +65,11 @@ def inherited(environment: MutableMapping[str, str] = os.environ) -> KeptSockets
         elif port is None:
             # A service manager names its socket as it likes.
             port = one
+            number = name.removeprefix(_WORKER)
+            worker = int(number) if number != name and number.isdecimal() else 0
         else:
             one.close()
-    return KeptSockets(port, local, tuple(connections))
+    return KeptSockets(port, local, tuple(connections), worker)
 
 
 def descriptors() -> int:
@@ -83,7 +92,8 @@ def passed_on(kept: KeptSockets) -> Mapping[str, str]:
     room = min(MAX_CONNECTIONS, descriptors() - OWN_DESCRIPTORS)
     named = [(_CONNECTION, one) for one in kept.connections[: max(room, 0)]]
     named += [(_LOCAL, kept.local)] if kept.local is not None else []
-    named = [("port", kept.port), *named] if kept.port is not None else named
+    port = f"{_WORKER}{kept.worker}" if kept.worker else _PORT
+    named = [(port, kept.port), *named] if kept.port is not None else named
     held = [one.detach() for _, one in named]
     index_at = {descriptor: index for index, descriptor in enumerate(held)}
     # One at a time, so that a full table of descriptors is no obstacle: it needs a single free one.

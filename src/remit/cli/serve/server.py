@@ -19,7 +19,7 @@ import msgspec
 import uvicorn
 from uvicorn.server import ServerState
 
-from remit.cli.instance import RESTART, Instance, InstanceClaim, claimed
+from remit.cli.instance import RESTART, Instance, InstanceClaim, claimed, running, worker_file
 from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import QUIET_S, AddressLimit, BoundedConnection
@@ -32,6 +32,7 @@ from remit.compose.programs import hide_this_process
 from remit.compose.trust import local_peers
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
+from remit.core.replicas.replica import address_at
 
 if TYPE_CHECKING:
     from remit.cli.serve.tls import RenewedContext
@@ -41,6 +42,8 @@ DRAIN_S = 5
 #: Connections that the kernel queues, also while remit starts again.
 BACKLOG = 2048
 _LOOK_S = 0.01
+#: Seconds between two looks of a worker at whether its supervisor lives.
+_FOLLOW_S = 1.0
 
 
 class StopRequest(NamedTuple):
@@ -57,22 +60,37 @@ class StopRequest(NamedTuple):
 def serve(config: Config, wish: StopRequest) -> int:
     """Serve until a signal arrives, and return the exit code; report it if remit runs already."""
     given = inherited()
-    with claimed(Path(config.file)) as claim:
-        if isinstance(claim, Instance):
+    if given.worker:
+        # Its supervisor has the claim.
+        found = running(Path(config.file))
+        if found is None or found.pid != os.getppid():
             given.close()
-            return _report_running(claim, wish)
-        with logging_to(Path(claim.instance.log), wish.log):
-            hide_this_process()
-            if sys.platform != "win32":
-                signal.signal(RESTART, _too_late)
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                kept = runner.run(_serve(config, wish, claim, given))
+            raise ConfigInvalid(
+                "a worker has no supervisor", remediation="start it with `remit up --workers N`"
+            )
+        kept = _run(config, wish, InstanceClaim(Path(config.file)), given)
+    else:
+        with claimed(Path(config.file)) as claim:
+            if isinstance(claim, Instance):
+                given.close()
+                return report_running(claim, wish)
+            kept = _run(config, wish, claim, given)
     if kept is not None:
         _start_again(config, wish, kept)
     return 0
 
 
-def _report_running(other: Instance, wish: StopRequest) -> int:
+def _run(config: Config, wish: StopRequest, claim: InstanceClaim, given: KeptSockets) -> KeptSockets | None:
+    with logging_to(Path(claim.instance.log), wish.log):
+        hide_this_process()
+        if sys.platform != "win32":
+            signal.signal(RESTART, _too_late)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(config, wish, claim, given))
+
+
+def report_running(other: Instance, wish: StopRequest) -> int:
+    """Report that remit runs already, and return the exit code; `ConfigInvalid` for what needs a start."""
     given = {"--code-for": wish.code_for, "--go-back": wish.go_back, "--adopt-state": wish.adopt_state}
     if option := next((name for name, value in given.items() if value), ""):
         raise ConfigInvalid(
@@ -85,7 +103,7 @@ def _report_running(other: Instance, wish: StopRequest) -> int:
             remediation="run `remit stop` first, or leave out `--port`",
         )
     if wish.ready_file is not None and other.url:
-        _write_ready(wish.ready_file, other.url, other.pid)
+        write_ready(wish.ready_file, other.url, other.pid)
     if terminal.is_json():
         terminal.answer(other.facts)
         return 0
@@ -130,19 +148,23 @@ async def _serve(
 ) -> KeptSockets | None:
     """Serve; return the sockets for the next run if remit is to start again."""
     log = logging.getLogger(SERVICE)
-    with listening(config, wish.port, given.port) as sock:
+    place = worker_file(Path(config.file), given.worker, "sock") if given.worker else None
+    supervisor = os.getppid()
+    with listening(config, wish.port, given.port, as_given=place is not None) as sock:
         url = public_url(config, sock)
-        address = public_url(config, sock, own=True)
+        address = address_at(str(place)) if place is not None else public_url(config, sock, own=True)
         if sys.stderr.isatty():
             terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
         begins = {"go_back": wish.go_back, "adopt": wish.adopt_state}
         async with open_services(config, url, address, **begins) as services:
-            code = await first_code(
-                services.identity,
-                services.evidence.log,
-                wish.code_for,
-                approves=config.people.first_approves,
-            )
+            code = None
+            if given.worker <= 1:
+                code = await first_code(
+                    services.identity,
+                    services.evidence.log,
+                    wish.code_for,
+                    approves=config.people.first_approves,
+                )
             tls = tls_context(config)
             server = Server(
                 services.tools.announcements.close,
@@ -159,12 +181,16 @@ async def _serve(
                     timeout_graceful_shutdown=DRAIN_S,
                     ssl_context_factory=None if tls is None else lambda *_: tls,
                 ),
+                worker=given.worker,
             )
 
             async def ready() -> None:
+                if place is not None:
+                    await unix_socket.listen_for_workers(server, place)
+                    server.following = asyncio.create_task(server.follow(supervisor))
                 if config.listen.socket:
-                    place, open_to = config.at(config.listen.socket), config.listen.socket_open_to
-                    served = await unix_socket.listen(server, place, local_peers(), open_to, given.local)
+                    local, open_to = config.at(config.listen.socket), config.listen.socket_open_to
+                    served = await unix_socket.listen(server, local, local_peers(), open_to, given.local)
                     server.local = served.dup()
                 elif given.local is not None:
                     given.local.close()
@@ -172,11 +198,13 @@ async def _serve(
                     await server.adopt(connection, encrypted=tls is not None)
                 settle_memory()
                 welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
-                await show_welcome(services.evidence.log, services.policies, services.tools.registry, welcome)
+                if given.worker <= 1:
+                    found = services.evidence.log, services.policies, services.tools.registry
+                    await show_welcome(*found, welcome)
                 claim.serves(url)
                 log.info("serves at %s", url)
                 if wish.ready_file is not None:
-                    _write_ready(wish.ready_file, url, os.getpid())
+                    write_ready(wish.ready_file, url, os.getpid())
 
             await server.run_on(sock, ready)
             log.info("no longer serves; what is open is closed")
@@ -211,16 +239,16 @@ def public_url(config: Config, sock: socket.socket, *, own: bool = False) -> str
 
 @contextmanager
 def listening(
-    config: Config, port: int | None, given: socket.socket | None = None
+    config: Config, port: int | None, given: socket.socket | None = None, *, as_given: bool = False
 ) -> Iterator[socket.socket]:
     """Take the port before anything is opened: without the port a start is useless.
 
-    A `given` socket is used if it listens at the configured address.
+    A `given` socket is used if it listens at the configured address, or `as_given`, wherever it listens.
     """
     host, wanted = config.listen.host, config.listen.port if port is None else port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        if given is not None and _is_at(given, host, wanted):
+        if given is not None and (as_given or _is_at(given, host, wanted)):
             sock = given
         else:
             if given is not None:
@@ -270,9 +298,11 @@ class Server(uvicorn.Server):
 
     again = False
 
-    def __init__(self, end_streams: Callable[[], None], config: uvicorn.Config) -> None:
+    def __init__(self, end_streams: Callable[[], None], config: uvicorn.Config, worker: int = 0) -> None:
         """Serve nothing yet; `end_streams` closes the streams that only announce."""
         super().__init__(config)
+        self.worker = worker
+        self.following: asyncio.Task[None] | None = None
         self.state = self.server_state = ServedState()
         self.end_streams = end_streams
         self.kept = KeptSockets()
@@ -286,28 +316,37 @@ class Server(uvicorn.Server):
             # The terminal was closed. `nohup` ignores that.
             signals.append(signal.SIGHUP)
         for number in signals:
-            loop.add_signal_handler(number, self._restart if number == RESTART else self._stop)
+            loop.add_signal_handler(number, self._restart if number == RESTART else self._stop, number)
         self.ready = ready
         # At the end, connections may leave no descriptor for it.
-        self.kept = KeptSockets(sock.dup())
+        self.kept = KeptSockets(sock.dup(), worker=self.worker)
         try:
             await self._serve([sock])
         finally:
+            if self.following is not None:
+                self.following.cancel()
             for number in signals:
                 loop.remove_signal_handler(number)
             signal.signal(RESTART, _too_late)
 
-    def _restart(self) -> None:
+    async def follow(self, supervisor: int) -> None:
+        """Stop once the supervisor has ended."""
+        while os.getppid() == supervisor:  # noqa: ASYNC110 - no event reports it
+            await asyncio.sleep(_FOLLOW_S)
+        self._stop(signal.SIGTERM)
+
+    def _restart(self, _: int) -> None:
         if not self.should_exit:
             terminal.remark("starting again: new calls wait until then, those in progress are finished first")
             self.again = self.should_exit = True
 
-    def _stop(self) -> None:
+    def _stop(self, number: int) -> None:
         if self.again:
             self.again = False
             return
         if self.should_exit:
-            self.force_exit = True
+            # A service manager may tell each worker what it tells the supervisor.
+            self.force_exit = not self.worker or number == signal.SIGINT
             return
         terminal.remark(
             "stopping: no new calls, waiting for those in progress (interrupt again to stop at once)"
@@ -347,7 +386,7 @@ class Server(uvicorn.Server):
                         kept.append(one.release())
                     # Its own descriptor is closed now, and free for the next one.
                     await asyncio.sleep(0)
-            self.kept = KeptSockets(self.kept.port, self.local, tuple(kept))
+            self.kept = self.kept._replace(local=self.local, connections=tuple(kept))
             # What is still in progress had its time.
             self.config.timeout_graceful_shutdown = 1
         else:
@@ -379,7 +418,8 @@ class Server(uvicorn.Server):
         return [one for one in self.server_state.connections if isinstance(one, BoundedConnection)]
 
 
-def _write_ready(place: Path, url: str, pid: int) -> None:
+def write_ready(place: Path, url: str, pid: int) -> None:
+    """Write the file of `--ready-file`, whole from the first moment."""
     fresh = place.with_name(f".{place.name}.{os.getpid()}")
     fresh.write_bytes(msgspec.json.encode({"url": url, "pid": pid}) + b"\n")
     fresh.replace(place)

@@ -83,10 +83,11 @@ class _LogFile(RotatingFileHandler):
 
     def __init__(self, place: Path) -> None:
         super().__init__(place, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8")
-        self.also = self._is_stderr()
+        self.also = self._is_open(2)
 
     def write(self, lines: list[bytes]) -> None:
         """Write whole lines, in another file where this one would become too long."""
+        self._follow()
         size = os.stat(self.baseFilename).st_size
         part: list[bytes] = []
         for line in lines:
@@ -98,6 +99,13 @@ class _LogFile(RotatingFileHandler):
             size += len(line)
         self._append(part)
 
+    def _follow(self) -> None:
+        """Open the file again if another worker has begun another one."""
+        assert self.stream is not None
+        if not self._is_open(self.stream.fileno()):
+            self.stream.close()
+            self.stream = self._open()
+
     def _append(self, part: list[bytes]) -> None:
         assert self.stream is not None
         self.stream.buffer.write(b"".join(part))
@@ -107,9 +115,9 @@ class _LogFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding="utf-8", opener=_private)
 
-    def _is_stderr(self) -> bool:
+    def _is_open(self, descriptor: int) -> bool:
         try:
-            return os.path.samestat(os.stat(self.baseFilename), os.fstat(2))
+            return os.path.samestat(os.stat(self.baseFilename), os.fstat(descriptor))
         except OSError:
             return False
 

@@ -19,6 +19,7 @@ import uvicorn
 from remit.api.spiffe.socket_path import MODES, bind
 from remit.cli.serve.connections import BoundedConnection
 from remit.core.errors import Unauthenticated
+from remit.gateway.forwarding.routing import FROM_WORKER
 from remit.ports.peers import Peer, Peers
 
 #: Connections of one user at once; a further one is closed, so that no user can take all of them.
@@ -88,6 +89,27 @@ async def listen(
     server.servers.append(await loop.create_unix_server(connection, sock=sock, **more))
 
     return sock
+
+
+class WorkerConnection(BoundedConnection):
+    """A connection of another worker of this machine, which is only used for requests that it passes on."""
+
+    keepable = False
+
+    def on_message_begin(self) -> None:
+        """Mark the request: without the header that only replicas write, it is refused."""
+        super().on_message_begin()
+        self.scope[FROM_WORKER] = True  # type: ignore[typeddict-unknown-key]
+
+
+async def listen_for_workers(server: uvicorn.Server, place: Path) -> None:
+    """Serve at `place` what other workers pass on, until `server` stops; raises like `listen`."""
+    sock = await asyncio.to_thread(bind, place, MODES["user"], "listen")
+
+    def connection() -> Any:
+        return WorkerConnection(config=server.config, server_state=server.server_state, app_state={})
+
+    server.servers.append(await asyncio.get_running_loop().create_unix_server(connection, sock=sock))
 
 
 def _socket_at(place: Path, mode: int, given: socket.socket | None) -> socket.socket:

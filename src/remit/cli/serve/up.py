@@ -23,6 +23,7 @@ def up(
     log_level: Literal["debug", "info", "warning", "error"] | None = None,
     access_log: Switch = False,
     adopt_state: Switch = False,
+    workers: int = 1,
 ) -> int:
     """Run the whole of remit in one process until it is interrupted or `remit stop` ends it.
 
@@ -51,18 +52,22 @@ def up(
     adopt_state
         Take the rows of the database as they are, although others than remit changed them; the evidence says
         so. For once, after you have looked at them.
+    workers
+        Serve with this many processes on one port, each a replica; needs PostgreSQL.
     """
     from remit.cli.serve.server import StopRequest, serve
     from remit.cli.serve.service_log import LogStyle
 
-    return serve(
-        current().load_config(),
-        StopRequest(
-            port=port,
-            ready_file=ready_file,
-            code_for=code_for,
-            go_back=go_back,
-            log=LogStyle(log_format, log_level or "", access_log),
-            adopt_state=adopt_state,
-        ),
+    wish = StopRequest(
+        port=port,
+        ready_file=ready_file,
+        code_for=code_for,
+        go_back=go_back,
+        log=LogStyle(log_format, log_level or "", access_log),
+        adopt_state=adopt_state,
     )
+    if workers == 1:
+        return serve(current().load_config(), wish)
+    from remit.cli.serve.supervisor import supervise
+
+    return supervise(current().load_config(), wish, workers)

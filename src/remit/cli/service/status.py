@@ -184,7 +184,8 @@ def _show(
     pairs: list[tuple[str, object]] = [("at", base_url), ("since", terminal.moment(since))]
     if found is not None:
         how = " in the background" if found.background else ""
-        pairs += [("process", f"{found.pid}{how}"), ("configuration", found.config)]
+        workers = f", {found.workers} workers" if found.workers else ""
+        pairs += [("process", f"{found.pid}{how}{workers}"), ("configuration", found.config)]
     if told:
         pairs += _work(told)
     terminal.picture(terminal.facts(pairs))

@@ -19,6 +19,17 @@ import msgspec
 DRIFT = 0.01
 #: After this many leases without a sign, a replica counts as gone, and others may take over its tasks.
 SILENT_LEASES = 2.0
+_SOCKET = "unix:"
+
+
+def address_at(path: str) -> str:
+    """Return the address of a worker that others of its machine reach at a Unix socket."""
+    return _SOCKET + path
+
+
+def socket_of(address: str) -> str:
+    """Return the path of the Unix socket that an address names; empty for one that is reached by TCP."""
+    return address.removeprefix(_SOCKET) if address.startswith(_SOCKET) else ""
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):

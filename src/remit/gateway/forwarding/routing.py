@@ -34,7 +34,7 @@ from remit.core.errors import (
     repeatable,
 )
 from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
-from remit.core.replicas.replica import Replica
+from remit.core.replicas.replica import Replica, socket_of
 from remit.core.scope import Raised
 from remit.gateway.asgi import ROOM, Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.forwarding.task_hints import (
@@ -69,11 +69,17 @@ MISDIRECTED: Final = 421
 NOT_MINE: Final = b"remit-elsewhere"
 #: Maximum number of owners to try for one request.
 TRIES: Final = 3
+#: Seconds for which a request waits until the tasks of a worker that starts again have another owner, and
+#: between two looks.
+MOVING_S: Final = 15.0
+PAUSE_S: Final = 0.1
 BODY_TIMEOUT_S: Final = 30.0
 #: Maximum size of forms and of evaluations of enforcement points, which are read before authentication.
 MAX_FORM_BYTES: Final = 262_144
 #: Headers of an answer that this hop writes.
 OWN: Final = (HOP - {b"content-length"}) | {b"date", b"server"}
+#: Scope key of a request that came over the socket between the workers of one machine.
+FROM_WORKER: Final = "remit.worker"
 #: Paths that are served whether or not this replica may act.
 ALWAYS: Final = ("/health/", "/metrics")
 
@@ -119,7 +125,7 @@ class ForwardingFront:
         send = handing if upstream_of(scope) is not None else send
         try:
             told = [value for name, value in scope["headers"] if name == HEADER]
-            if told:
+            if told or FROM_WORKER in scope:
                 if len(told) != 1:
                     raise Malformed("only replicas may send this header", code="passed-on")
                 # Read no body for a caller that cannot even name both replicas.
@@ -172,9 +178,14 @@ class ForwardingFront:
     async def _pass_on(
         self, task: str, owner: Replica, scope: Scope, body: bytes, receive: Receive, handing: _Handing
     ) -> bool:
-        """Forward a request; return `False` if this replica turns out to be the owner."""
+        """Forward a request; return `False` if this replica turns out to be the owner.
+
+        A worker of this machine that has closed its socket starts again, and others soon take over its tasks:
+        what did not reach it waits for that.
+        """
         headers = carried(scope["headers"])
-        for _ in range(TRIES):
+        tries, until_s = 0, self._clock.boot_s() + MOVING_S
+        while tries < TRIES:
             told = self._forwarding.written(
                 owner,
                 scope["method"],
@@ -185,8 +196,14 @@ class ForwardingFront:
             )
             request = ForwardedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
             asking = _Asking(owner, self._forwarding.family(task), upstream_of(scope))
-            if await self._exchanged(asking, request, receive, handing):
-                return True
+            try:
+                if await self._exchanged(asking, request, receive, handing):
+                    return True
+                tries += 1
+            except OwnerAway as fault:
+                if fault.sent or not socket_of(owner.address) or self._clock.boot_s() > until_s:
+                    raise
+                await asyncio.sleep(PAUSE_S)
             self._forwarding.forget(task)
             now = await self._forwarding.owner(task)
             if now is None:

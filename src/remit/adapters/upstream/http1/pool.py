@@ -20,10 +20,19 @@ class Pool:
     """
 
     def __init__(
-        self, origin: Origin, *, limits: Limits | None = None, ssl_context: ssl.SSLContext | None = None
+        self,
+        origin: Origin,
+        *,
+        limits: Limits | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        path: str = "",
     ) -> None:
-        """Start without connections. Under `https` the certificate and its host name are always verified."""
+        """Start without connections. Under `https` the certificate and its host name are always verified.
+
+        With a `path`, connect to that Unix socket; `origin` is then only what requests name.
+        """
         self._origin = origin
+        self._path = path
         self._limits = limits or Limits()
         self._tls = _verifying(origin, ssl_context)
         self._request = RequestHead(origin)
@@ -138,13 +147,16 @@ class Pool:
         loop = asyncio.get_running_loop()
         wire = HttpTransport(loop, str(self._origin), self._limits, self._on_closed)
         try:
-            await loop.create_connection(
-                lambda: wire,
-                self._origin.host,
-                self._origin.port,
-                ssl=self._tls,
-                server_hostname=self._origin.host if self._tls else None,
-            )
+            if self._path:
+                await loop.create_unix_connection(lambda: wire, self._path)
+            else:
+                await loop.create_connection(
+                    lambda: wire,
+                    self._origin.host,
+                    self._origin.port,
+                    ssl=self._tls,
+                    server_hostname=self._origin.host if self._tls else None,
+                )
         except BaseException as error:
             self._open -= 1
             self._serve_queue()

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threat: with several workers on one port, a call is decided by another than its task's owner, an end at one
+leaves calls of another, or a worker that dies takes calls, or the service, with it.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from remit.cli.instance import worker_file
+from remit_sdk.auth import TaskAuth
+from remit_sdk.key import AgentKey
+from remit_sdk.session import AgentSession
+from tests.clients.hammering import META, VERSION, Hammer
+from tests.gateways.remit_up import Remit
+
+Json = Any
+LONG_S = 120.0
+#: `list_notes` says that it was called.
+WITNESS = """
+    with (folder / "calls").open("a") as calls:
+        calls.write("x")
+"""
+HEADERS = {
+    "MCP-Protocol-Version": VERSION,
+    "Mcp-Method": "tools/call",
+    "Mcp-Name": "list_notes",
+    "Accept": "application/json, text/event-stream",
+}
+
+
+class House(Remit):
+    """A remit with two workers on PostgreSQL, with note-bot and an administrator signed in."""
+
+    def furnish(self, database: str) -> None:
+        """Begin in observe mode."""
+        self.folder.mkdir()
+        assert self("init", ".").code == 0
+        server = self.folder / "servers" / "notes.py"
+        doc = '    """List the names of all notes."""\n'
+        server.write_text(server.read_text().replace(doc, doc + WITNESS))
+        types = self.folder / "tasks" / "tidy-note.yaml"
+        types.write_text(types.read_text().replace("calls: 50", "calls: 100000"))
+        self.env["NOTES_DATABASE"] = database
+        with self.config.open("a") as config:
+            config.write("store: {kind: postgres, url: env:NOTES_DATABASE}\nreplica: {lease_ms: 4000}\n")
+        self.mode("observe")
+        self.start("--workers", "2")
+        self.enter()
+        purpose = ("--owner", "admin", "--purpose", "keep notes tidy")
+        assert self("agent", "register", "note-bot", *purpose).code == 0
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.folder / "remit.yaml"
+
+    @property
+    def workers(self) -> list[int]:
+        """The process of each worker, in the order of their numbers."""
+        assert self.process is not None
+        found = {}
+        for one in psutil.Process(self.process.pid).children():
+            words: list[str] = []
+            with contextlib.suppress(psutil.NoSuchProcess):
+                words = one.cmdline()
+            for number in (1, 2):
+                if str(worker_file(self.config, number, "ready")) in words:
+                    found[number] = one.pid
+        return [found[number] for number in sorted(found)]
+
+    @property
+    def executed(self) -> int:
+        """How many calls the tool has begun: it is the witness."""
+        place = self.folder / "notes" / "calls"
+        return len(place.read_text()) if place.exists() else 0
+
+    def recorded(self, task: str) -> dict[str, dict[str, str]]:
+        """Return the outcomes of each call of a task, by the kind of the event."""
+        found: dict[str, dict[str, str]] = {}
+        kinds = ("--kind", "decision.made", "--kind", "tool.called")
+        page: list[Json] = [{}]
+        start = 0
+        while page:
+            words = ("--task", task, "--limit", "1000", "--start", str(start), *kinds)
+            page = self.ask("audit", "log", *words)["items"]
+            for one in page:
+                found.setdefault(one["call"], {})[one["kind"]] = one["facts"]["outcome"]
+                start = max(start, one["index"] + 1)
+        return found
+
+    def mode(self, word: str) -> None:
+        """Write a mode into the configuration."""
+        other = "enforce" if word == "observe" else "observe"
+        self.config.write_text(self.config.read_text().replace(f"mode: {other}", f"mode: {word}"))
+
+    def open(self) -> str:
+        """Open a task of note-bot, which may read the note `shopping`."""
+        opened = self.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping")
+        return str(opened["id"])
+
+    @contextlib.asynccontextmanager
+    async def at(self, worker: int) -> AsyncIterator[httpx2.AsyncClient]:
+        """Provide a client with one connection, which one worker has accepted: the other one slept."""
+        other = self.workers[1 - worker]
+        os.kill(other, signal.SIGSTOP)
+        try:
+            limits = httpx2.Limits(max_connections=1, keepalive_expiry=LONG_S)
+            client = httpx2.AsyncClient(trust_env=False, timeout=LONG_S, limits=limits)
+            assert (await client.get(f"{self.url}/health/live")).status_code == 200
+        finally:
+            os.kill(other, signal.SIGCONT)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    @contextlib.asynccontextmanager
+    async def agent(self, task: str) -> AsyncIterator[TaskAuth]:
+        """Provide the authority of note-bot in a task; it keeps the token that it has."""
+        key = AgentKey.load(self.key)
+        async with AgentSession(self.url, "note-bot", key) as agent:
+            yield TaskAuth(agent.task({"id": task}), agent.prover, upstream="notes")
+
+    async def called(self, client: httpx2.AsyncClient, auth: TaskAuth) -> httpx2.Response:
+        """Call `list_notes` over a client's connection; return the answer."""
+        call = {"name": "list_notes", "arguments": {}, "_meta": META}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+        return await client.post(f"{self.url}/mcp/notes", json=body, headers=HEADERS, auth=auth)
+
+    @property
+    def key(self) -> Path:
+        """The key of note-bot."""
+        return self.folder / ".remit" / "agents" / "note-bot.key.json"
+
+    async def passed_on(self, client: httpx2.AsyncClient) -> int:
+        """Return how many requests the worker of a client has passed on to others."""
+        told = (await client.get(f"{self.url}/metrics")).text
+        lines = [line for line in told.splitlines() if 'passed_on_total{which="to others"}' in line]
+        return int(lines[0].split()[-1]) if lines else 0
+
+
+@pytest.fixture
+def house(tmp_path: Path, postgres: str) -> Iterator[House]:
+    """The house, stopped at the end."""
+    made = House(tmp_path / "house")
+    try:
+        made.furnish(postgres)
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            assert made.stop() == 0
+
+
+def until(reached: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    limit = time.monotonic() + LONG_S
+    while not reached():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def is_permitted(answer: Any) -> bool:
+    """Return whether a call was carried out."""
+    return answer.status_code == 200 and '"content"' in answer.text and '"isError":true' not in answer.text
+
+
+async def test_a_call_reaches_its_tasks_owner_through_either_worker(house: House) -> None:
+    """One worker passes it on over the other's socket, and an end asked of any stops it at both."""
+    task = await asyncio.to_thread(house.open)
+    async with house.at(0) as first, house.at(1) as second, house.agent(task) as auth:
+        for client in (first, second, first, second):
+            answer = await house.called(client, auth)
+            assert is_permitted(answer), answer.text
+        assert await house.passed_on(first) + await house.passed_on(second) > 0
+        await asyncio.to_thread(house.ask, "end", task)
+        for client in (first, second):
+            assert not is_permitted(await house.called(client, auth))
+    assert house.ask("status")["workers"] == 2
+
+
+async def test_a_killed_worker_takes_no_call_with_it_and_comes_back(house: House) -> None:
+    """Its calls end as refusals, or are closed as unknown; none was executed without a recorded decision."""
+    task = await asyncio.to_thread(house.open)
+    async with house.at(1) as client, house.agent(task) as auth:
+        assert is_permitted(await house.called(client, auth))
+    killed = house.workers
+    async with house.at(0) as client, house.agent(task) as auth:
+
+        async def call() -> int:
+            with contextlib.suppress(httpx2.HTTPError):
+                answer = await house.called(client, auth)
+                return 200 if is_permitted(answer) else answer.status_code
+            return 0
+
+        os.kill(killed[1], signal.SIGKILL)
+        async with asyncio.timeout(LONG_S):
+            while await call() != 200:
+                pass
+    until(lambda: len(house.workers) == 2)
+    after = await asyncio.to_thread(lambda: house.workers)
+    assert after[0] == killed[0]
+    assert after[1] != killed[1]
+    calls = house.recorded(task)
+    permitted = [one for one in calls.values() if one["decision.made"] == "permit"]
+    assert 0 < house.executed <= len(permitted)
+    until(
+        lambda: all(
+            "tool.called" in one or one["decision.made"] != "permit" for one in house.recorded(task).values()
+        )
+    )
+
+
+def test_a_kill_of_each_worker_under_load(house: House) -> None:
+    """Both carry calls, and each is killed in turn: calls go on, and none is executed without a decision."""
+    tasks = [house.open(), house.open()]
+    hammers = [Hammer(house.url, house.key, task) for task in tasks]
+    with hammers[0].swinging(2), hammers[1].swinging(2):
+        _all_answered(hammers)
+        for number in (0, 1):
+            before = house.workers
+            os.kill(before[number], signal.SIGKILL)
+            until(partial(_replaced, house, before))
+            _all_answered(hammers)
+    outcomes = [one["decision.made"] for task in tasks for one in house.recorded(task).values()]
+    assert 0 < house.executed <= outcomes.count("permit")
+
+
+def _replaced(house: House, before: list[int]) -> bool:
+    """Return whether there are two workers again, which are not the ones before."""
+    return len(house.workers) == 2 and house.workers != before
+
+
+def _all_answered(hammers: list[Hammer]) -> None:
+    """Return once each has had more answers."""
+    before = [one.answered for one in hammers]
+
+    def answered() -> bool:
+        return all(one.answered > was + 5 for one, was in zip(hammers, before, strict=True))
+
+    until(answered)
+
+
+def test_restart_and_reload_reach_every_worker_and_no_call_fails(house: House) -> None:
+    """A restart goes from worker to worker; a reload changes the mode at both before it returns."""
+    task, before = house.open(), house.workers
+    hammer = Hammer(house.url, house.key, task)
+    with hammer.swinging(2):
+        until(lambda: hammer.answered > 5)
+        told = house.ask("restart")
+        assert told["workers"] == 2
+        house.mode("enforce")
+        house.ask("reload")
+        count = hammer.answered
+        until(lambda: hammer.answered > count + 5 or hammer.failed)
+    assert hammer.failed == []
+    assert house.workers == before
+    changes = house.ask("audit", "log", "--kind", "upstream.mode", "--limit", "10")["items"]
+    assert len(changes) == 2
+
+
+def test_workers_end_with_their_supervisor(house: House) -> None:
+    """Killed, it leaves no worker that holds the port."""
+    workers = [psutil.Process(pid) for pid in house.workers]
+    assert house.process is not None
+    house.process.kill()
+    house.process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=LONG_S)
+    assert alive == []
+    assert house("status").code == 3
+
+
+async def test_a_workers_socket_serves_only_what_another_passes_on(house: House) -> None:
+    """The user's own processes get no second way in."""
+    place = worker_file(house.config, 1, "sock")
+    assert place.stat().st_mode & 0o777 == 0o600
+    transport = httpx2.AsyncHTTPTransport(uds=str(place))
+    async with httpx2.AsyncClient(transport=transport, trust_env=False) as client:
+        answer = await client.get("http://localhost/health/live")
+    assert (answer.status_code, answer.json()["code"]) == (400, "passed-on")
+
+
+def test_the_embedded_store_has_one_process(tmp_path: Path) -> None:
+    """The way out is named."""
+    alone = Remit(tmp_path / "house")
+    alone.folder.mkdir()
+    assert alone("init", ".").code == 0
+    said = alone("up", "--workers", "2")
+    assert said.code == 2
+    assert "configure PostgreSQL" in said.err
