@@ -74,6 +74,9 @@ from bench.stages import stages
 from bench.stalls import ALONE, ENDED, READING, READING_MUCH, SMALL, WRITING, stalls
 from bench.target import Target
 from bench.tokens import tokens
+from bench.workers import GOAL as WORKERS_GOAL
+from bench.workers import RATIO as WORKERS
+from bench.workers import workers
 from bench.yardsticks import Bare, Direct, Envoy, Fastmcp
 
 TARGETS: list[Target] = [
@@ -119,6 +122,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "soak": soak,
     "sdk": guarded_calls,
     "replica-cost": replica_cost,
+    "workers": workers,
     "console": console,
     "descriptions": described,
     "state": recorded_state,
@@ -247,6 +251,7 @@ GOALS = [
         at_least=0.8,
     ),
     Goal(name=FAILED, at_most=0),
+    Goal(name=WORKERS, at_least=WORKERS_GOAL),
     Goal(name=GROWTH, at_most=16),
     Goal(name="remit-buffered: peak memory", at_most=120),
     Goal(name="remit-durable: ready", at_most=1.5),
