@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from remit.cli import instance
 from remit.cli.instance import Instance, InstanceClaim, claimed, lives, log_of, record_of, running, send
-from remit.cli.serve import instance
 from remit.core.errors import Forbidden
 from tests.clients.other_user import NOBODY, needs_root
 

@@ -20,6 +20,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "decision.notify": ("addressee", "tool"),
     "model.used": ("model", "input_tokens", "output_tokens"),
     "log.restored": ("size", "loss", "lost_size"),
+    "state.recorded": ("adopted", "more"),
     "log.loss_accepted": ("size", "lost_size", "administrators"),
     "change.frozen": ("freeze", "until", "reason"),
     "change.freeze_lifted": ("freeze", "reason"),
