@@ -291,7 +291,7 @@ async def test_a_workers_socket_serves_only_what_another_passes_on(house: House)
 
 
 def test_the_embedded_store_has_one_process(tmp_path: Path) -> None:
-    """The way out is named."""
+    """The remediation is named."""
     alone = Remit(tmp_path / "house")
     alone.folder.mkdir()
     assert alone("init", ".").code == 0

@@ -33,6 +33,7 @@ from remit.compose.trust import local_peers
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
 from remit.core.replicas.replica import address_at
+from remit.gateway.asgi import Application
 
 if TYPE_CHECKING:
     from remit.cli.serve.tls import RenewedContext
@@ -166,23 +167,8 @@ async def _serve(
                     approves=config.people.first_approves,
                 )
             tls = tls_context(config)
-            server = Server(
-                services.tools.announcements.close,
-                uvicorn.Config(
-                    application(services, config, tls.look if tls is not None else lambda: None),
-                    lifespan="off",
-                    http=bounded(config),
-                    ws="none",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    # Client addresses come from the connection, never from a header.
-                    proxy_headers=False,
-                    timeout_graceful_shutdown=DRAIN_S,
-                    ssl_context_factory=None if tls is None else lambda *_: tls,
-                ),
-                worker=given.worker,
-            )
+            wire = _wire(config, application(services, config, tls.look if tls else lambda: None), tls)
+            server = Server(services.tools.announcements.close, wire, worker=given.worker)
 
             async def ready() -> None:
                 if place is not None:
@@ -210,6 +196,23 @@ async def _serve(
             log.info("no longer serves; what is open is closed")
     terminal.remark(f"the head of the evidence is signed; {'starting again' if server.again else 'stopped'}")
     return server.kept if server.again else None
+
+
+def _wire(config: Config, answers: Application, tls: RenewedContext | None) -> uvicorn.Config:
+    """Return how the server reads requests."""
+    return uvicorn.Config(
+        answers,
+        lifespan="off",
+        http=bounded(config),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Client addresses come from the connection, never from a header.
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
+    )
 
 
 def tls_context(config: Config) -> RenewedContext | None:

@@ -78,7 +78,7 @@ class _Facts(msgspec.Struct, frozen=True):
 
 class _Leaf(msgspec.Struct, frozen=True):
     kind: str
-    facts: _Facts
+    facts: _Facts = _Facts()
     state: StateChange | None = None
 
 
