@@ -60,6 +60,7 @@ shapes = st.sampled_from(
         "https://b.example.:443/%61",
         "=?utf-8?Q?ann=40x.org?=",
         "+49 (0) 30 123456",
+        "0049 30] 123456",
     ]
 )
 glue = st.sampled_from([" ", "", ". ", ", ", "\n", "/", "-", "  ", "\t", ":", "(", "<", "=", "%", "@", "."])
@@ -95,6 +96,12 @@ def learned(result: Any, tool: Tool, goal: str, arguments: dict[str, Any]) -> tu
 @example([{"note": "a " * 120 + "ann@x.org, https://a.bc/d. End"}], TOOLS[0], GOAL, "")
 @example([{"name": "//a "}, {"note": "\nann@x"}], TOOLS[0], GOAL, "")
 @example([{"note": "a " * 120 + '+123456" 1, b'}], TOOLS[0], GOAL, "")
+@example(
+    [{"note": "a " * 120 + "0049 30] 123456, 123456,] 789 and DE89] 3704{ 0044 0532 0130 00"}],
+    TOOLS[0],
+    GOAL,
+    "",
+)
 @example([{"name": "+4930123456"}, {"name": "DE25423904253584930053"}], TOOLS[0], GOAL, "Ann")
 def test_the_native_reader_takes_in_what_python_reads(
     result: list[dict[str, str]], tool: Tool, goal: str, asked: str

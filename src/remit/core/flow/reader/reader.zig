@@ -527,19 +527,29 @@ fn no_row_or_code(text: []const u8) bool {
             },
             // Marks may stand in a number after a plus sign.
             '+' => return false,
-            ' ', '\t', '\n', '\r', '(', ')', '.', '/', '-' => {},
-            else => row = 0,
+            ' ', '\t', '\n', '\r', '.', '/', '-' => {},
+            else => if (!is_beside(text, at)) {
+                row = 0;
+            },
         }
     }
     return no_code(text);
+}
+
+/// Return whether a number may go on after a mark: the reading of values for use drops those around a group.
+fn is_beside(text: []const u8, at: usize) bool {
+    return switch (text[at]) {
+        '.', ',', ';', ':', '!', '?' => at + 1 < text.len and is_mark(text[at + 1]),
+        else => |c| is_mark(c),
+    };
 }
 
 /// Return whether an account number may begin at the start of a text.
 fn may_be_account(text: []const u8) bool {
     var seen: usize = 0;
     var digits: usize = 0;
-    for (text) |c| {
-        if (is_blank(c)) continue;
+    for (text, 0..) |c, at| {
+        if (is_blank(c) or is_beside(text, at)) continue;
         if (!is_alnum(c) and c != '-') break;
         seen += 1;
         digits += @intFromBool(is_digit(c));
