@@ -180,8 +180,8 @@ class ForwardingFront:
     ) -> bool:
         """Forward a request; return `False` if this replica turns out to be the owner.
 
-        A worker of this machine that has closed its socket starts again, and others soon take over its tasks:
-        what did not reach it waits for that.
+        A worker of this machine that has closed its socket, or no longer owns the task, starts again, and
+        others soon take over its tasks: what it did not accept waits for that.
         """
         headers = carried(scope["headers"])
         tries, until_s = 0, self._clock.boot_s() + MOVING_S
@@ -196,14 +196,17 @@ class ForwardingFront:
             )
             request = ForwardedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
             asking = _Asking(owner, self._forwarding.family(task), upstream_of(scope))
+            moving = bool(socket_of(owner.address)) and self._clock.boot_s() <= until_s
             try:
                 if await self._exchanged(asking, request, receive, handing):
                     return True
-                tries += 1
             except OwnerAway as fault:
-                if fault.sent or not socket_of(owner.address) or self._clock.boot_s() > until_s:
+                if fault.sent or not moving:
                     raise
+            if moving:
                 await asyncio.sleep(PAUSE_S)
+            else:
+                tries += 1
             self._forwarding.forget(task)
             now = await self._forwarding.owner(task)
             if now is None:

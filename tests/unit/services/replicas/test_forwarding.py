@@ -47,7 +47,7 @@ class World:
             forget=lambda _: None,
         )
         about = SimpleNamespace(about=lambda *_: TASK.id)
-        clock = SimpleNamespace(now=lambda: START)
+        clock = SimpleNamespace(now=lambda: START, boot_s=lambda: 0.0)
         parts: Json = {
             "clock": clock,
             "authenticator": about,
