@@ -9,6 +9,7 @@ lengthen a result must not choose its fields.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -65,7 +66,7 @@ def reading(text: str, left: list[str]) -> Steps[Json]:
     too many values.
     """
     dropped: list[tuple[str, Json]] = []
-    if len(text) <= MAX_AT_ONCE or (len(text) <= MAX_RECORDS and _marks(text) <= MAX_MARKS):
+    if len(text) <= MAX_AT_ONCE:
         found = orjson.loads(text)
         try:
             if not _is_whole(text.encode(), found):
@@ -75,6 +76,13 @@ def reading(text: str, left: list[str]) -> Steps[Json]:
         except (_TooMuchError, ValueError, RecursionError):
             left.append(text)
         return found
+    if len(text) <= MAX_RECORDS and _marks(text) <= MAX_MARKS:
+        # What the parser in C refuses or shortens is read in steps.
+        with contextlib.suppress(ValueError, RecursionError):
+            found = orjson.loads(text)
+            if _is_whole(text.encode(), found):
+                return found
+        yield
     try:
         yield from _sound(text)
         found = yield from _reading(text, dropped)
