@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.store.postgres.session import connect
 from remit.cli.doctor.check import Check
 from remit.cli.doctor.checks import examine_all
 from remit.cli.global_options import Invocation
@@ -419,6 +420,19 @@ async def test_a_store_in_use_is_not_replaced(kept: KeptStore, tmp_path: Path) -
         with pytest.raises(StoreUnavailable):
             await kept.restore(tmp_path / "b.remit", accept=True)
         assert await services.evidence.log.size() == made.manifest.log.size
+
+
+async def test_a_connection_that_is_just_closing_does_not_stop_a_restore(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server lists a connection for moments after its remit stopped."""
+    kept = KeptStore(tmp_path / "house", postgres)
+    await kept.commit(*ROOTS)
+    await kept.back_up(tmp_path / "a.remit")
+    left = connect(postgres, "remit writer")
+    monkeypatch.setattr("remit.adapters.store.postgres.backup.time.sleep", lambda _: left.close())
+    done = await kept.restore(tmp_path / "a.remit")
+    assert done.log.loss is Loss.NONE
 
 
 async def test_a_backup_moves_from_one_kind_of_store_to_the_other(postgres: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -24,6 +25,9 @@ _SERVING: Final = "remit writer%"
 _NAME: Final = "remit backup"
 _BUILDING: Final = f"{SCHEMA}_restoring"
 _ROWS: Final = 500
+#: The server lists a connection for moments after its remit closed it: how long to wait, and between looks.
+_CLOSING_S: Final = 2.0
+_LOOK_S: Final = 0.05
 #: The server's types of SQLite's.
 _TYPES: Final = {"text": "text", "integer": "int8", "blob": "bytea"}
 
@@ -97,12 +101,15 @@ def check_unused(url: str) -> None:
 
 
 def _check_unused(session: PostgresSession, place: str) -> None:
-    serving = session.execute(
+    until = time.monotonic() + _CLOSING_S
+    while serving := session.execute(
         "select count(*) from pg_stat_activity where datname = current_database()"
         " and application_name like ?",
         (_SERVING,),
-    ).fetchone()[0]
-    if serving:
+    ).fetchone()[0]:
+        if time.monotonic() < until:
+            time.sleep(_LOOK_S)
+            continue
         raise StoreUnavailable(
             f"{serving} connections of running remits are open at `{place}`",
             remediation="stop every remit of this database first",
