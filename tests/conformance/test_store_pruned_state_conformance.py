@@ -214,7 +214,7 @@ async def test_after_a_doubt_an_administrators_word_is_a_new_beginning(house: Ho
             await store.person(TENANT, "lena")
         await store.close()
     store = house.opened()
-    await store.adopt_rows(TENANT, NOW, anew=True)
+    await store.adopt_rows(TENANT, NOW, vouched=True)
     assert await store.person(TENANT, "lena")
     await store.close()
     for _ in range(2):

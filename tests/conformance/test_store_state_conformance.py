@@ -329,7 +329,7 @@ async def test_an_administrator_says_that_rows_are_right(tmp_path: Path) -> None
         file.execute("delete from pins")
     with pytest.raises(StateChanged):
         await store.pins(TENANT)
-    await store.adopt_rows(TENANT, NOW, anew=True)
+    await store.adopt_rows(TENANT, NOW, vouched=True)
     assert await store.pins(TENANT) == []
     assert await store.person(TENANT, "lena")
     assert not await Watch(store, tmp_path).whole_pass()

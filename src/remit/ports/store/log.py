@@ -104,11 +104,11 @@ class LogStore(UnitStore, Protocol):
     `UnitStore`; what is forgotten is gone when `forget` returns.
     """
 
-    async def adopt_rows(self, tenant: str, at: datetime, *, anew: bool = False) -> bool:
+    async def adopt_rows(self, tenant: str, at: datetime, *, vouched: bool = False) -> bool:
         """Record the rows of state as they are; return whether all rows are recorded now.
 
-        Without `anew`, only those of an older version of remit, and once: where replicas of it still serve,
-        nothing is done. With `anew`, an administrator says that the rows are right.
+        Without `vouched`, only those of an older version of remit, and once: where replicas of it still
+        serve, nothing is done. With `vouched`, an administrator says that the rows are right.
         """
 
     def covers_rows(self, tenant: str) -> bool:

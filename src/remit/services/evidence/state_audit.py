@@ -50,7 +50,7 @@ class StateAudit:
 
     async def adopt(self) -> None:
         """Record all rows as they are, because an administrator says that they are right."""
-        await self._store.adopt_rows(self._tenant, self._clock.now(), anew=True)
+        await self._store.adopt_rows(self._tenant, self._clock.now(), vouched=True)
 
     async def turn(self) -> None:
         """Tell of the broken rows that were met; compare the next page, if it is time. For a background

@@ -169,13 +169,13 @@ class PostgresStore(RelationalStore):
         now = await self._pool.run(tree, tenant)
         return now.size, now.root()
 
-    async def adopt_rows(self, tenant: str, at: datetime, *, anew: bool = False) -> bool:
+    async def adopt_rows(self, tenant: str, at: datetime, *, vouched: bool = False) -> bool:
         """Record all rows as they are, once no replica of an older version serves any longer."""
-        if not anew and not self.covers_rows(tenant):
+        if not vouched and not self.covers_rows(tenant):
             bodies = await self._pool.run(names, ALL_BODIES, tenant)
             if not all(msgspec.json.decode(body, type=Replica).records for body in bodies):
                 return False
-        return await super().adopt_rows(tenant, at, anew=anew)
+        return await super().adopt_rows(tenant, at, vouched=vouched)
 
     def fleet(self, tenant: str, clock: Clock) -> PostgresFleet:
         """Return the replicas of a tenant; this process may join them."""

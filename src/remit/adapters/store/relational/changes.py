@@ -439,7 +439,7 @@ class Changes:
 
     def _adopt_rows(self, tenant: str, change: AdoptRows, _: dict[str, int]) -> None:
         """Change nothing: the unit's event says the rows."""
-        if self._record.covers(tenant) and not change.anew:
+        if self._record.covers(tenant) and not change.vouched:
             raise ChangedMeanwhile("another replica has recorded the rows")
 
     def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:

@@ -434,12 +434,12 @@ class RelationalStore:
             await self._scrub()
         return reached
 
-    async def adopt_rows(self, tenant: str, at: datetime, *, anew: bool = False) -> bool:
+    async def adopt_rows(self, tenant: str, at: datetime, *, vouched: bool = False) -> bool:
         """Record all rows as they are, a page at a time; return whether all rows are recorded now."""
         for table in (*SHAPES, ""):
             after: tuple[str, ...] = ()
-            while anew or not self._ledger.record.covers(tenant):
-                change = AdoptRows(table, after, MOST_ROWS, anew)
+            while vouched or not self._ledger.record.covers(tenant):
+                change = AdoptRows(table, after, MOST_ROWS, vouched)
                 said = StateRecorded(adopted=table or "all", more=bool(table))
                 unit: Any = Unit((change,), (Event.of(said, at=at, tenant=tenant),), tenant)  # type: ignore[arg-type]
                 await self.commit(unit)

@@ -99,14 +99,14 @@ DECISIONS: Final[dict[type, bool]] = {
 class AdoptRows(msgspec.Struct):
     """Record the next rows of a table as they are. Only the store itself makes this change.
 
-    `anew`: rows that are recorded already, too, for an administrator who says that they are right. `reached`
-    is the key of the last one; empty at the end of the table.
+    `vouched`: rows that are recorded already, too, because an administrator says that they are right.
+    `reached` is the key of the last one; empty at the end of the table.
     """
 
     table: str
     after: tuple[str, ...]
     limit: int
-    anew: bool
+    vouched: bool
     reached: tuple[str, ...] = ()
 
 

@@ -416,7 +416,7 @@ class StateRecord:
         change.reached = rows[-1].place[1] if len(rows) == change.limit else ()
         known = told.rows[change.table]
         found = {one.name: one.digest for one in rows if one.digest != known.get(one.name, NONE)}
-        if change.anew and not change.reached:
+        if change.vouched and not change.reached:
             every = {one.name for one in rows_where(self._sql, secret, tenant, change.table, "1 = 1")}
             found |= {name: NONE for name in known if name not in every}
         return [(change.table, name.hex(), digest.hex()) for name, digest in found.items()]
