@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a look at a real PostgreSQL says of leases and epochs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -116,3 +117,24 @@ async def test_an_epoch_that_comes_late_lowers_none(member: Member, way: str) ->
     else:
         memory.learn(TENANT, [(SCOPE, 1, False)], ())
     assert member.store.epochs(TENANT)[SCOPE] == 2
+
+
+async def test_a_lock_that_a_look_shows_late_does_not_stay(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process has undone it between the look's reading and its showing."""
+    show, loop = Memory.show, asyncio.get_running_loop()
+    unlocks = [Unit((RaiseFence(TENANT, SCOPE, raise_epoch=False, locked=False),))]
+
+    def late(self: Memory, tenant: str, fences: list[tuple[str, int, bool]], withdrawn: Any) -> None:
+        if unlocks and any(locked for _, _, locked in fences):
+            asyncio.run_coroutine_threadsafe(member.store.commit(unlocks.pop()), loop).result()
+            assert SCOPE not in member.store.locked(TENANT)
+        show(self, tenant, fences, withdrawn)
+
+    monkeypatch.setattr(Memory, "show", late)
+    await member.store.commit(Unit((RaiseFence(TENANT, SCOPE, locked=True),)))
+    await member.fleet.look()
+    async with asyncio.timeout(60):
+        while unlocks or SCOPE in member.store.locked(TENANT):
+            await member.fleet.look()

@@ -311,7 +311,7 @@ class PostgresFleet:
                 session.close()
 
     def _look(self, session: PostgresSession, *, renew: bool = False) -> None:
-        sent_s, me = self._clock.boot_s(), self._me
+        sent_s, me, since = self._clock.boot_s(), self._me, self._seen["fences"]
         mine = (self._tenant, me)
         with session.pipeline():
             # INVARIANT: each statement sees what was committed before it, and the renewal comes first. So
@@ -356,13 +356,16 @@ class PostgresFleet:
         )
         if self._loop is not None:
             if opened:
-                self._loop.call_soon_threadsafe(self._catch_up)
+                asyncio.run_coroutine_threadsafe(self._catch_up(since), self._loop)
             self._loop.call_soon_threadsafe(self._told, look)
 
-    def _catch_up(self) -> None:
-        """Let the writer read what others have committed."""
-        future = self._writer.submit(Unit(tenant=self._tenant), hurry=True)
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    async def _catch_up(self, since: int) -> None:
+        """Let the writer read what was committed since a turn.
+
+        It reads that again if it has done so already: a look shows a lock late, if it is undone in between.
+        """
+        await self._writer.between(lambda: self._writer.read_again(self._tenant, since))
+        await self._writer.submit(Unit(tenant=self._tenant), hurry=True)
 
     def _since_seen(self, session: PostgresSession, query: str, table: str) -> Any:
         return session.execute(query, (self._tenant, self._seen[table]))

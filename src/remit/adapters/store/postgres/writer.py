@@ -119,6 +119,10 @@ class PostgresWriter(GroupWriter):
             self._ledger.begin_anew(incarnation)
         self._incarnation, self._member = incarnation, tenant
 
+    def read_again(self, tenant: str, turn: int) -> None:
+        """Read with the next batch what was committed since a turn. Call it between two batches."""
+        self._read[tenant] = min(turn, self._read.get(tenant, 0))
+
     async def close(self) -> None:
         """Commit the pending batches, accept no more, and end the threads."""
         await super().close()
