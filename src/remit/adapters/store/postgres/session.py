@@ -126,6 +126,7 @@ class PostgresSession:
         """Take over an open connection in autocommit mode."""
         self.connection = connection
         self._pipeline: psycopg.Pipeline | None = None
+        self._carried_out = True  # every statement so far, as the server has said
         #: Set at each rollback, also of a savepoint.
         self.rolled_back = False
         connection.add_notice_handler(self._noticed)
@@ -133,6 +134,7 @@ class PostgresSession:
     def execute(self, query: str, values: Sequence[Any] = (), /) -> PostgresRows:
         """Run one statement."""
         self.rolled_back = self.rolled_back or query.startswith("rollback")
+        self._carried_out = False
         with _translated():
             cursor = self.connection.cursor(binary=True)
             cursor.execute(_placed(query), values or None)
@@ -141,6 +143,7 @@ class PostgresSession:
     def run(self, script: str) -> None:
         """Run one or several statements without values."""
         self.rolled_back = self.rolled_back or script.startswith("rollback")
+        self._carried_out = False
         self.connection.execute(script.encode())
 
     @contextmanager
@@ -160,9 +163,10 @@ class PostgresSession:
 
     def carried_out(self) -> None:
         """Wait until every statement so far was executed; raise the fault of a refused one."""
-        if self._pipeline is not None:
+        if self._pipeline is not None and not self._carried_out:
             with _translated():
                 self._pipeline.sync()
+            self._carried_out = True
 
     def _noticed(self, told: psycopg.errors.Diagnostic) -> None:
         # The driver takes the end of the connection for a notice where no statement was under way.
