@@ -13,7 +13,7 @@ from remit.adapters.store.relational.reads import opened_tasks
 from remit.adapters.store.relational.sealed_values import TABLES, Opened
 from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.state.record import StateRecord
-from remit.adapters.store.relational.state.rows import Place, ReadRow, rows_after, rows_where
+from remit.adapters.store.relational.state.rows import Place, ReadRow, rows_after, rows_of, rows_where
 from remit.adapters.store.relational.subject_keys import SealOpener
 from remit.core.decisions.approval import Approval
 from remit.core.errors import StoreUnavailable
@@ -83,13 +83,12 @@ def signed_in(
     sql: Sql, secret: bytes | None, tenant: str, digest: str
 ) -> list[tuple[ReadRow, Credential | Person]]:
     """Return a credential, and then its person."""
-    found: list[tuple[ReadRow, Credential | Person]] = []
-    for row in rows_where(sql, secret, tenant, "credentials", "digest = ?", digest):
-        credential = _credential(row.value("body"))
-        found.append((row, credential))
-        people = rows_where(sql, secret, tenant, "people", "name = ?", credential.person)
-        found += [(one, _person(one.value("body"))) for one in people]
-    return found
+    whose = "name = (select person from credentials where tenant = ? and digest = ?)"
+    wanted = (("credentials", "digest = ?", (digest,)), ("people", whose, (tenant, digest)))
+    return [
+        (one, _credential(one.value("body")) if one.place[0] == "credentials" else _person(one.value("body")))
+        for one in rows_of(sql, secret, tenant, *wanted)
+    ]
 
 
 def both(found: list[Credential | Person]) -> tuple[Credential, Person] | None:

@@ -147,7 +147,16 @@ def rows_where(
     sql: Sql, secret: bytes | None, tenant: str, table: str, wanted: str, *values: object
 ) -> list[ReadRow]:
     """Return the rows of a table that a condition selects; `wanted` may end with an order and a limit."""
-    return [seen(secret, table, row) for row in sql.execute(_select(table, wanted), (tenant, *values))]
+    return rows_of(sql, secret, tenant, (table, wanted, values))
+
+
+def rows_of(
+    sql: Sql, secret: bytes | None, tenant: str, *wanted: tuple[str, str, Sequence[object]]
+) -> list[ReadRow]:
+    """Return the rows of several tables: of each a condition that selects them, and its values."""
+    # Send all queries before reading any result.
+    sent = [(table, sql.execute(_select(table, one), (tenant, *values))) for table, one, values in wanted]
+    return [seen(secret, table, row) for table, rows in sent for row in rows]
 
 
 def rows_after(
