@@ -46,7 +46,6 @@ class SubjectKeys:
         self._entropy = entropy
         self._keys: dict[Key, Held] = {}
         self._created: dict[Key, tuple[int, bytes, str]] = {}  # not yet in the table
-        self._plain: dict[Key, bytes] = {}  # the keys of `STATE`
 
     def conceal(self, event: Event) -> tuple[dict[str, str], Openings, bytes]:
         """Return the commitments for an event's leaf, their openings, and a nonce to encrypt the openings
@@ -70,12 +69,8 @@ class SubjectKeys:
         return *self._key((tenant, subject)), self._entropy.bytes(NONCE_SIZE)
 
     def state_key(self, tenant: str) -> bytes:
-        """Return the key under which the rows of a tenant's state are digested."""
-        name = (tenant, STATE)
-        if name not in self._plain:
-            self._keys.pop(name, None)
-            self._key(name)
-        return self._plain[name]
+        """Return the key under which the rows of a tenant's state are digested; the caller keeps it."""
+        return self._unwrapped((tenant, STATE))[1]
 
     def knows(self, tenant: str, subject: str) -> bool:
         """Return whether a subject has a key; a subject whose key is gone was forgotten."""
@@ -98,31 +93,34 @@ class SubjectKeys:
 
     def _key(self, name: Key) -> Held:
         held = self._keys.get(name)
-        if held is not None:
-            return held
-        row = self._sql.execute(
-            "select id, wrapped, wrapped_by from subject_keys where tenant = ? and subject = ?", name
-        ).fetchone()
-        if row:
-            kek = self._sealing.sealing_key(row[2])
-            key = unwrap_key(kek, row[1], wrapped_for(*name))
-            held = (row[0], cipher(key))
-        else:
-            # Random and of 63 bits, the range of SQLite's integers: never assigned twice, even after a key
-            # was forgotten.
-            key_id = int.from_bytes(self._entropy.bytes(8)) >> 1
-            key = self._entropy.bytes(KEY_SIZE)
-            nonce = self._entropy.bytes(NONCE_SIZE)
-            by = self._sealing.current
-            wrapped = wrap_key(self._sealing.sealing_key(by), nonce, key, wrapped_for(*name))
-            self._created[name] = (key_id, wrapped, by)
+        if held is None:
+            key_id, key = self._unwrapped(name)
             held = (key_id, cipher(key))
-        if name[1] == STATE:
-            self._plain[name] = key
-        if len(self._keys) >= MAX_KEYS:
-            del self._keys[next(iter(self._keys))]
-        self._keys[name] = held
+            if len(self._keys) >= MAX_KEYS:
+                del self._keys[next(iter(self._keys))]
+            self._keys[name] = held
         return held
+
+    def _unwrapped(self, name: Key) -> tuple[int, bytes]:
+        """Return a key with its id; create it if there is none."""
+        row = (
+            self._created.get(name)
+            or self._sql.execute(
+                "select id, wrapped, wrapped_by from subject_keys where tenant = ? and subject = ?", name
+            ).fetchone()
+        )
+        if row:
+            key_id, wrapped, by = row
+            return key_id, unwrap_key(self._sealing.sealing_key(by), wrapped, wrapped_for(*name))
+        # Random and of 63 bits, the range of SQLite's integers: never assigned twice, even after a key was
+        # forgotten.
+        key_id = int.from_bytes(self._entropy.bytes(8)) >> 1
+        key = self._entropy.bytes(KEY_SIZE)
+        nonce = self._entropy.bytes(NONCE_SIZE)
+        by = self._sealing.current
+        wrapped = wrap_key(self._sealing.sealing_key(by), nonce, key, wrapped_for(*name))
+        self._created[name] = (key_id, wrapped, by)
+        return key_id, key
 
     def created(self) -> list[tuple[str, int, str, bytes, str]]:
         """Return the rows of the keys that the pending batch creates."""
@@ -159,14 +157,12 @@ class SubjectKeys:
         """Drop a key from memory; return whether it was one that is not yet in the table."""
         name = (tenant, subject)
         self._keys.pop(name, None)
-        self._plain.pop(name, None)
         return self._created.pop(name, None) is not None
 
     def let_go(self, tenant: str) -> None:
         """Drop all keys of a tenant from memory, because another writer has forgotten one of them."""
         for name in [name for name in self._keys if name[0] == tenant]:
             del self._keys[name]
-        self._plain.pop((tenant, STATE), None)
 
     def settle(self) -> None:
         """Take the batch's state as committed."""
@@ -176,7 +172,6 @@ class SubjectKeys:
         """Discard the keys created by the batch, which cannot be committed."""
         for name in self._created:
             self._keys.pop(name, None)
-            self._plain.pop(name, None)
         self._created.clear()
 
 

@@ -260,9 +260,14 @@ class StateRecord:
 
     def _secret(self, tenant: str) -> bytes | None:
         """Return the key if there is one; never make one."""
-        if tenant not in self._keys and self._subjects.knows(tenant, STATE):
+        known = tenant in self._keys or self._subjects.knows(tenant, STATE)
+        return self._key(tenant) if known else None
+
+    def _key(self, tenant: str) -> bytes:
+        """Return the key; make one if there is none."""
+        if tenant not in self._keys:
             self._keys[tenant] = self._subjects.state_key(tenant)
-        return self._keys.get(tenant)
+        return self._keys[tenant]
 
     # For readers, from any thread.
 
@@ -396,7 +401,7 @@ class StateRecord:
         if not before.sound:
             return list(unsaid)
         told = self._of[tenant]
-        secret = self._keys.get(tenant) or self._keys.setdefault(tenant, self._subjects.state_key(tenant))
+        secret = self._key(tenant)
         places = [at for at in before.sound if at not in before.over]
         there = {one.place: one.digest for one in rows_at(self._sql, secret, tenant, places)}
         said = list(unsaid)
@@ -409,7 +414,7 @@ class StateRecord:
     def adopted(self, tenant: str, change: AdoptRows) -> list[RowChange]:
         """Return the next rows of older versions, for the log."""
         told = self._recorded(tenant)
-        secret = self._keys.get(tenant) or self._keys.setdefault(tenant, self._subjects.state_key(tenant))
+        secret = self._key(tenant)
         if not change.table:
             return []
         rows = rows_after(self._sql, secret, tenant, change.table, change.after, change.limit)
