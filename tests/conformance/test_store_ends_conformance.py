@@ -33,6 +33,9 @@ async def test_a_task_comes_with_all_that_descend_from_it(store: Store) -> None:
     assert [task.id for task in await store.with_descendants(TENANT, "c")] == ["c"]
     assert await store.with_descendants(TENANT, "none") == []
     assert await store.with_descendants("other", "a") == []
+    assert await store.task_to_end(TENANT, "a") == found[0]
+    assert await store.task_to_end(TENANT, "none") is None
+    assert await store.task_to_end("other", "a") is None
 
 
 async def test_open_approvals_are_those_that_could_still_be_used(store: Store) -> None:

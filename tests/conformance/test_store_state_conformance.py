@@ -226,6 +226,7 @@ async def test_what_others_wrote_into_a_row_stays_refused(tmp_path: Path) -> Non
     await store.commit(Unit((PutTask(a_task(), expected=TaskState.ACTIVE),), (an_event(),)))
     with pytest.raises(StateChanged):
         await store.task(TENANT, "task_one")
+    assert await store.task_to_end(TENANT, "task_one")
     await store.close()
 
 

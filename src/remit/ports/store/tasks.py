@@ -51,6 +51,9 @@ class TaskStore(UnitStore, Protocol):
         owner.
         """
 
+    async def task_to_end(self, tenant: str, id: str) -> Task | None:
+        """Return a task, for its end: also where its row was changed in the store, as `with_descendants`."""
+
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
         """Return a task, if it exists, followed by every task that has it among its ancestors.
 

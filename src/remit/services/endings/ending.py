@@ -236,8 +236,8 @@ class Endings:
         known = {task.id for task in some}
         # A task that has ended may still have open credentials or a pending closure.
         unclosed = (self._leases.ending() | self._closing.keys()) - known
-        for one in unclosed:
-            some += (await self._store.with_descendants(self._tenant, one))[:1]
+        asked = [await self._store.task_to_end(self._tenant, one) for one in unclosed]
+        some += [task for task in asked if task is not None]
         if kind is not ScopeKind.EVERYTHING:
             return [task for task in some if scope(kind, name) in task.scopes]
         return some

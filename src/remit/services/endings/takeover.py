@@ -249,11 +249,12 @@ class Takeover:
         return [one for one in found if lies(one)]
 
     async def _within(self, target: str, names: set[str]) -> Callable[[OrphanedCall], bool]:
-        tasks = {name: await self._store.with_descendants(self._tenant, name) for name in names}
+        tasks = {name: await self._store.task_to_end(self._tenant, name) for name in names}
 
         def lies(one: OrphanedCall) -> bool:
+            task = tasks[one.task]
             # A permit whose task is unknown counts for every scope.
-            return not tasks[one.task] or target in tasks[one.task][0].call_scopes(one.tool)
+            return task is None or target in task.call_scopes(one.tool)
 
         return lies
 

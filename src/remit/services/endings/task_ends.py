@@ -49,8 +49,8 @@ class TaskEnds:
             try:
                 return await self._commit(tasks, ending, now, changes, events)
             except Conflict:
-                found = [await self._store.with_descendants(self._tenant, task.id) for task in tasks]
-                still = [family[0] for family in found if family and not family[0].state.ended]
+                found = [await self._store.task_to_end(self._tenant, task.id) for task in tasks]
+                still = [task for task in found if task is not None and not task.state.ended]
                 if len(still) == len(tasks):
                     raise
                 tasks = still

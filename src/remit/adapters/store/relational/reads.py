@@ -119,6 +119,12 @@ def _tasks(rows: Rows, opened: Opened) -> list[Task]:
     return opened_tasks(rows.fetchall(), opened)
 
 
+def task(connection: Sql, opener: SealOpener, tenant: str, id: str) -> Task | None:
+    """Return a task with its accumulated label."""
+    found = _tasks(connection.execute(f"{_TASK} and id = ?", (tenant, id)), Opened(connection, opener))
+    return found[0] if found else None
+
+
 def tasks(
     connection: Sql,
     opener: SealOpener,

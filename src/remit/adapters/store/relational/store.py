@@ -215,6 +215,10 @@ class RelationalStore:
         query = "select id from tasks where tenant = ? and state = 'active' and watched = 1"
         return await self._pool.run(reads.names, query, tenant)
 
+    async def task_to_end(self, tenant: str, id: str) -> Task | None:
+        """Return a task, whether or not it is as the log says."""
+        return await self._pool.run(reads.task, self._opener, tenant, id)
+
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
         """Return a task, followed by all its descendants."""
         return await self._pool.run(reads.with_descendants, self._opener, tenant, task)
