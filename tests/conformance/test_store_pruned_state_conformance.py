@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from remit.core.errors import Conflict, RemitError, VerificationFailed
@@ -29,7 +27,7 @@ from tests.worlds.recorded_state import (
     fill,
     without_record,
 )
-from tests.worlds.stores import opened_postgres, opened_sqlite
+from tests.worlds.stores import by_administrator, opened_postgres, opened_sqlite
 from tests.worlds.values import TENANT, a_person, a_task, an_event
 
 ADMINISTRATOR = a_person("vera", roles=frozenset({Role.ADMINISTRATOR}))
@@ -48,15 +46,9 @@ class House:
         seed = f"run {self._runs}"
         return opened_postgres(self.url, seed) if self.url else opened_sqlite(self.folder, seed=seed)
 
-    def sql(self, statement: str, *values: Any) -> list[Any]:
+    def sql(self, statement: str, *values: Any) -> Any:
         """Do what an administrator of the database does."""
-        if self.url:
-            with psycopg.connect(self.url) as other:
-                done = other.execute(statement.replace("?", "%s").encode(), values)
-                return done.fetchall() if done.description else [done.rowcount]
-        with sqlite3.connect(self.folder / "remit.db") as file:
-            done_ = file.execute(statement, values)
-            return done_.fetchall() or [done_.rowcount]
+        return by_administrator(self.url or self.folder / "remit.db", statement, *values)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -65,13 +57,20 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
     return House(tmp_path, request.getfixturevalue("postgres") if request.param == "postgres" else "")
 
 
-async def prune(store: Store) -> None:
-    """Prune all events, as retention does those that are old."""
+async def prune(store: Store, first: int = 0) -> None:
+    """Prune all events from one on, as retention does those that are old."""
     size = await store.size(TENANT)
+    span = (first, size)
     body = LogPruned(
-        ranges=[[0, size]], events=size, before="", exports=[], without_export=True, reason="", by="root"
+        ranges=[[*span]],
+        events=size - first,
+        before="",
+        exports=[],
+        without_export=True,
+        reason="",
+        by="root",
     )
-    await store.prune(TENANT, [(0, size)], Event.of(body, at=NOW, tenant=TENANT, subject="root"))
+    await store.prune(TENANT, [span], Event.of(body, at=NOW, tenant=TENANT, subject="root"))
 
 
 async def pruned(house: House) -> None:
@@ -100,11 +99,8 @@ async def test_pruning_raises_no_alarm(house: House, tmp_path: Path) -> None:
         await store.commit(Unit((RaiseFence(TENANT, AGENT_SCOPE, locked=True),), (an_event(),)))
         last = await store.size(TENANT) - 1
         event = next(iter(await store.entries(TENANT, start=last, limit=1)))
-        body = LogPruned(
-            ranges=[[last, last + 1]], events=1, before="", exports=[], without_export=True, reason="", by="r"
-        )
         assert event.index == last
-        await store.prune(TENANT, [(last, last + 1)], Event.of(body, at=NOW, tenant=TENANT, subject="r"))
+        await prune(store, last)
         assert not await watch.whole_pass(audited=False)
         await store.close()
 
@@ -137,10 +133,10 @@ async def test_a_row_whose_events_are_pruned_is_as_they_said(
     }
     if how == "swapped":
         one, two = house.sql(f"select body, {key} from {table} order by {key} desc limit 2")
-        assert house.sql(f"update {table} set body = ? where {key} = ?", one[0], two[1]) == [1]
-        assert house.sql(f"update {table} set body = ? where {key} = ?", two[0], one[1]) == [1]
+        assert house.sql(f"update {table} set body = ? where {key} = ?", one[0], two[1]) == 1
+        assert house.sql(f"update {table} set body = ? where {key} = ?", two[0], one[1]) == 1
     else:
-        assert house.sql(statements[how])[0]
+        assert house.sql(statements[how])
     if not up:
         store = house.opened()
     # Neither a credential that is missing nor a fence that ends more permits anything.

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from remit.adapters.store.postgres import PostgresStore
@@ -39,6 +42,19 @@ def opened_sqlite(folder: Path, durability: Durability = "buffered", seed: str =
         entropy=WorldEntropy(seed),
         sealing=WorldSealingKeys(),
     )
+
+
+def by_administrator(place: Path | str, statement: str, *values: Any) -> Any:
+    """Do in a database, given as its file or address, what its administrator does; return the rows, or how
+    many were changed.
+    """
+    if isinstance(place, str):
+        with psycopg.connect(place) as server:
+            in_server = server.execute(statement.replace("?", "%s").encode(), values)
+            return in_server.fetchall() if in_server.description else in_server.rowcount
+    with sqlite3.connect(place) as file:
+        done = file.execute(statement, values)
+        return done.fetchall() if done.description else done.rowcount
 
 
 def a_call(n: int) -> Unit:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threat: rows that others changed become right by a backup and its restore; or a restore looks like that."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from remit.core.errors import Fenced
@@ -28,6 +26,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from tests.worlds.kept_store import KeptStore
+from tests.worlds.stores import by_administrator
 from tests.worlds.values import TENANT, a_delegation, a_person, a_task, an_agent, an_event
 
 NOW = datetime.now(UTC)
@@ -63,13 +62,9 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> KeptStore:
 def change(kept: KeptStore, statement: str, *values: Any) -> Any:
     """Change the database as its administrator; return its rows, or how many it changed."""
     if (kept.folder / "database").exists():
-        with psycopg.connect((kept.folder / "database").read_text()) as other:
-            done = other.execute(statement.replace("?", "%s").encode(), values)
-            return done.fetchall() if done.description else done.rowcount
+        return by_administrator((kept.folder / "database").read_text(), statement, *values)
     (place,) = kept.folder.rglob("*.db")
-    with sqlite3.connect(place) as file:
-        done_ = file.execute(statement, values)
-        return done_.fetchall() or done_.rowcount
+    return by_administrator(place, statement, *values)
 
 
 async def told(services: Services) -> set[str]:
