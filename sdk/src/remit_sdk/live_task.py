@@ -226,17 +226,15 @@ class GuardedTask:
                 try:
                     return await self.report(permit, value)
                 except CallRefused as refused:
-                    seen: BaseException = refused.alone()
+                    raise refused.alone() from None
                 finally:
                     # What is not released stays in no frame of an error that a program may print.
                     del value
-                raise seen
             try:
-                seen = await asyncio.shield(self.failed(permit, fault))
+                # Raised here, so that it does not bring the function's own error along as its context.
+                raise await asyncio.shield(self.failed(permit, fault))
             finally:
                 del fault
-            # Raised here, so that it does not bring the function's own error along as its context.
-            raise seen
 
         return guarded
 
