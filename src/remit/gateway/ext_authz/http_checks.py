@@ -24,7 +24,7 @@ from remit.gateway.ext_authz.endpoint import unreadable
 HTTP2: Final = b"PRI"
 
 
-class HttpChecks:
+class HttpChecks(asyncio.Protocol):
     """One connection of HTTP/1.1, which carries one check after the other."""
 
     def __init__(
@@ -55,7 +55,7 @@ class HttpChecks:
         self._received += len(data)
         self._parser.feed_data(data)
 
-    def connection_lost(self) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """End the check in progress: a call that it has permitted counts as sent, as for every permit."""
         if self._answering is not None:
             self._answering.cancel()

@@ -193,20 +193,18 @@ class _Connection(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        if isinstance(self._inner, H2Protocol):
+        if self._inner is not None:
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        if isinstance(self._inner, H2Protocol):
+        if self._inner is not None:
             self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.connections.discard(self)
         inner, self._inner = self._inner, None
-        if isinstance(inner, H2Protocol):
+        if inner is not None:
             inner.connection_lost(exc)
-        elif inner is not None:
-            inner.connection_lost()
 
     def abort(self) -> None:
         """Close the connection at once."""
