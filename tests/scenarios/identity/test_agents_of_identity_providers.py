@@ -230,7 +230,7 @@ async def test_a_provider_that_may_end_an_agent_of_another_may_do_no_more(world:
 
 
 async def test_a_suspension_that_two_providers_want_is_for_people_to_reverse(world: OAuthWorld) -> None:
-    """Also where the second one suspends what is suspended already: it cannot know by whom."""
+    """Also where the second one suspends what is suspended already: it cannot know which one did it."""
     put = {"schemas": [AGENT_SCHEMA], "agentUserName": "okta-third", "active": False}
     for name in ("first", "second", "third"):
         await create(world, name)
