@@ -150,6 +150,11 @@ class Remit:
         return self.process.wait(180)
 
     @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.folder / "remit.yaml"
+
+    @property
     def port(self) -> int:
         """The port that it listens at; sessions are kept by address."""
         return int(self.url.rpartition(":")[2])
@@ -165,6 +170,11 @@ class Remit:
         """Sign a person in by a code that the administrator makes."""
         code = self.ask("person", "code", name)["code"]
         assert self("login", "--code-stdin", by=name, given=code).code == 0
+
+    def mode(self, word: str) -> None:
+        """Write a mode into the configuration."""
+        other = "enforce" if word == "observe" else "observe"
+        self.config.write_text(self.config.read_text().replace(f"mode: {other}", f"mode: {word}"))
 
     def call(self, task: str, tool: str, arguments: Json) -> Json:
         """Call a tool as the agent whose task it is, over MCP."""
@@ -208,6 +218,31 @@ class Remit:
         return json.loads(text)
 
 
+class ObservingRemit(Remit):
+    """A remit that begins in observe mode, with note-bot and an administrator signed in."""
+
+    def prepare(self, listing: str) -> None:
+        """Make the folder; `listing` is what `list_notes` does first."""
+        self.folder.mkdir()
+        assert self("init", ".").code == 0
+        server = self.folder / "servers" / "notes.py"
+        doc = '    """List the names of all notes."""\n'
+        server.write_text(server.read_text().replace(doc, doc + listing))
+        self.mode("observe")
+
+    def begin(self, *words: str) -> None:
+        """Start it with these words, and register note-bot."""
+        self.start(*words)
+        self.enter()
+        purpose = ("--owner", "admin", "--purpose", "keep notes tidy")
+        assert self("agent", "register", "note-bot", *purpose).code == 0
+
+    def open(self) -> str:
+        """Open a task of note-bot, which may read the note `shopping`."""
+        opened = self.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping")
+        return str(opened["id"])
+
+
 @contextlib.contextmanager
 def furnished(
     folder: Path, *, port: int = 0, more: str = "", env: dict[str, str] | None = None
@@ -220,7 +255,7 @@ def furnished(
     made.folder.mkdir(parents=True)
     made.env |= env or {}
     assert made("init", ".").code == 0
-    with (made.folder / "remit.yaml").open("a") as config:
+    with made.config.open("a") as config:
         config.write(more)
     # Writing moves money here, on nothing that the person has stated, so that it asks a human: that is what
     # `approve` is about.

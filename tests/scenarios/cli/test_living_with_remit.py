@@ -20,7 +20,7 @@ import pytest
 
 from remit.cli.instance import record_of
 from tests.clients.hammering import Hammer
-from tests.gateways.remit_up import Remit
+from tests.gateways.remit_up import ObservingRemit
 
 Json = Any
 #: `list_notes` says that it was reached, and answers once it is let go.
@@ -33,37 +33,14 @@ HELD = """
 LONG_S = 120
 
 
-class House(Remit):
+class House(ObservingRemit):
     """A remit whose `list_notes` can be held, with note-bot and an administrator signed in."""
 
     def furnish(self) -> None:
         """Begin in observe mode."""
-        self.folder.mkdir()
-        assert self("init", ".").code == 0
-        server = self.folder / "servers" / "notes.py"
-        doc = '    """List the names of all notes."""\n'
-        server.write_text(server.read_text().replace(doc, doc + HELD))
+        self.prepare(HELD)
         (self.folder / "notes" / "other.md").write_text("another note")
-        self.mode("observe")
-        self.start()
-        self.enter()
-        purpose = ("--owner", "admin", "--purpose", "keep notes tidy")
-        assert self("agent", "register", "note-bot", *purpose).code == 0
-
-    @property
-    def config(self) -> Path:
-        """The configuration."""
-        return self.folder / "remit.yaml"
-
-    def mode(self, word: str) -> None:
-        """Write a mode into the configuration."""
-        other = "enforce" if word == "observe" else "observe"
-        self.config.write_text(self.config.read_text().replace(f"mode: {other}", f"mode: {word}"))
-
-    def open(self) -> str:
-        """Open a task of note-bot, which may read the note `shopping`."""
-        opened = self.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping")
-        return str(opened["id"])
+        self.begin()
 
     def refused(self, task: str) -> bool:
         """Read a note that the task does not grant; return whether that was refused."""

@@ -41,17 +41,10 @@ class Notes(Remit):
         (self.folder / "tasks" / "everyday.yaml").write_text(EVERYDAY)
         (self.folder / "notes" / "other.md").write_text("another note")
         self.mode("observe")
-        config = self.folder / "remit.yaml"
-        config.write_text(f"{config.read_text()}\n{settings}")
+        self.config.write_text(f"{self.config.read_text()}\n{settings}")
         self.start()
         self.enter()
         assert self("agent", "register", "note-bot", "--owner", "admin", "--purpose", "keep notes").code == 0
-
-    def mode(self, word: str) -> None:
-        """Write a mode into the configuration."""
-        config = self.folder / "remit.yaml"
-        other = "enforce" if word == "observe" else "observe"
-        config.write_text(config.read_text().replace(f"mode: {other}", f"mode: {word}"))
 
     def open(self, what: str = "milk") -> str:
         """Open a task of note-bot."""

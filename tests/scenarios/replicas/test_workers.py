@@ -22,7 +22,7 @@ from remit_sdk.auth import TaskAuth
 from remit_sdk.key import AgentKey
 from remit_sdk.session import AgentSession
 from tests.clients.hammering import META, VERSION, Hammer
-from tests.gateways.remit_up import Remit
+from tests.gateways.remit_up import ObservingRemit, Remit
 
 Json = Any
 LONG_S = 120.0
@@ -39,31 +39,18 @@ HEADERS = {
 }
 
 
-class House(Remit):
+class House(ObservingRemit):
     """A remit with two workers on PostgreSQL, with note-bot and an administrator signed in."""
 
     def furnish(self, database: str) -> None:
         """Begin in observe mode."""
-        self.folder.mkdir()
-        assert self("init", ".").code == 0
-        server = self.folder / "servers" / "notes.py"
-        doc = '    """List the names of all notes."""\n'
-        server.write_text(server.read_text().replace(doc, doc + WITNESS))
+        self.prepare(WITNESS)
         types = self.folder / "tasks" / "tidy-note.yaml"
         types.write_text(types.read_text().replace("calls: 50", "calls: 100000"))
         self.env["NOTES_DATABASE"] = database
         with self.config.open("a") as config:
             config.write("store: {kind: postgres, url: env:NOTES_DATABASE}\nreplica: {lease_ms: 4000}\n")
-        self.mode("observe")
-        self.start("--workers", "2")
-        self.enter()
-        purpose = ("--owner", "admin", "--purpose", "keep notes tidy")
-        assert self("agent", "register", "note-bot", *purpose).code == 0
-
-    @property
-    def config(self) -> Path:
-        """The configuration."""
-        return self.folder / "remit.yaml"
+        self.begin("--workers", "2")
 
     @property
     def workers(self) -> list[int]:
@@ -98,16 +85,6 @@ class House(Remit):
                 found.setdefault(one["call"], {})[one["kind"]] = one["facts"]["outcome"]
                 start = max(start, one["index"] + 1)
         return found
-
-    def mode(self, word: str) -> None:
-        """Write a mode into the configuration."""
-        other = "enforce" if word == "observe" else "observe"
-        self.config.write_text(self.config.read_text().replace(f"mode: {other}", f"mode: {word}"))
-
-    def open(self) -> str:
-        """Open a task of note-bot, which may read the note `shopping`."""
-        opened = self.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping")
-        return str(opened["id"])
 
     @contextlib.asynccontextmanager
     async def at(self, worker: int) -> AsyncIterator[httpx2.AsyncClient]:
