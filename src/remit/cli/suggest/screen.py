@@ -128,7 +128,7 @@ def _show_led(one: TypeDraft) -> None:
 
 
 def _show_type(one: TypeDraft, kept: str, refused: int) -> None:
-    size = f"{one.calls:,} calls in {terminal.counted(one.tasks, 'task')}"
+    size = f"{one.calls:,} {'call' if one.calls == 1 else 'calls'} in {terminal.counted(one.tasks, 'task')}"
     head = f"  {size} of {', '.join(one.agents)}"
     terminal.say(terminal.text(one.name, "bold"), head)
     if kept:
