@@ -11,16 +11,18 @@ from remit.adapters.keys import openbao_client as bao_keys
 from remit.ports.store.store import Store
 from tests.conformance.key_stores import InFiles, InOpenBao, KeyStore
 from tests.conformance.stores import FILES, Open, in_postgres
+from tests.conformance.tenants_apart import apart
 from tests.servers.postgres_server import PostgresServer
 
 _numbers = itertools.count()
 
 
 @pytest.fixture
-def open_store(request: pytest.FixtureRequest) -> Iterator[Open]:
+def open_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """What opens one kind of store in a folder, again and again."""
     if request.param in FILES:
-        yield FILES[request.param]
+        with apart(FILES[request.param], monkeypatch) as opened:
+            yield opened
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     made: dict[Path, str] = {}

@@ -205,7 +205,9 @@ async def test_what_tells_of_a_forgetting_is_committed_with_it(open_store: Open,
 
 
 async def test_keys_of_subjects_are_wrapped_anew_in_steps(open_store: Open, tmp_path: Path) -> None:
-    """Each step looks at as many as it was told; after the last one the old sealing key is needed by none."""
+    """Each step looks at as many of a tenant as it was told; after the last one the tenant needs the old
+    sealing key no more. Another tenant's keys stay as they are.
+    """
     sealing = WorldSealingKeys()
     store = open_store(tmp_path, sealing=sealing)
     for number in range(7):
@@ -214,10 +216,12 @@ async def test_keys_of_subjects_are_wrapped_anew_in_steps(open_store: Open, tmp_
     old = sealing.current
     await sealing.rotate()
     await store.commit(Unit(events=(a_permit("call_after", subject="after"),)))
-    steps, reached = 1, await store.rewrap(limit=3)
+    steps, reached = 1, await store.rewrap(TENANT, limit=3)
     while reached is not None:
-        steps, reached = steps + 1, await store.rewrap(reached, 3)
-    assert steps == 4
+        steps, reached = steps + 1, await store.rewrap(TENANT, reached, 3)
+    assert steps == 3
+    assert await store.rewrap("other", limit=1) is not None
+    assert await store.rewrap("other", limit=2) is None
     await sealing.retire(old)
     for tenant, count in ((TENANT, 8), ("other", 1)):
         opened = await store.entries(tenant, opened=True)

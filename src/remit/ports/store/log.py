@@ -214,10 +214,10 @@ class LogStore(UnitStore, Protocol):
         changes.
         """
 
-    async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
-        """Rewrap the keys of subjects under the current sealing key (`ports.keys.SealingKeys`).
+    async def rewrap(self, tenant: str, after: int = -1, limit: int = 100) -> int | None:
+        """Rewrap the keys of a tenant's subjects under the current sealing key (`ports.keys.SealingKeys`).
 
-        Each call processes `limit` keys, of all tenants, after the key that the previous call returned, and
-        returns the last one; `None` when there are no more: then every key is wrapped under the key that was
-        current when the first call was made, or a newer one. An interrupted walk starts from the beginning.
+        Each call processes `limit` keys after the key whose id the previous call returned, and returns the
+        last one's; `None` when there are no more: then every key is wrapped under the key that was current
+        when the first call was made, or a newer one. An interrupted walk starts from the beginning.
         """

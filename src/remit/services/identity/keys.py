@@ -198,7 +198,7 @@ class KeyRotations:
         previous = [one for one in self._sealing.held() if one.standing is KeyStanding.PREVIOUS]
         if not previous:
             return
-        reached = await self._store.rewrap(limit=STEP)
+        reached = await self._store.rewrap(self._tenant, limit=STEP)
         while reached is not None:
             # INVARIANT: the current key is the same during the whole walk. This process holds the lock. Where
             # another process has replaced the key, the next look walks again: nothing may be wrapped under
@@ -206,7 +206,7 @@ class KeyRotations:
             if await self._sealing.refresh():
                 self._tell(KeyKind.SEALING)
                 return
-            reached = await self._store.rewrap(reached, STEP)
+            reached = await self._store.rewrap(self._tenant, reached, STEP)
         for too in self.events.rewrapping:
             await too()
         if self._clock.now() - _current(self._sealing).made < self._rest:

@@ -77,14 +77,16 @@ def _searched(task: Task) -> tuple[str, int, int]:
 
 
 class RewrapKeys(msgspec.Struct):
-    """Rewrap the subject keys after `after`, at most `limit`; `reached` is the last one, `None` at the end.
+    """Rewrap a tenant's subject keys after `after`, at most `limit`; `reached` is the last one, `None` at the
+    end.
 
     Only the store itself makes this change (`Store.rewrap`).
     """
 
-    after: tuple[str, int]
+    tenant: str
+    after: int
     limit: int
-    reached: tuple[str, int] | None = None
+    reached: int | None = None
 
 
 class ForgetSubject(msgspec.Struct, frozen=True):
@@ -417,7 +419,7 @@ class Changes:
             raise Conflict("this assertion was already used", remediation="sign a new one with another `jti`")
 
     def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
-        change.reached = self._subjects.rewrap(change.after, change.limit)
+        change.reached = self._subjects.rewrap(change.tenant, change.after, change.limit)
 
     def _prune_events(self, _: str, change: PruneEvents, __: dict[str, int]) -> None:
         for first, before in change.spans:

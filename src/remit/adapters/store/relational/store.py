@@ -37,7 +37,6 @@ from remit.core.findings.kinds import FindingKind, Severity
 from remit.core.flow.stored_labels import StoredLabel
 from remit.core.identity.passkey import Link, Passkey
 from remit.core.identity.principals import Agent, LastProof, Person
-from remit.core.ids import DEFAULT_TENANT
 from remit.core.json_value import Json
 from remit.core.oauth.one_time_code import OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
@@ -429,11 +428,11 @@ class RelationalStore:
         await self.commit(Unit(changes=(change,), events=events, tenant=tenant))
         await self._scrub()
 
-    async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
-        """Rewrap the next subject keys under the current sealing key."""
-        change: Any = RewrapKeys(after, limit)
-        await self.commit(Unit(changes=(change,), tenant=DEFAULT_TENANT))
-        reached: tuple[str, int] | None = change.reached
+    async def rewrap(self, tenant: str, after: int = -1, limit: int = 100) -> int | None:
+        """Rewrap the tenant's next subject keys under the current sealing key."""
+        change: Any = RewrapKeys(tenant, after, limit)
+        await self.commit(Unit(changes=(change,), tenant=tenant))
+        reached: int | None = change.reached
         if reached is None:
             await self._scrub()
         return reached

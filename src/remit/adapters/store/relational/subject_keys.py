@@ -129,19 +129,19 @@ class SubjectKeys:
             for (tenant, subject), (key_id, wrapped, by) in self._created.items()
         ]
 
-    def rewrap(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
-        """Rewrap the next keys of the table, at most `limit`, under the current sealing key.
+    def rewrap(self, tenant: str, after: int, limit: int) -> int | None:
+        """Rewrap a tenant's next keys, at most `limit`, under the current sealing key.
 
-        Returns the last key read, or `None` at the end. Keys of the pending batch are wrapped under it
-        already.
+        Returns the id of the last key read, or `None` at the end. Keys of the pending batch are wrapped under
+        it already. Another tenant of the database has sealing keys of its own.
         """
         by = self._sealing.current
         rows = self._sql.execute(
-            "select tenant, id, subject, wrapped, wrapped_by from subject_keys where (tenant, id) > (?, ?)"
-            " order by tenant, id limit ?",
-            (*after, limit),
+            "select id, subject, wrapped, wrapped_by from subject_keys where tenant = ? and id > ?"
+            " order by id limit ?",
+            (tenant, after, limit),
         ).fetchall()
-        for tenant, key_id, subject, wrapped, under in rows:
+        for key_id, subject, wrapped, under in rows:
             if under == by:
                 continue
             bound = wrapped_for(tenant, subject)
@@ -151,7 +151,7 @@ class SubjectKeys:
                 "update subject_keys set wrapped = ?, wrapped_by = ? where tenant = ? and id = ?",
                 (fresh, by, tenant, key_id),
             )
-        return (rows[-1][0], rows[-1][1]) if len(rows) == limit else None
+        return int(rows[-1][0]) if len(rows) == limit else None
 
     def drop(self, tenant: str, subject: str) -> bool:
         """Drop a key from memory; return whether it was one that is not yet in the table."""
