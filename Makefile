@@ -53,6 +53,12 @@ chart: .venv/bin/helm ## install what the tests of the Helm chart need: schemas,
 	.ci/helm
 	@touch $@
 
+gateways: .venv/bin/egctl ## install what the tests of Envoy Gateway's examples need: egctl (built by go, minutes)
+
+.venv/bin/egctl: .venv/.stamp-dev .ci/gateways
+	.ci/gateways
+	@touch $@
+
 proofs: proof ## see whether proofs about mutated bundles are right, minutes; writes build/proofs.json
 	$(BIN)/python -m tests.proofs --json build/proofs.json
 

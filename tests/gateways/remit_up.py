@@ -118,8 +118,10 @@ class Remit:
         assert said.code == 0, said.err
         return said.json
 
-    def start(self, *words: str, port: int = 0) -> None:
+    def start(self, *words: str, port: int = 0, at: str = "") -> None:
         """Start `remit up` on a port, a free one unless given, and return once it serves.
+
+        Commands find it `at` this address, its public one unless given.
 
         Another process could have taken a port chosen by the kernel before remit starts there again.
         """
@@ -141,7 +143,7 @@ class Remit:
             time.sleep(0.02)
         told = json.loads(ready.read_text())
         assert told["pid"] == self.process.pid
-        self.url = self.env["REMIT_URL"] = told["url"]
+        self.url = self.env["REMIT_URL"] = at or told["url"]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and give the exit code."""
@@ -245,11 +247,11 @@ class ObservingRemit(Remit):
 
 @contextlib.contextmanager
 def furnished(
-    folder: Path, *, port: int = 0, more: str = "", env: dict[str, str] | None = None
+    folder: Path, *, port: int = 0, at: str = "", more: str = "", env: dict[str, str] | None = None
 ) -> Iterator[Remit]:
     """Provide a remit with an administrator, the writer ana and the approver omar signed in, and note-bot.
 
-    `more` is put at the end of its configuration.
+    `more` is put at the end of its configuration; `port` and `at` are those of `Remit.start`.
     """
     made = Remit(folder / "house")
     made.folder.mkdir(parents=True)
@@ -268,7 +270,7 @@ def furnished(
         write_note = write_note.replace(line, "")
     tools.write_text(before + mark + write_note)
     try:
-        made.start(port=port)
+        made.start(port=port, at=at)
         made.enter()
         assert made("person", "add", "ana", "--group", "writers").code == 0
         assert made("person", "add", "omar", "--role", "approver").code == 0

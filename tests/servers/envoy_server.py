@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from tests.architecture.tree import ROOT
+from tests.deploy.authority import Authority
 from tests.gateways.several_replicas import until
+from tests.servers.envoy_gateway import example, for_upstreams, installed, static
 from tests.servers.ports import free_port
 
 Json = Any
@@ -23,6 +25,7 @@ Json = Any
 PAGES = ROOT / "docs" / "howto"
 PAGE = PAGES / "put-envoy-before-replicas.md"
 ASKING = PAGES / "put-remit-behind-envoy.md"
+GATEWAY = "envoy-gateway"
 _BLOCK = re.compile(
     r"^( *)```yaml\n\1# envoy\.yaml(?P<where>.*?)\n(?P<text>.*?)^\1```", re.DOTALL | re.MULTILINE
 )
@@ -59,10 +62,10 @@ def manager(config: Json) -> Json:
 def before(config: Json, port: int, ports: Sequence[int], issuer: str) -> Json:
     """Put a configuration before replicas on this machine, which speak without TLS."""
     (listener,), (cluster,) = (config["static_resources"][part] for part in ("listeners", "clusters"))
-    listener["address"] = _address(port)
+    listener["address"] = address(port)
     del listener["filter_chains"][0]["transport_socket"], cluster["transport_socket"]
     endpoints = cluster["load_assignment"]["endpoints"][0]
-    endpoints["lb_endpoints"] = [{"endpoint": {"address": _address(one)}} for one in ports]
+    endpoints["lb_endpoints"] = [{"endpoint": {"address": address(one)}} for one in ports]
     for one in manager(config)["http_filters"]:
         for provider in one["typed_config"].get("providers", {}).values():
             provider["issuer"] = issuer
@@ -90,7 +93,8 @@ def secured(port: int, ports: Sequence[int], name: str, files: Mapping[str, str]
     return config
 
 
-def _address(port: int) -> Json:
+def address(port: int) -> Json:
+    """Return the address of a port of this machine."""
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
@@ -121,26 +125,13 @@ async def asking_envoy(
     """Run an Envoy that asks at the address `ask` and sends requests to upstreams itself; gives its port.
 
     `upstreams` are ports by name; `change` changes the configuration of the guide before it is used. `form`
-    is how Envoy asks, `grpc` or `http`.
+    is how Envoy asks, `grpc` or `http`, or `GATEWAY`: by gRPC, as Envoy Gateway tells it to.
     """
     port, admin = free_port(), free_port()
-    config = shown(page=ASKING)
-    if form == "http":
-        manager(config)["http_filters"][0] = shown(page=ASKING, part=", over HTTP")
-    (listener,), clusters = (config["static_resources"][part] for part in ("listeners", "clusters"))
-    listener["address"] = _address(port)
+    config = _translated(folder, ask, upstreams) if form == GATEWAY else _asking(form, ask, upstreams)
+    (listener,) = config["static_resources"]["listeners"]
+    listener["address"] = address(port)
     del listener["filter_chains"][0]["transport_socket"]
-    routes = manager(config)["route_config"]["virtual_hosts"][0]["routes"]
-    known = {one["name"]: one for one in clusters}
-    _at(known["ext_authz"], ask)
-    if form == "http":
-        del known["ext_authz"]["typed_extension_protocol_options"]
-    route, pattern = routes.pop(0), known["files"]
-    clusters.remove(pattern)
-    for name, at in upstreams.items():
-        clusters.append(json.loads(json.dumps(pattern).replace("files", name)))
-        _at(clusters[-1], _address(at))
-        routes.insert(0, json.loads(json.dumps(route).replace("files", name)))
     change(config)
 
     async def ready() -> bool:
@@ -154,8 +145,42 @@ async def asking_envoy(
         yield port
 
 
-def _at(cluster: Json, address: Json) -> None:
-    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [{"endpoint": {"address": address}}]
+def _asking(form: str, ask: Json, upstreams: Mapping[str, int]) -> Json:
+    """Return the configuration of Envoy's own guide."""
+    config = shown(page=ASKING)
+    if form == "http":
+        manager(config)["http_filters"][0] = shown(page=ASKING, part=", over HTTP")
+    clusters = config["static_resources"]["clusters"]
+    routes = manager(config)["route_config"]["virtual_hosts"][0]["routes"]
+    known = {one["name"]: one for one in clusters}
+    lead(known["ext_authz"], ask)
+    if form == "http":
+        del known["ext_authz"]["typed_extension_protocol_options"]
+    route, pattern = routes.pop(0), known["files"]
+    clusters.remove(pattern)
+    for name, at in upstreams.items():
+        clusters.append(json.loads(json.dumps(pattern).replace("files", name)))
+        lead(clusters[-1], address(at))
+        routes.insert(0, json.loads(json.dumps(route).replace("files", name)))
+    return config
+
+
+def _translated(folder: Path, ask: Json, upstreams: Mapping[str, int]) -> Json:
+    """Return what Envoy Gateway makes of its guide; it asks without TLS."""
+    objects = [*for_upstreams(example("envoy-gateway.yaml"), list(upstreams)), *installed(Authority())]
+    config = static(folder, objects)
+    for cluster in config["static_resources"]["clusters"]:
+        if (name := cluster["name"]) in upstreams:
+            lead(cluster, address(upstreams[name]))
+        elif name != "remit":
+            lead(cluster, ask)
+            del cluster["transport_socket"], cluster["transport_socket_matches"]
+    return config
+
+
+def lead(cluster: Json, place: Json) -> None:
+    """Give a cluster one address."""
+    cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": [{"endpoint": {"address": place}}]}]
 
 
 @asynccontextmanager
@@ -165,7 +190,7 @@ async def running(
     """Run Envoy with a configuration, from when it is ready."""
     path = program()
     file, written = folder / f"envoy-{admin}.yaml", folder / f"envoy-{admin}.log"
-    file.write_text(json.dumps(config | {"admin": {"address": _address(admin)}}))
+    file.write_text(json.dumps(config | {"admin": {"address": address(admin)}}))
     with written.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             path, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning",

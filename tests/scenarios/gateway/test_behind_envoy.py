@@ -16,7 +16,7 @@ from mcp_types import CallToolResult
 
 from remit.core.evidence.event import EventKind
 from tests.clients.http_line import Line
-from tests.servers.envoy_server import asking_envoy, manager
+from tests.servers.envoy_server import GATEWAY, asking_envoy, manager
 from tests.worlds.behind_envoy import a_call, asked_world, upstream_ports
 from tests.worlds.mcp_endpoint import BASIC, LEGACY, GatewayWorld
 
@@ -24,7 +24,7 @@ Json = Any
 
 
 #: The forms of Envoy's question.
-FORMS = pytest.mark.parametrize("form", ["grpc", "http"])
+FORMS = pytest.mark.parametrize("form", ["grpc", "http", pytest.param(GATEWAY, marks=pytest.mark.slow)])
 
 
 @asynccontextmanager
@@ -137,6 +137,7 @@ async def test_smuggled_requests_reach_no_upstream(tmp_path: Path, form: str) ->
             (b"[" + CALL + b"]", {}, "POST", "/mcp/files"),
             (CALL[:-1] + b', "method": "ping"}', {}, "POST", "/mcp/files"),
             (CALL[:-1] + b', "Method": "ping"}', {}, "POST", "/mcp/files"),
+            (CALL.replace(b"ok", b"\xff"), {}, "POST", "/mcp/files"),
             (CALL, {"Authorization": f"Bearer {world.token}"}, "POST", "/mcp/files"),
             (CALL, {"authorization": ""}, "POST", "/mcp/files"),
             (b"", {"accept": "text/event-stream"}, "GET", "/mcp/files"),
@@ -155,7 +156,8 @@ async def test_smuggled_requests_reach_no_upstream(tmp_path: Path, form: str) ->
                 status, body = await sent(world, base, content, headers, method=method, path=path)
             except (OSError, EOFError):
                 continue  # Envoy itself does not accept it
-            assert status >= 400 or b'"error"' in body, (content, headers, method, path)
+            # Envoy Gateway sends the client to a path without escapes, where it is decided.
+            assert status >= 300 or b'"error"' in body, (content, headers, method, path)
         assert world.files.requests[before:] == []
         # Envoy writes a path in one form before it asks, and that form goes upstream.
         for path in ("/mcp/x/../files", "/mcp/%66iles"):
