@@ -133,7 +133,7 @@ class SubjectKeys:
         """Rewrap a tenant's next keys, at most `limit`, under the current sealing key.
 
         Returns the id of the last key read, or `None` at the end. Keys of the pending batch are wrapped under
-        it already. Another tenant of the database has sealing keys of its own.
+        it already. Another tenant of the database has its own sealing keys.
         """
         by = self._sealing.current
         rows = self._sql.execute(
