@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from remit.core.flow import intake
 from remit.core.flow.intake import MAX_DOUBTS
+from remit.core.flow.memory import CAPACITY
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.reader import native_tables
 from remit.core.flow.reader.native_tables import ASKED, STEM, LeafBatch, LeafFields, NativeTables, Stop
@@ -69,12 +70,16 @@ plain = st.one_of(*(st.from_regex(one, fullmatch=True) for one in (SOME_WORDS, A
 marked = st.text("aAbz09 .,:/@+-_'\"()<>%=#\n\u00e9", max_size=40)
 texts = st.one_of(mixed, mixed, plain, marked, shapes)
 long_texts = texts.map(lambda text: f"{'some words of a letter ' * 9}{text} and so on.")
-results = st.lists(st.dictionaries(st.sampled_from(["id", "name", "note"]), texts | long_texts), max_size=6)
+fields = st.dictionaries(st.sampled_from(["id", "name", "note"]), texts | long_texts)
+results = st.lists(fields | texts | long_texts, max_size=6) | texts | long_texts
 
 
-def learned(result: Any, tool: Tool, goal: str, arguments: dict[str, Any]) -> tuple[Any, ...]:
+def learned(
+    result: Any, tool: Tool, goal: str, arguments: dict[str, Any], capacity: int = CAPACITY
+) -> tuple[Any, ...]:
     """Return what a task remembers of a result."""
     index = Index(bytes(KEY_BYTES))
+    index.kept.capacity = capacity
     index.state(goal, {})
     for call in (1, 2):
         for _ in index.learn(result, call=call, decision="d", tool=tool, arguments=arguments):
@@ -91,26 +96,33 @@ def learned(result: Any, tool: Tool, goal: str, arguments: dict[str, Any]) -> tu
 
 
 @given(
-    results, st.sampled_from(TOOLS), st.sampled_from([GOAL, ""]), st.sampled_from(["", "msg_1234567", "Ann"])
+    results,
+    st.sampled_from(TOOLS),
+    st.sampled_from([GOAL, ""]),
+    st.sampled_from(["", "msg_1234567", "Ann"]),
+    st.sampled_from([CAPACITY, CAPACITY, 10]),
 )
-@example([{"note": "a " * 120 + "ann@x.org, https://a.bc/d. End"}], TOOLS[0], GOAL, "")
-@example([{"name": "//a "}, {"note": "\nann@x"}], TOOLS[0], GOAL, "")
-@example([{"note": "a " * 120 + '+123456" 1, b'}], TOOLS[0], GOAL, "")
+@example([{"note": "a " * 120 + "ann@x.org, https://a.bc/d. End"}], TOOLS[0], GOAL, "", CAPACITY)
+@example([{"name": "//a "}, {"note": "\nann@x"}], TOOLS[0], GOAL, "", CAPACITY)
+@example([{"note": "a " * 120 + '+123456" 1, b'}], TOOLS[0], GOAL, "", CAPACITY)
 @example(
     [{"note": "a " * 120 + "0049 30] 123456, 123456,] 789 and DE89] 3704{ 0044 0532 0130 00"}],
     TOOLS[0],
     GOAL,
     "",
+    CAPACITY,
 )
-@example([{"name": "+4930123456"}, {"name": "DE25423904253584930053"}], TOOLS[0], GOAL, "Ann")
+@example([{"name": "+4930123456"}, {"name": "DE25423904253584930053"}], TOOLS[0], GOAL, "Ann", CAPACITY)
+@example([{"note": "one"}, {"name": "INVOICE"}], TOOLS[0], GOAL, "", 2)
+@example("https://docs.example.org/a/b", TOOLS[0], GOAL, "Ann", CAPACITY)
 def test_the_native_reader_takes_in_what_python_reads(
-    result: list[dict[str, str]], tool: Tool, goal: str, asked: str
+    result: Any, tool: Tool, goal: str, asked: str, capacity: int
 ) -> None:
     """With every leaf left to Python, a task remembers the same: values, words, places and references."""
     arguments = {"query": asked} if asked else {}
-    natively = learned(result, tool, goal, arguments)
+    natively = learned(result, tool, goal, arguments, capacity)
     with mock.patch.object(native_tables.NativeTables, "take", return_value=Stop.ODD):
-        assert learned(result, tool, goal, arguments) == natively
+        assert learned(result, tool, goal, arguments, capacity) == natively
 
 
 def test_many_doubtful_arguments_are_compared_in_python() -> None:

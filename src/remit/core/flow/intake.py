@@ -209,15 +209,7 @@ class Intake:
             for field in batch.placed:
                 self._place(*self._firsts[field])
             seen = batch.at
-            if stop is Stop.HIT:
-                leaf = leaves[seen - 1]
-                if leaf.text not in self._hits:
-                    words = bare_words(folded(leaf.text).split())
-                    self._hits[leaf.text] = now.match(words, number_of(leaf.text))
-                now.name(leaf, trusts[seen - 1], self._hits[leaf.text])
-                if not (work := work + 1) % ODD_LEAVES:
-                    yield
-            elif stop is Stop.ODD:
+            if stop is Stop.ODD:
                 leaf, trust = leaves[seen], trusts[seen]
                 odd.add(seen)
                 if kept.full and trust is _TRUSTED:
@@ -232,6 +224,14 @@ class Intake:
                     yield from self._long(leaf, trust, fields[seen])
                 batch.skip()
                 seen += 1
+            elif stop is not Stop.DONE and len((leaf := leaves[seen - 1]).text) <= MAX_TEXT:
+                # The intent may name a leaf that found the tables full.
+                if leaf.text not in self._hits:
+                    words = bare_words(folded(leaf.text).split())
+                    self._hits[leaf.text] = now.match(words, number_of(leaf.text))
+                now.name(leaf, trusts[seen - 1], self._hits[leaf.text])
+                if not (work := work + 1) % ODD_LEAVES:
+                    yield
         self._see(leaves, trusts, fields, batch, odd, left_out)
 
     def _see(

@@ -50,8 +50,6 @@ MAX_UNSORTED = 100
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _NONE: frozenset[str] = frozenset()
 _NONE_OF_THEM: frozenset[int] = frozenset()
-#: Stands for a field that is already known as one link as a whole.
-_LINK = "\0"
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -111,7 +109,7 @@ class NamingOfResult:
         #: The texts of the lookup, if the intent leads to it.
         self.looked_for = self._asked if lookup.reach is not Reach.NONE else _NONE
         self._unsorted: list[tuple[int, Sequence[Destination], str]] = []
-        self._unread: dict[int, list[tuple[str, KindOfValue | None]]] = {}
+        self._unread: dict[int, list[tuple[str, KindOfValue | None, str]]] = {}
         #: Fields that are links as a whole; and the links and hosts of each record in other texts.
         self.link_fields: set[str] = set()
         self.links: dict[tuple[int, KindOfValue], set[str]] = {}
@@ -156,21 +154,22 @@ class NamingOfResult:
 
     def meet_in(self, text: str, kind: KindOfValue | None, record: int, path: str) -> None:
         """Add a plain text in which destinations stand: it is one of a kind, or (None) prose."""
-        self._unread.setdefault(record, []).append((text, kind))
-        if kind in LINKS:
-            self.link_fields.add(path)
+        link_field = path if kind in LINKS else ""
+        self._unread.setdefault(record, []).append((text, kind, link_field))
+        if link_field:
+            self.link_fields.add(link_field)
 
     def candidates(self, records: AbstractSet[int]) -> dict[tuple[int, KindOfValue], set[str]]:
         """Return the destinations of records, by kind, and of others that are already known."""
         for record in records & self._unread.keys():
-            for text, kind in self._unread.pop(record):
-                self.meet(plainly_in(text, kind), record, _LINK if kind in LINKS else "")
+            for text, kind, link_field in self._unread.pop(record):
+                self.meet(plainly_in(text, kind), record, link_field)
         self._sort()
         return self._candidates
 
     def _sort(self) -> None:
         for record, found, link_field in self._unsorted:
-            if link_field and link_field != _LINK:
+            if link_field:
                 self.link_fields.add(link_field)
             for one in found:
                 # No mark shows where an account number ends: its longer readings are no further destinations.
