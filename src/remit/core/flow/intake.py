@@ -251,7 +251,7 @@ class Intake:
                 now.meet_in(leaf.text, KINDS[kind] if kind < len(KINDS) else None, leaf.record, leaf.path)
         if self._ids:
             for at, field in enumerate(fields):
-                if field in self._ids and at not in odd:
+                if field in self._ids and at not in odd and len(leaves[at].text) <= MAX_TEXT:
                     now.identify(leaves[at], batch.wholes[at])
         whole = list(zip(batch.wholes, map(_KIND_OF.__getitem__, batch.kinds), strict=True))
         if left_out:
