@@ -53,7 +53,7 @@ chart: .venv/bin/helm ## install what the tests of the Helm chart need: schemas,
 	.ci/helm
 	@touch $@
 
-gateways: .venv/bin/egctl ## install what the tests of Envoy Gateway's examples need: egctl (built by go, minutes)
+gateways: .venv/bin/egctl ## install what the tests of other gateways' examples need: egctl and istioctl (built by go, minutes)
 
 .venv/bin/egctl: .venv/.stamp-dev .ci/gateways
 	.ci/gateways

@@ -31,12 +31,12 @@ VALUES: Json = {
 }
 
 
-def program(name: str) -> str:
-    """Return where a program of `.ci/helm` lies, or skip the test."""
+def program(name: str, by: str = "helm") -> str:
+    """Return where a program lies that `.ci/helm` or another script there builds, or skip the test."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        pytest.skip(f"no `{name}` here (`.ci/helm`)")
+        pytest.skip(f"no `{name}` here (`.ci/{by}`)")
     return found
 
 

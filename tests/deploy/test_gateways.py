@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.clients.http_line import Line
 from tests.deploy.authority import Authority
+from tests.deploy.chart import program
 from tests.gateways.remit_up import Remit, furnished
 from tests.gateways.several_replicas import until
 from tests.servers.envoy_gateway import (
@@ -174,6 +176,29 @@ def test_gateway_takes_the_examples_and_no_field_that_it_does_not_know(tmp_path:
     done = translate(tmp_path, [*example_of(failClosed=True), *beside])
     assert done.returncode != 0
     assert "failClosed" in done.stderr
+
+
+def test_istio_takes_its_example_which_leaves_no_route_out(tmp_path: Path) -> None:
+    """Its program knows the fields of the objects. Each route to an upstream is asked about, and sent once."""
+    objects = {one["kind"]: one["spec"] for one in example("istio.yaml")}
+    file = tmp_path / "istio.yaml"
+    line = [program("istioctl", "gateways"), "validate", "--filename", str(file)]
+
+    def validated(text: str) -> int:
+        file.write_text(text)
+        return subprocess.run(line, capture_output=True, check=False).returncode
+
+    text = yaml.safe_dump_all(example("istio.yaml"))
+    assert validated(text) == 0
+    for wrong in (text.replace("paths:", "pathes:"), text.replace("timeout: 5s", "timeout: soon")):
+        assert validated(wrong) != 0
+    (provider,) = objects["IstioOperator"]["meshConfig"]["extensionProviders"]
+    policy, routes = objects["AuthorizationPolicy"], objects["VirtualService"]["http"]
+    assert (policy["action"], policy["provider"]["name"]) == ("CUSTOM", provider["name"])
+    assert provider["envoyExtAuthzGrpc"]["failOpen"] is False
+    asked = policy["rules"][0]["to"][0]["operation"]["paths"]
+    assert [one["match"][0]["uri"]["exact"] for one in routes if "match" in one] == asked
+    assert all(one["retries"] == {"attempts": 0} for one in routes)
 
 
 @pytest.mark.parametrize("name", ["ai-gateway.yaml", "agentgateway.yaml"])

@@ -6,18 +6,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.architecture.tree import ROOT
 from tests.deploy.authority import Authority
+from tests.deploy.chart import program
 
 Json = Any
 
@@ -64,13 +62,17 @@ def for_upstreams(objects: Sequence[Json], names: Sequence[str]) -> list[Json]:
 
 def translate(folder: Path, objects: Sequence[Json]) -> subprocess.CompletedProcess[str]:
     """Run the gateway's translation, which validates the objects; skip the test where it is not installed."""
-    beside = Path(sys.executable).with_name("egctl")
-    found = str(beside) if beside.exists() else shutil.which("egctl")
-    if found is None:
-        pytest.skip("no `egctl` here (`make gateways`)")
     file = folder / "objects.yaml"
     file.write_text(yaml.safe_dump_all(objects))
-    line = [found, "experimental", "translate", "--from", "gateway-api", "--to", "gateway-api,xds"]
+    line = [
+        program("egctl", "gateways"),
+        "experimental",
+        "translate",
+        "--from",
+        "gateway-api",
+        "--to",
+        "gateway-api,xds",
+    ]
     return subprocess.run(
         [*line, "--output", "json", "--file", str(file)], capture_output=True, text=True, check=False
     )
