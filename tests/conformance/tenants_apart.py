@@ -39,7 +39,7 @@ def apart(opens: Open, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             starting.pop()
 
     def watched(*given: Any, **more: Any) -> sqlite3.Connection:
-        connection = connect(*given, **more)
+        connection: sqlite3.Connection = connect(*given, **more)
         connection.set_trace_callback(seen)
         return connection
 

@@ -171,7 +171,8 @@ def test_gateway_takes_the_examples_and_no_field_that_it_does_not_know(tmp_path:
     """Also the part of the example for Envoy AI Gateway that is of the same type."""
     beside = installed(Authority())
     (route,) = example("ai-gateway.yaml")
-    for changed in ({}, route["spec"]["securityPolicy"]["extAuth"]):
+    changes: tuple[Json, ...] = ({}, route["spec"]["securityPolicy"]["extAuth"])
+    for changed in changes:
         assert translate(tmp_path, [*example_of(**changed), *beside]).returncode == 0
     done = translate(tmp_path, [*example_of(failClosed=True), *beside])
     assert done.returncode != 0
@@ -179,7 +180,7 @@ def test_gateway_takes_the_examples_and_no_field_that_it_does_not_know(tmp_path:
 
 
 def test_istio_takes_its_example_which_leaves_no_route_out(tmp_path: Path) -> None:
-    """Its program knows the fields of the objects. Each route to an upstream is asked about, and sent once."""
+    """Its program knows the objects' fields. Each route to an upstream is asked about, and sent once."""
     objects = {one["kind"]: one["spec"] for one in example("istio.yaml")}
     file = tmp_path / "istio.yaml"
     line = [program("istioctl", "gateways"), "validate", "--filename", str(file)]
