@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-package remit-sdk --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all adoption attack mutants proof proofs chart check docs docs-pages docs-check pictures bench race lock clean
+.PHONY: help demo test test-all adoption attack mutants proof proofs chart gateways check docs docs-pages docs-check pictures bench race lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
