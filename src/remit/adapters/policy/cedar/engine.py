@@ -392,18 +392,19 @@ class CedarLoaded:
         guards = self._guarding(shape, numbers) if len(numbers) >= INDEXED_FROM else {}
         if len(guards) < INDEXED_FROM:
             guards = {}
-        others = tuple(number for number in numbers if number not in guards)
-        wide = tuple(number for number in others if about_every_call(self._rules[number]))
-        if len(wide) < SHARED_FROM:
-            wide = ()
-        narrow = tuple(number for number in others if number not in set(wide)) if wide else others
+        wide: list[int] = []
+        narrow: list[int] = []
+        others = [number for number in numbers if number not in guards]
+        for number in others:
+            (wide if about_every_call(self._rules[number]) else narrow).append(number)
+        groups = (wide, narrow) if len(wide) >= SHARED_FROM else (others,)
         return Part(
             rules,
             shape,
             cedarpy.Schema.from_str(schema),
             permits,
             flat,
-            tuple(self._compiled.group(group, flat) for group in (wide, narrow) if group),
+            tuple(self._compiled.group(tuple(group), flat) for group in groups if group),
             self._compiled.group(tuple(guards), flat),
             GuardIndex(guards.items()) if guards else None,
         )
