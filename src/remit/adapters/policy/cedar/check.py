@@ -250,7 +250,7 @@ class Shapes:
         named = frozenset(
             self._numbers[name] for kind, name in rule.uids if kind == "Action" and name in self._numbers
         )
-        scope = rule.action.below if rule.action.uids is None else rule.action.uids
+        scope = rule.action.named
         if scope and names_tools(scope):
             return named
         paths = frozenset(path for path in rule.reads.paths if path[:1] in ((), ("args",), ("provenance",)))

@@ -45,7 +45,7 @@ def scope_uids(rule: CedarRule) -> frozenset[Uid] | None:
 
     `None` if the scope names none. Of two sets, the one that names single tools is returned.
     """
-    scopes = [scope.below if scope.uids is None else scope.uids for scope in (rule.action, rule.resource)]
+    scopes = (rule.action.named, rule.resource.named)
     return max((uids for uids in scopes if uids is not None), key=names_tools, default=None)
 
 
@@ -56,7 +56,7 @@ def names_tools(uids: frozenset[Uid]) -> bool:
 
 def about_every_call(rule: CedarRule) -> bool:
     """Return whether a rule's scope names no agent, no tool and no group of them."""
-    return all(one.uids is None and one.below is None for one in (rule.principal, rule.resource)) and (
+    return all(one.named is None for one in (rule.principal, rule.resource)) and (
         rule.action.uids is None and (rule.action.below is None or _EVERY in rule.action.below)
     )
 

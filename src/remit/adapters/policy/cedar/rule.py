@@ -56,6 +56,11 @@ class Scope(msgspec.Struct, frozen=True):
     below: frozenset[Uid] | None = None
     type: str = ""
 
+    @property
+    def named(self) -> frozenset[Uid] | None:
+        """The entities that the scope names; `None` if it names none."""
+        return self.below if self.uids is None else self.uids
+
     def matches(self, uid: Uid, ancestors: frozenset[Uid]) -> bool:
         """Return whether the scope can match an entity; `ancestors` include the entity itself."""
         if self.type and self.type != uid[0]:
@@ -241,7 +246,7 @@ def _rule(piece: RuleText, rule_id: str, policy: Json, canonical: bytes) -> Ceda
     principal, action, resource = (_scope(policy[part]) for part in ("principal", "action", "resource"))
     uids = set(reads.uids)
     for scope in (principal, action, resource):
-        uids |= (scope.uids or frozenset()) | (scope.below or frozenset())
+        uids |= scope.named or frozenset()
     notes = policy.get("annotations", {})
     return CedarRule(
         ref=RuleRef(rule_id, "sha256:" + hashlib.sha256(canonical).hexdigest()),

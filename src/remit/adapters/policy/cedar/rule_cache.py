@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CompiledSets rules, which Cedar evaluates: compiled when first needed, shared, and bounded in memory.
+"""Keeps rules compiled, as Cedar evaluates them: compiled when first needed, shared, and bounded in memory.
 
 A compiled rule needs about six KB. Groups of the same rules are one object, whatever tools and agents they
 are for.

@@ -123,9 +123,8 @@ class WorldViews:
 
 def tools_of(rule: CedarRule) -> frozenset[str] | None:
     """Return the ids of the only tools that the check of a rule looks at; None if it may look at any."""
-    action = rule.action.below if rule.action.uids is None else rule.action.uids
-    resource = rule.resource.below if rule.resource.uids is None else rule.resource.uids
-    if not action or not names_tools(action) or resource is not None:
+    action = rule.action.named
+    if not action or not names_tools(action) or rule.resource.named is not None:
         return None
     named = {(kind, name) for kind, name in rule.uids if kind not in ("Agent", "Group")}
     return frozenset(name for _, name in named) if names_tools(frozenset(named)) else None
