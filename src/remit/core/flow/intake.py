@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import compress
 
 import msgspec
 
@@ -255,16 +256,9 @@ class Intake:
                     now.identify(leaves[at], batch.wholes[at])
         whole = list(zip(batch.wholes, map(_KIND_OF.__getitem__, batch.kinds), strict=True))
         if left_out:
-            kept = [
-                one
-                for one in zip(leaves, trusts, whole, range(len(leaves)), strict=True)
-                if one[3] not in left_out
-            ]
-            leaves, trusts, whole = (
-                [one[0] for one in kept],
-                [one[1] for one in kept],
-                [one[2] for one in kept],
-            )
+            kept = [at not in left_out for at in range(len(leaves))]
+            leaves, trusts = list(compress(leaves, kept)), list(compress(trusts, kept))
+            whole = list(compress(whole, kept))
         now.see(leaves, trusts, whole, longest=MAX_TEXT)
 
     def _field(self, leaf: ResultLeaf, trust: Trust) -> int:

@@ -21,7 +21,7 @@ import orjson
 from remit.core.cooperative_steps import Steps
 from remit.core.flow.records.field_labels import KEYS, VALUES, FieldLabels, holds, spelled
 from remit.core.flow.records.record import is_data
-from remit.core.flow.records.withheld_names import TYPES, WithheldColumns, indexed
+from remit.core.flow.records.withheld_names import MAX_DEPTH, TYPES, WithheldColumns, indexed
 from remit.core.flow.records.withheld_texts import naming, repeating, spells
 from remit.core.json_value import Json
 from remit.core.label import Trust
@@ -42,7 +42,6 @@ UNREADABLE: Final = (
 WHOLE: Final = "*"
 """The field that evidence names where a whole result is withheld."""
 
-MAX_DEPTH: Final = 32
 MAX_LEAVES: Final = 20_000
 MAX_VALUES: Final = 200
 #: A shorter value occurs by chance in any text.

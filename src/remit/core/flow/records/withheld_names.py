@@ -27,7 +27,7 @@ TYPES: Final = frozenset(
     ("boolean", "date", "float", "int", "integer", "number", "object", "string", "text", "varchar")
 )
 _MAX_NAME: Final = 128
-_MAX_DEPTH: Final = 32
+MAX_DEPTH: Final = 32
 _STEP: Final = 128
 #: A nameless text that passes is as short as a unit or a country, or a date.
 _PLAIN: Final = re.compile(
@@ -52,7 +52,7 @@ class WithheldColumns:
         self._nodes += 1
         if not self._nodes % _STEP:
             yield
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             # The reading of fields refuses it.
             return
         parts = indexed(value)
