@@ -43,7 +43,6 @@ def http_endpoint(
         registry=services.tools.registry,
         live=services.tasks.live,
         decisions=services.decisions,
-        authenticator=services.identity.authenticator,
         mediator=services.mediation.mediator,
         limits=limits,
         in_hand=in_hand,
@@ -83,7 +82,6 @@ def mcp_endpoint(
         sessions=sessions,
         subscriptions=subscriptions,
         sightings=services.findings.sightings,
-        authenticator=services.identity.authenticator,
         turns=services.flow.observer.turns,
         ends=services.endings.events,
         announcements=services.tools.announcements,
@@ -138,7 +136,7 @@ def resource_of(services: Services, prefix: str) -> ProtectedResource:
         public_url=services.public_url,
         prefix=prefix,
         clock=services.clock,
-        issuer=services.identity.authenticator.issuer,
+        authenticator=services.identity.authenticator,
         oauth=services.oauth,
     )
 

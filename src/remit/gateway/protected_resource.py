@@ -9,17 +9,29 @@ answered with the nonce (RFC 9449 section 9).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 import orjson
 
-from remit.core.errors import ProofRefused, RemitError, Unauthenticated
+from remit.core.decisions.mediation import Step
+from remit.core.errors import (
+    Fenced,
+    NotFound,
+    ProofRefused,
+    RemitError,
+    StoreUnavailable,
+    Suspended,
+    Unauthenticated,
+)
 from remit.core.ids import NAME
+from remit.core.oauth.access_token import AccessClaims
 from remit.core.oauth.dpop import ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
 from remit.ports.runtime import Clock
+from remit.services.identity.authenticator import Authenticator
 from remit.services.oauth.presented_tokens import Identified, PresentedToken
 from remit.services.oauth.server import AuthorizationServer
 
@@ -32,13 +44,19 @@ class ProtectedResource:
     """An endpoint's resources, and the authentication of their callers."""
 
     def __init__(
-        self, *, public_url: str, prefix: str, clock: Clock, issuer: str, oauth: AuthorizationServer
+        self,
+        *,
+        public_url: str,
+        prefix: str,
+        clock: Clock,
+        authenticator: Authenticator,
+        oauth: AuthorizationServer,
     ) -> None:
-        """Take where the endpoint lies, and what judges the tokens that `issuer` has issued."""
+        """Take where the endpoint lies, and what issues and judges its tokens."""
         self._base = public_url.rstrip("/")
         self._prefix = prefix
         self._clock = clock
-        self._issuer = issuer
+        self._authenticator = authenticator
         self._presented = oauth.presented
         self._proofs = oauth.proofs
 
@@ -73,6 +91,20 @@ class ProtectedResource:
         now = self._clock.now()
         wanted = self._base + resource if resource else ""
         return self._presented.identify(showing, now, resource=wanted)
+
+    async def refused(self, error: RemitError, endpoint: str, claims: AccessClaims | None) -> bool:
+        """Return whether an error is a refusal of step 1 or 2; record such a one, and only count a flood.
+
+        `claims` are those of a token that is valid; without them the evidence names no agent and task.
+        """
+        ended = error.step == Step.BIND and isinstance(error, Fenced | NotFound | Suspended)
+        if not ended and not isinstance(error, Unauthenticated):
+            return False
+        agent, task = (claims.client_id, claims.task) if claims else ("", "")
+        # The refusal holds even if it cannot be recorded.
+        with contextlib.suppress(StoreUnavailable):
+            await self._authenticator.refused(error, endpoint, agent=agent, task=task)
+        return True
 
     def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
         """Return the headers of a refusal: the credentials needed (RFC 6750 section 3, RFC 9449 section
@@ -111,7 +143,7 @@ class ProtectedResource:
             return
         document = {
             "resource": f"{self._base}{path}",
-            "authorization_servers": [self._issuer],
+            "authorization_servers": [self._authenticator.issuer],
             "scopes_supported": [TASK_SCOPE],
             "bearer_methods_supported": ["header"],
             "dpop_signing_alg_values_supported": list(ALGORITHMS),

@@ -48,7 +48,6 @@ def ext_authz_listener(
         answers=services.answers,
         approvals=services.decisions.approvals,
         sightings=services.findings.sightings,
-        authenticator=services.identity.authenticator,
         limits=limits,
         in_hand=RequestsInProgress(most=limits.max_calls_in_flight, most_of_agent=limits.max_calls_per_agent),
     )

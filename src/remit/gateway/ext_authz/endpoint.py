@@ -19,7 +19,6 @@ the fence once it is permitted. Streams (GET) and ends of sessions (DELETE) belo
 from __future__ import annotations
 
 import base64
-import contextlib
 import logging
 from typing import Any, Final
 
@@ -27,14 +26,7 @@ import orjson
 
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Permitted, Refused, Step
-from remit.core.errors import (
-    Fenced,
-    NotFound,
-    RemitError,
-    StoreUnavailable,
-    Suspended,
-    Unauthenticated,
-)
+from remit.core.errors import RemitError, Unauthenticated
 from remit.core.evidence.event import CallOutcome
 from remit.core.json_value import Json
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool
@@ -90,7 +82,6 @@ from remit.services.authzen.enforcement_points import AskedSubject, EnforcementP
 from remit.services.authzen.evaluation import AuthzenEvaluations, EvaluationQuestion
 from remit.services.decisions.approvals import Approvals
 from remit.services.findings.shared_identities import SharedIdentities
-from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.client_address import place_of
 from remit.services.mediation.call import RequestedCall
 from remit.services.tasks.live_task import LiveTask
@@ -125,7 +116,6 @@ class ExtAuthzEndpoint:
         answers: AuthzenEvaluations,
         approvals: Approvals,
         sightings: SharedIdentities,
-        authenticator: Authenticator,
         limits: McpLimits,
         in_hand: RequestsInProgress,
     ) -> None:
@@ -146,7 +136,6 @@ class ExtAuthzEndpoint:
         self._answers = answers
         self._approvals = approvals
         self._sightings = sightings
-        self._authenticator = authenticator
         self._limits = limits
         self._in_hand = in_hand
 
@@ -355,14 +344,9 @@ class ExtAuthzEndpoint:
     async def _refused(self, asked: CheckedRequest, visit: CallVisit, error: RemitError) -> AnsweredRequest:
         """Return the answer for an error; refusals of steps 1 and 2 are recorded, a flood is counted."""
         fault = fault_of(error)
-        unknown = isinstance(error, Unauthenticated)
-        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound | Suspended)):
+        if await self._resource.refused(error, "ext_authz", visit.claims if visit.token else None):
             fault.step = error.step or Step.IDENTIFY
-            agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
-            # The refusal holds even if it cannot be recorded.
-            with contextlib.suppress(StoreUnavailable):
-                await self._authenticator.refused(error, "ext_authz", agent=agent, task=task)
-        if unknown:
+        if isinstance(error, Unauthenticated):
             fault.headers = self._resource.challenges(asked.path, error)
         fault.rpc_code = _CODES.get(fault.rpc_code, fault.rpc_code)
         return failed(fault, visit)

@@ -16,7 +16,6 @@ to the task is answered like one that does not exist.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -25,15 +24,7 @@ import msgspec
 
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Refused, Step
-from remit.core.errors import (
-    Fenced,
-    Malformed,
-    NotFound,
-    RemitError,
-    StoreUnavailable,
-    Suspended,
-    Unauthenticated,
-)
+from remit.core.errors import Malformed, NotFound, RemitError, Unauthenticated
 from remit.core.ids import NAME
 from remit.core.json_value import Json
 from remit.core.oauth.resource import HTTP_PATH, JOINED_PATH
@@ -71,7 +62,6 @@ from remit.ports.runtime import Clock
 from remit.ports.upstream import HttpUpstream
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.findings.shared_identities import SharedIdentities
-from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.client_address import sender_of
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
@@ -114,7 +104,6 @@ class HttpEndpoint:
         registry: ToolCatalogue,
         live: LiveTasks,
         decisions: DecisionServices,
-        authenticator: Authenticator,
         mediator: Mediator,
         limits: HttpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
@@ -126,7 +115,6 @@ class HttpEndpoint:
         self._live = live
         self._authorizer = decisions.authorizer
         self._approvals = decisions.approvals
-        self._authenticator = authenticator
         self._mediator = mediator
         self._limits = limits or HttpLimits()
         self._resource = resource
@@ -309,14 +297,9 @@ class HttpEndpoint:
         them.
         """
         problem = problem_of(error)
-        unknown = isinstance(error, Unauthenticated)
-        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound | Suspended)):
-            problem.step = problem.step or error.step or Step.IDENTIFY
-            agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
-            # The refusal holds even if it cannot be recorded.
-            with contextlib.suppress(StoreUnavailable):
-                await self._authenticator.refused(error, "http", agent=agent, task=task)
-        if unknown:
+        if await self._resource.refused(error, "http", visit.claims if visit.token else None):
+            problem.step = error.step or Step.IDENTIFY
+        if isinstance(error, Unauthenticated):
             problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
         await self._fail(visit, problem)
 

@@ -15,7 +15,6 @@ The endpoint adds no rules. Every request to an upstream goes through `services.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -23,15 +22,7 @@ from typing import Final
 import msgspec
 
 from remit.core.decisions.mediation import Step
-from remit.core.errors import (
-    Fenced,
-    Malformed,
-    NotFound,
-    RemitError,
-    StoreUnavailable,
-    Suspended,
-    Unauthenticated,
-)
+from remit.core.errors import Malformed, RemitError, Unauthenticated
 from remit.core.json_value import Json
 from remit.core.oauth.resource import JOINED_PATH
 from remit.gateway.asgi import (
@@ -73,7 +64,6 @@ from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.ports.upstream import LISTS
 from remit.services.endings.events import EndEvents
 from remit.services.findings.shared_identities import SharedIdentities
-from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.client_address import sender_of
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
@@ -117,7 +107,6 @@ class McpEndpoint:
         sessions: Sessions,
         subscriptions: Subscriptions,
         sightings: SharedIdentities,
-        authenticator: Authenticator,
         turns: TimeSlices,
         ends: EndEvents,
         announcements: Announcements,
@@ -139,7 +128,6 @@ class McpEndpoint:
         self._sessions = sessions
         self._subscriptions = subscriptions
         self._sightings = sightings
-        self._authenticator = authenticator
         self._turns = turns
         self._limits = limits
         self._base = public_url.rstrip("/")
@@ -360,14 +348,9 @@ class McpEndpoint:
         them.
         """
         fault = fault_of(error)
-        unknown = isinstance(error, Unauthenticated)
-        if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound | Suspended)):
+        if await self._resource.refused(error, "mcp", visit.claims if visit.token else None):
             fault.step = error.step or Step.IDENTIFY
-            agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
-            # The refusal holds even if it cannot be recorded.
-            with contextlib.suppress(StoreUnavailable):
-                await self._authenticator.refused(error, "mcp", agent=agent, task=task)
-        if unknown:
+        if isinstance(error, Unauthenticated):
             fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)
 
