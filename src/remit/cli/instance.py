@@ -79,7 +79,7 @@ def log_of(config: Path) -> Path:
 
 
 def worker_file(config: Path, number: int, kind: str) -> Path:
-    """Return the place of a file of one worker: its socket (`sock`), or that it serves (`ready`)."""
+    """Return the place of a file of one worker: its sockets (`sock`, `conn`), or that it serves (`ready`)."""
     return record_of(config).absolute().with_suffix(f".worker-{number}.{kind}")
 
 

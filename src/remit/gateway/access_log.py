@@ -11,7 +11,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any, Final
 
-from remit.gateway.asgi import Application, Receive, Scope, Send
+from remit.gateway.asgi import TRANSFERRED, Application, Receive, Scope, Send
 from remit.ports.runtime import Clock
 from remit.services.limits.client_address import seen_from
 
@@ -38,7 +38,7 @@ def logging_requests(inner: Application, clock: Clock) -> Application:
         try:
             await inner(scope, receive, answered)
         finally:
-            if scope["type"] == "http":
+            if scope["type"] == "http" and TRANSFERRED not in scope:
                 ms = round((clock.boot_s() - began_s) * 1000, 1)
                 _log.info(
                     {

@@ -22,6 +22,14 @@ HeaderLines = tuple[tuple[bytes, bytes], ...]
 #: Scope key of a function that waits until the connection accepts more data, so that the next write happens
 #: at once.
 ROOM: Final = "remit.room"
+#: Key under which the scope of a request may hold a `Transfer`, and then whether the connection has gone.
+TRANSFER: Final = "remit.transfer"
+TRANSFERRED: Final = "remit.transferred"
+Transfer = Callable[[str, Callable[[bytes], bytes]], Awaitable[bool]]
+"""Has the worker of this machine at a socket serve a request, and all that follows on its connection; returns
+whether it does. If not, nothing has changed. The second argument writes the header over the bytes that were
+received since the request began.
+"""
 JSON_TYPE: Final = (b"content-type", b"application/json")
 NO_STORE: Final = (b"cache-control", b"no-store")
 #: Larger bodies are sent in pieces: the server accepts a piece of any size at once, and only the next piece

@@ -14,18 +14,24 @@ from remit.core.errors import ConfigInvalid
 MODES: Final = {"user": 0o600, "group": 0o660, "all": 0o666}
 
 
-def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.socket:
-    """Return a socket that listens at `place`, with its mode set before it listens; errors name `key`."""
+def bind(
+    place: Path, mode: int, key: str = "workload_api.socket", kind: int = socket.SOCK_STREAM
+) -> socket.socket:
+    """Return a socket that listens at `place`, with its mode set before it listens; errors name `key`.
+
+    A datagram socket receives from the first moment: its reader must not trust what it reads.
+    """
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_folder(place.parent, key)
-        _clear(place, key)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        _clear(place, key, kind)
+        sock = socket.socket(socket.AF_UNIX, kind)
         try:
             # INVARIANT: no client can connect before the mode is set, because the socket does not listen yet.
             sock.bind(str(place))
             place.chmod(mode)
-            sock.listen(128)
+            if kind == socket.SOCK_STREAM:
+                sock.listen(128)
             sock.setblocking(False)
         except OSError:
             sock.close()
@@ -52,7 +58,7 @@ def _check_folder(folder: Path, key: str) -> None:
         )
 
 
-def _clear(place: Path, key: str) -> None:
+def _clear(place: Path, key: str, kind: int) -> None:
     """Remove a socket on which no process listens; raise `ConfigInvalid` for anything else at `place`."""
     try:
         found = os.lstat(place)
@@ -60,7 +66,7 @@ def _clear(place: Path, key: str) -> None:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise ConfigInvalid(f"`{place}` exists and is not a socket", key=key, remediation="use another path")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.settimeout(1)
         try:
             probe.connect(str(place))

@@ -19,7 +19,8 @@ from functools import partial
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from remit.gateway.asgi import ROOM
+from remit.cli.serve.transfers import MAX_RECEIVED_BYTES, Arrival, Transfers
+from remit.gateway.asgi import ROOM, TRANSFER
 from remit.gateway.request_target import TARGET
 from remit.services.limits.client_address import Proxies
 
@@ -204,12 +205,23 @@ class BoundedConnection(HttpToolsProtocol):
     addresses: AddressLimit | None = None
     _place = ""
     _linger: asyncio.TimerHandle | None = None
+    #: Where connections go to other workers of this machine, if they do.
+    transfers: Transfers | None = None
+    #: What another worker has received of the connection: it goes no further.
+    arrival: Arrival | None = None
+    #: What was received since a request began on the idle connection; `None` if it must stay here.
+    _received: bytes | None = None
+    #: Whether the request that it begins with may already have gone on.
+    _offered = False
     # A direct reference: for each header, a lookup through `super()` takes longer than the method itself.
     _take_header = HttpToolsProtocol.on_header
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for a request."""
+        """Start to wait for a request, or serve the one that another worker has received."""
         super().connection_made(transport)
+        if self.arrival is not None and not self.arrival.take():
+            transport.abort()
+            return
         encrypted = transport.get_extra_info("ssl_object")
         self.keepable = self.keepable and encrypted is None
         chain = getattr(encrypted, "peer_chain", None)
@@ -219,6 +231,8 @@ class BoundedConnection(HttpToolsProtocol):
             self._place, filled = self.addresses.add(self.client[0], self)
             if filled > 1 and not self.addresses.give_way(self._place, self):
                 self._turn_away(filled > 2)
+        if self.arrival is not None and not transport.is_closing():
+            self.data_received(self.arrival.received)
         if self._hands_over:
             self.settle()
 
@@ -254,6 +268,8 @@ class BoundedConnection(HttpToolsProtocol):
             if self._let_go > LINGER_BYTES:
                 close(self.transport, self.loop)
             return
+        if self.transfers is not None and self.arrival is None:
+            self._keep(data)
         self._unread += len(data)
         super().data_received(data if self._begun or self._has_head else without_upgrade(data))
         if self._unread > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -318,6 +334,10 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         if self._hands_over and not self.keepable:
             self.cycle.keep_alive = False
+        if self._received is not None and not self._offered:
+            self._offered = True
+            if not self.expect_100_continue:
+                self.scope[TRANSFER] = partial(self._transfer, self.cycle)  # type: ignore[typeddict-unknown-key]
         # The response has not begun yet.
         self.cycle.transport = SingleWrite(self.transport, self.loop, self._close)  # type: ignore[assignment]
         if self.parser.should_upgrade():
@@ -341,11 +361,51 @@ class BoundedConnection(HttpToolsProtocol):
             self.server_state.total_requests += 1
             self.flow.resume_reading()
             return
+        self._received = None
         super().on_response_complete()
         if self._has_head and self.cycle.response_complete and not self.transport.is_closing():
             self._wait()
         if self._hands_over:
             self.settle()
+
+    # To another worker of this machine.
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what is received from the beginning of a request on an idle connection."""
+        if not self._begun and not self._has_head and (self.cycle is None or self.is_idle):
+            self._received, self._offered = data, False
+        elif self._received is not None:
+            self._received += data
+        if self._received is not None and len(self._received) > MAX_RECEIVED_BYTES:
+            self._received = None
+
+    async def _transfer(
+        self, cycle: RequestResponseCycle, place: str, told: Callable[[bytes], bytes]
+    ) -> bool:
+        """Have another worker serve a request and what follows, as `gateway.asgi.Transfer` says.
+
+        INVARIANT: nothing is read here meanwhile, and nothing was written for this request.
+        """
+        received, transfers, transport = self._received, self.transfers, self.transport
+        if (
+            received is None
+            or transfers is None
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+        ):
+            return False
+        was_paused, gone = self.flow.read_paused, False
+        self.flow.pause_reading()
+        try:
+            connection = transport.get_extra_info("socket").fileno()
+            gone = await transfers.send(connection, place, told(received) + b"\n" + received)
+        finally:
+            if gone:
+                cycle.disconnected = True
+                transport.abort()
+            elif not was_paused and not transport.is_closing():
+                self.flow.resume_reading()
+        return gone
 
     @property
     def is_partial(self) -> bool:

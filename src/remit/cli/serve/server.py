@@ -26,6 +26,7 @@ from remit.cli.serve.connections import QUIET_S, AddressLimit, BoundedConnection
 from remit.cli.serve.gc import settle_memory
 from remit.cli.serve.listening_sockets import OWN_DESCRIPTORS, KeptSockets, descriptors, inherited, passed_on
 from remit.cli.serve.service_log import SERVICE, LogStyle, logging_to
+from remit.cli.serve.transfers import Arrival, Transfers
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
 from remit.compose import application, open_services
 from remit.compose.programs import hide_this_process
@@ -173,6 +174,8 @@ async def _serve(
             async def ready() -> None:
                 if place is not None:
                     await unix_socket.listen_for_workers(server, place)
+                    if tls is None:
+                        server.exchange(place, services.replicas.passing.is_introduced)
                     server.following = asyncio.create_task(server.follow(supervisor))
                 if config.listen.socket:
                     local, open_to = config.at(config.listen.socket), config.listen.socket_open_to
@@ -364,18 +367,34 @@ class Server(uvicorn.Server):
             if asyncio.iscoroutine(made):
                 await made
 
-    async def adopt(self, connection: socket.socket, *, encrypted: bool) -> None:
-        """Serve a connection of the run before. It was not encrypted: with TLS now, it is closed."""
+    async def adopt(
+        self, connection: socket.socket, *, encrypted: bool = False, arrival: Arrival | None = None
+    ) -> None:
+        """Serve a connection of the run before, or one that has arrived from another worker.
+
+        It was not encrypted: with TLS now, it is closed.
+        """
         if encrypted:
             connection.close()
             return
         connection.setblocking(False)
         kind: Any = self.config.http_protocol_class
-        loop = asyncio.get_running_loop()
+
+        def adopted() -> Any:
+            made = kind(config=self.config, server_state=self.server_state, app_state={})
+            made.arrival = arrival
+            return made
+
         with suppress(OSError):
-            await loop.connect_accepted_socket(
-                lambda: kind(config=self.config, server_state=self.server_state, app_state={}), connection
-            )
+            await asyncio.get_running_loop().connect_accepted_socket(adopted, connection)
+
+    def exchange(self, place: Path, is_introduced: Callable[[bytes, bytes], bool]) -> None:
+        """Exchange connections with the other workers of this machine; takes and raises what `Transfers` does."""
+        kind: Any = self.config.http_protocol_class
+        kind.transfers = Transfers(place, is_introduced, self.adopt)
+        kind.transfers.open()
+        more: list[Any] = self.servers
+        more.append(kind.transfers)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the calls in progress. Before another run, keep the sockets: clients see no closed port."""

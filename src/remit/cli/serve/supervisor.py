@@ -194,7 +194,7 @@ class Supervisor:
             for worker in self._workers:
                 self._reap(worker)
         for worker in self._workers:
-            for kind in ("ready", "sock"):
+            for kind in ("ready", "sock", "conn"):
                 worker_file(Path(self._config.file), worker.number, kind).unlink(missing_ok=True)
 
     def _reap(self, worker: _Worker) -> int | None:

@@ -6,7 +6,7 @@
    as a whole.
 2. A request about a task of another replica is forwarded completely, with token and proof, and its answer is
    returned piece by piece. The owner checks proofs, and the agent gets the owner's nonces: each task has one
-   place for them.
+   place for them. To an owner on this machine its connection is handed over, if that is possible.
 3. Everything else is served here.
 4. No part of a call's answer is released while this replica has no lease, no matter which replica answered.
    An answer on its way from another replica is cut when its task or scope is ended.
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import MutableMapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -36,7 +37,17 @@ from remit.core.errors import (
 from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replicas.replica import Replica, socket_of
 from remit.core.scope import Raised
-from remit.gateway.asgi import ROOM, Application, Receive, Scope, Send, read_body, respond
+from remit.gateway.asgi import (
+    ROOM,
+    TRANSFER,
+    TRANSFERRED,
+    Application,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    respond,
+)
 from remit.gateway.forwarding.task_hints import (
     MCP,
     TOKEN,
@@ -144,6 +155,8 @@ class ForwardingFront:
                 if task and not self._forwarding.mine(task):
                     owner = await self._forwarding.owner(task)
                     if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
+                        if await self._transferred(owner, scope):
+                            return
                         body = body or await _body(receive, self._max_body_bytes)
                         if await self._pass_on(task, owner, scope, body, receive, handing):
                             return
@@ -175,6 +188,17 @@ class ForwardingFront:
 
     # Do step 2.
 
+    async def _transferred(self, owner: Replica, scope: Scope) -> bool:
+        """Hand the connection to a worker of this machine, if it can be handed over; return whether it was."""
+        transfer, place = scope.get(TRANSFER), socket_of(owner.address)
+        if transfer is None or not place:
+            return False
+        gone: bool = await transfer(place, partial(self._forwarding.introduced, owner))
+        if gone:
+            scope[TRANSFERRED] = True
+            self._forwarding.transfers["to others"] += 1
+        return gone
+
     async def _pass_on(
         self, task: str, owner: Replica, scope: Scope, body: bytes, receive: Receive, handing: _Handing
     ) -> bool:
@@ -185,7 +209,7 @@ class ForwardingFront:
         """
         headers = carried(scope["headers"])
         tries, until_s = 0, self._clock.boot_s() + MOVING_S
-        while tries < TRIES:
+        while True:
             told = self._forwarding.written(
                 owner,
                 scope["method"],
@@ -203,18 +227,18 @@ class ForwardingFront:
             except OwnerAway as fault:
                 if fault.sent or not moving:
                     raise
-            if moving:
-                await asyncio.sleep(PAUSE_S)
-            else:
-                tries += 1
+            tries += 1
+            if tries >= TRIES and not moving:
+                raise StoreUnavailable(
+                    f"the owner of task `{task}` is changing", code="task-moving", remediation="call again"
+                )
             self._forwarding.forget(task)
             now = await self._forwarding.owner(task)
             if now is None:
                 return False
+            if moving and (now.id == owner.id or tries >= TRIES):
+                await asyncio.sleep(PAUSE_S)
             owner = now
-        raise StoreUnavailable(
-            f"the owner of task `{task}` is changing", code="task-moving", remediation="call again"
-        )
 
     async def _exchanged(
         self, asking: _Asking, request: ForwardedRequest, receive: Receive, handing: _Handing

@@ -8,6 +8,9 @@
 3. the request goes unchanged to the address that the owner has sealed, with a header that only replicas write
 4. an owner believes the header only if it is valid for this very request, names this owner, and was not seen
    before; a request with an invalid header is refused, whatever else it shows
+
+Between workers of one machine the whole connection may go to the owner instead, with such a header over the
+bytes that were received from it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import asyncio
 import hmac
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from remit.core.errors import (
     Elsewhere,
@@ -40,6 +43,8 @@ from remit.services.replicas.task_ownership import Ownership, root_of
 #: Tasks whose family is remembered, and families whose owner is remembered.
 MOST = 20_000
 
+#: In place of a method, for a connection: no request has it.
+TRANSFER: Final = "TRANSFER"
 #: Seconds that another replica has to answer a request of this one, and bytes of its answer.
 ANSWER_S = 30.0
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -109,6 +114,8 @@ class Forwarding:
         self._met: dict[str, Numbers] = {}
         #: Requests since the start: forwarded to other replicas, and served for them.
         self.counts: Counter[str] = Counter()
+        #: Connections since the start: handed to other workers of this machine, and taken from them.
+        self.transfers: Counter[str] = Counter()
 
     @property
     def several(self) -> bool:
@@ -176,6 +183,13 @@ class Forwarding:
 
         Raises `StoreUnavailable` where the owner's address has no valid seal.
         """
+        told = self._told(owner, method, target, headers, body, seen)
+        self.counts["to others"] += 1
+        return told
+
+    def _told(
+        self, owner: Replica, method: str, target: bytes, headers: Headers, body: bytes, seen: Seen
+    ) -> bytes:
         key, _, seal = owner.seal.partition(":")
         try:
             wanted = forwarding.seal_of(self._sealing.sealing_key(key), owner.id, owner.address)
@@ -188,7 +202,6 @@ class Forwarding:
                 remediation="find out who writes to the database",
             )
         self._number += 1
-        self.counts["to others"] += 1
         current = self._sealing.current
         passage = ForwardingStep(
             sender=self._replicas.id,
@@ -198,6 +211,13 @@ class Forwarding:
             seen=seen,
         )
         return forwarding.written(passage, self._sealing.sealing_key(current), method, target, headers, body)
+
+    def introduced(self, owner: Replica, received: bytes) -> bytes:
+        """Return the header for a connection that goes to its owner together with what was `received` from it.
+
+        Raises like `written`.
+        """
+        return self._told(owner, TRANSFER, b"", (), received, Seen())
 
     def others(self) -> list[Replica]:
         """Return the other replicas."""
@@ -240,6 +260,13 @@ class Forwarding:
 
         Raises `Malformed`, and `Elsewhere` for a request to another replica.
         """
+        passage = self._verified(value, method, target, headers, body)
+        self.counts["from others"] += 1
+        return passage
+
+    def _verified(
+        self, value: bytes, method: str, target: bytes, headers: Headers, body: bytes
+    ) -> ForwardingStep:
         passage = forwarding.read(value)
         try:
             sealing = self._sealing.sealing_key(passage.key) if passage.key else b""
@@ -254,8 +281,16 @@ class Forwarding:
         if len(self._met) > 2 * len(self._replicas.others) + 8:
             for gone in self._met.keys() - self._replicas.others.keys() - {passage.sender}:
                 del self._met[gone]
-        self.counts["from others"] += 1
         return passage
+
+    def is_introduced(self, value: bytes, received: bytes) -> bool:
+        """Return whether a living replica hands a connection to this one, with a header that is valid once."""
+        try:
+            self.names_both(value)
+            self._verified(value, TRANSFER, b"", (), received)
+        except RemitError:
+            return False
+        return True
 
 
 def _shorten(known: OrderedDict[str, Any]) -> None:

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections that go from one worker of this machine to another, with what was received from them.
+
+1. A worker sends one datagram to the socket of the other: the client's connection, one end of a pair of
+   sockets, and the bytes that it has received, under a header that only replicas write.
+2. The other one verifies the header, and answers over the pair before it serves. With that answer the
+   connection is its own.
+3. Without an answer in time, the sender stops to listen. The answer then either has arrived, or can no longer
+   be sent, so exactly one of the two serves the connection.
+
+If the receiver ends before it answers, the kernel closes its end of the pair, and the sender serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+from remit.api.spiffe.socket_path import MODES, bind
+
+#: Bytes that go along with a connection. One that has sent more stays where it is.
+MAX_RECEIVED_BYTES: Final = 65_536
+#: Seconds that a worker has to take a connection.
+TAKE_S: Final = 1.0
+_MAX_HEADER_BYTES: Final = 2_048
+_TAKEN: Final = b"1"
+_CUT: Final = getattr(socket, "MSG_TRUNC", 0) | getattr(socket, "MSG_CTRUNC", 0)
+
+
+class Arrival:
+    """A connection of another worker, which this one may take."""
+
+    def __init__(self, received: bytes, answers: int) -> None:
+        """Keep what was received from the client, and the descriptor of the pair's end, to be closed here."""
+        self.received = received
+        self._answers = answers
+
+    def take(self) -> bool:
+        """Answer the sender; return whether the connection belongs to this worker from now on."""
+        try:
+            return os.write(self._answers, _TAKEN) == 1
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close the end of the pair: without an answer before, the sender serves."""
+        os.close(self._answers)
+
+
+class Adopt(Protocol):
+    """Serves a connection that has arrived."""
+
+    def __call__(self, connection: socket.socket, *, arrival: Arrival) -> Awaitable[None]:
+        """Serve it; its protocol takes the arrival first."""
+        ...
+
+
+class Transfers:
+    """The socket of one worker for connections, from others and to others; for one event loop."""
+
+    def __init__(
+        self,
+        place: Path,
+        is_introduced: Callable[[bytes, bytes], bool],
+        adopt: Adopt,
+    ) -> None:
+        """Bind the socket beside that for requests, which is at `place`; raises `ConfigInvalid`.
+
+        `is_introduced` verifies a header over what was received. `adopt` serves a connection.
+        """
+        self._is_introduced = is_introduced
+        self._adopt = adopt
+        self._adopting: set[asyncio.Future[None]] = set()
+        self._sock = bind(_beside(place), MODES["user"], "listen", socket.SOCK_DGRAM)
+
+    def open(self) -> None:
+        """Take connections from now on."""
+        asyncio.get_running_loop().add_reader(self._sock, self._arrived)
+
+    def close(self) -> None:
+        """Take no more connections: senders serve what is still on its way."""
+        if self._sock.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._sock)
+            self._sock.close()
+
+    async def send(self, connection: int, place: str, message: bytes) -> bool:
+        """Send a connection, by its descriptor, to the worker with a socket for requests at `place`.
+
+        Return whether that worker has taken it.
+        """
+        mine, others = socket.socketpair()
+        with mine, others:
+            mine.setblocking(False)
+            try:
+                given, at = [connection, others.fileno()], _beside(Path(place))
+                socket.send_fds(self._sock, [message], given, 0, str(at))
+            except OSError:
+                return False
+            others.close()
+            try:
+                async with asyncio.timeout(TAKE_S):
+                    return await asyncio.get_running_loop().sock_recv(mine, 1) == _TAKEN
+            except TimeoutError:
+                return _is_taken_after_all(mine)
+            except asyncio.CancelledError:
+                # What the other worker serves is not refused here any more.
+                if _is_taken_after_all(mine):
+                    return True
+                raise
+
+    def _arrived(self) -> None:
+        """Take one connection, if a replica sends it."""
+        given: list[int] = []
+        most = _MAX_HEADER_BYTES + MAX_RECEIVED_BYTES
+        with suppress(OSError):
+            message, given, flags, _ = socket.recv_fds(
+                self._sock, most, 2, getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+            )
+            told, _, received = message.partition(b"\n")
+            if len(given) == 2 and not flags & _CUT and self._is_introduced(told, received):
+                arrival = Arrival(received, given.pop())
+                adopting = asyncio.ensure_future(self._taken(socket.socket(fileno=given.pop()), arrival))
+                self._adopting.add(adopting)
+                adopting.add_done_callback(self._adopting.discard)
+        for one in given:
+            os.close(one)
+
+    async def _taken(self, connection: socket.socket, arrival: Arrival) -> None:
+        try:
+            await self._adopt(connection, arrival=arrival)
+        finally:
+            arrival.close()
+
+
+def _beside(place: Path) -> Path:
+    return place.with_suffix(".conn")
+
+
+def _is_taken_after_all(mine: socket.socket) -> bool:
+    """Stop to listen, and return whether the answer had arrived before.
+
+    INVARIANT: after the shutdown the kernel refuses an answer, and one from before it can still be read.
+    """
+    with suppress(OSError):
+        mine.shutdown(socket.SHUT_RD)
+        return mine.recv(1) == _TAKEN
+    return False
