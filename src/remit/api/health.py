@@ -325,6 +325,15 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
             "Requests since start that were forwarded between replicas.",
             {f'{{which="{which}"}}': count for which, count in sorted(rooms.replicas.passing.counts.items())},
         ),
+        *family(
+            "remit_connections_handed_over_total",
+            "counter",
+            "Connections since start that workers of one machine have handed to each other.",
+            {
+                f'{{which="{which}"}}': count
+                for which, count in sorted(rooms.replicas.passing.transfers.items())
+            },
+        ),
         *_times(
             "remit_fence_acknowledged_ms", "Until others stood too.", "what", rooms.replicas.membership.times
         ),

@@ -389,7 +389,7 @@ class Server(uvicorn.Server):
             await asyncio.get_running_loop().connect_accepted_socket(adopted, connection)
 
     def exchange(self, place: Path, is_introduced: Callable[[bytes, bytes], bool]) -> None:
-        """Exchange connections with the other workers of this machine; takes and raises what `Transfers` does."""
+        """Exchange connections with other workers of this machine; takes and raises what `Transfers` does."""
         kind: Any = self.config.http_protocol_class
         kind.transfers = Transfers(place, is_introduced, self.adopt)
         kind.transfers.open()

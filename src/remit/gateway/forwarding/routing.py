@@ -189,7 +189,7 @@ class ForwardingFront:
     # Do step 2.
 
     async def _transferred(self, owner: Replica, scope: Scope) -> bool:
-        """Hand the connection to a worker of this machine, if it can be handed over; return whether it was."""
+        """Hand the connection to an owner on this machine if that is possible; return whether it was."""
         transfer, place = scope.get(TRANSFER), socket_of(owner.address)
         if transfer is None or not place:
             return False

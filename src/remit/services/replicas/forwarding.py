@@ -213,7 +213,7 @@ class Forwarding:
         return forwarding.written(passage, self._sealing.sealing_key(current), method, target, headers, body)
 
     def introduced(self, owner: Replica, received: bytes) -> bytes:
-        """Return the header for a connection that goes to its owner together with what was `received` from it.
+        """Return the header for a connection that goes to an owner, together with what was received from it.
 
         Raises like `written`.
         """
@@ -284,12 +284,13 @@ class Forwarding:
         return passage
 
     def is_introduced(self, value: bytes, received: bytes) -> bool:
-        """Return whether a living replica hands a connection to this one, with a header that is valid once."""
+        """Return whether a living replica hands a connection to this one; a header is valid once."""
         try:
             self.names_both(value)
             self._verified(value, TRANSFER, b"", (), received)
         except RemitError:
             return False
+        self.transfers["from others"] += 1
         return True
 
 
