@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from array import array
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -97,8 +98,10 @@ class Transfers:
         with mine, others:
             mine.setblocking(False)
             try:
-                given, at = [connection, others.fileno()], _beside(Path(place))
-                socket.send_fds(self._sock, [message], given, 0, str(at))
+                # `socket.send_fds` ignores an address.
+                given = array("i", (connection, others.fileno()))
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, given)]
+                self._sock.sendmsg([message], rights, 0, str(_beside(Path(place))))
             except OSError:
                 return False
             others.close()
