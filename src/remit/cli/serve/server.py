@@ -313,6 +313,7 @@ class Server(uvicorn.Server):
         self.end_streams = end_streams
         self.kept = KeptSockets()
         self.local: socket.socket | None = None
+        self.transfers: Transfers | None = None
 
     async def run_on(self, sock: socket.socket, ready: Callable[[], object]) -> None:
         """Serve on a socket until a signal arrives; await `ready` once connections are accepted."""
@@ -391,13 +392,13 @@ class Server(uvicorn.Server):
     def exchange(self, place: Path, is_introduced: Callable[[bytes, bytes], bool]) -> None:
         """Exchange connections with other workers of this machine; takes and raises what `Transfers` does."""
         kind: Any = self.config.http_protocol_class
-        kind.transfers = Transfers(place, is_introduced, self.adopt)
-        kind.transfers.open()
-        more: list[Any] = self.servers
-        more.append(kind.transfers)
+        self.transfers = kind.transfers = Transfers(place, is_introduced, self.adopt)
+        self.transfers.open()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the calls in progress. Before another run, keep the sockets: clients see no closed port."""
+        if self.transfers is not None:
+            self.transfers.close()
         if self.again:
             await self._hand_over()
             kept: list[socket.socket] = []
