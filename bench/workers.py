@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import httpx2
 import psutil
 
 from bench.figure import Figure
@@ -32,7 +33,7 @@ def workers(quick: bool) -> list[Figure]:
     for count in (1, 2):
         spent, made = _spent(count, calls)
         costs.append(max(spent) / made)
-        how = f"{TASKS} tasks, {_LINES} connections each, half of them fresh for each call; {made} calls"
+        how = f"{TASKS} tasks, owned by each worker alike, {_LINES} connections each, half of them fresh for each call; {made} calls"
         for name, seconds in (("busiest worker", max(spent)), ("all workers", sum(spent))):
             value = seconds * 1e6 / made
             found.append(
@@ -52,7 +53,7 @@ def _spent(count: int, calls: int) -> tuple[list[float], int]:
         _furnish(remit, database.url(), count)
         stack.callback(remit.stop)
         key = remit.folder / ".remit" / "agents" / "note-bot.key.json"
-        hammers = [Hammer(remit.url, key, _open(remit)) for _ in range(TASKS)]
+        hammers = [Hammer(remit.url, key, task) for task in _spread(remit, count)]
         for hammer in hammers:
             stack.enter_context(hammer.swinging(_LINES))
         _until(hammers, calls // 10)
@@ -80,6 +81,24 @@ def _furnish(remit: Remit, database: str, count: int) -> None:
 
 def _open(remit: Remit) -> str:
     return str(remit.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping")["id"])
+
+
+def _spread(remit: Remit, count: int) -> list[str]:
+    """Open tasks until each worker owns as many of those returned; many tasks spread by themselves."""
+    kept: dict[str, list[str]] = {}
+    while sum(map(len, kept.values())) < TASKS:
+        before, task = _owned(remit), _open(remit)
+        owner = next(name for name, owned in _owned(remit).items() if owned > before.get(name, 0))
+        if len(kept.setdefault(owner, [])) < TASKS // count:
+            kept[owner].append(task)
+    return [task for tasks in kept.values() for task in tasks]
+
+
+def _owned(remit: Remit) -> dict[str, float]:
+    """Return how many tasks each worker owns."""
+    told = httpx2.get(f"{remit.url}/metrics", trust_env=False).text
+    lines = [line.split() for line in told.splitlines() if line.startswith("remit_tasks_owned")]
+    return {name: float(owned) for name, owned in lines}
 
 
 def _seconds(pids: list[int]) -> list[float]:

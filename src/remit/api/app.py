@@ -137,8 +137,8 @@ def _others(services: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     async def ready(_: Request) -> Response:
         return await health.ready()
 
-    async def metrics(_: Request) -> Response:
-        return await health.metrics()
+    async def metrics(request: Request) -> Response:
+        return await health.metrics(alone="remit.passed_on" in request.scope)
 
     async def openapi(_: Request) -> Response:
         return answer(await asyncio.to_thread(document))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from remit.api.http_messages import HEADERS, answer
 from remit.api.metrics import call_metrics, family
+from remit.api.worker_metrics import with_workers
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
 from remit.ports.runtime import Clock
@@ -173,8 +174,8 @@ class Health:
         finally:
             self._probing = None
 
-    async def metrics(self) -> Response:
-        """Return the metrics."""
+    async def metrics(self, *, alone: bool = True) -> Response:
+        """Return the metrics, unless `alone` with those of the other workers of this machine."""
         rooms = self._rooms
         waiting = await rooms.decisions.approvals.waiting()
         live = rooms.tasks.live.all()
@@ -224,7 +225,9 @@ class Health:
             *await _replicas(rooms),
             *family("remit_tools", "gauge", "Registered tools.", {"": len(rooms.tools.registry.all())}),
         ]
-        return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
+        text = "\n".join(lines) + "\n"
+        text = text if alone else await with_workers(rooms.replicas.passing, text)
+        return Response(text, media_type=METRICS_TYPE, headers=HEADERS)
 
     def _alarms(self, locks: Counter[str]) -> list[str]:
         """Return metrics for alarms: open sinks, failing receivers and sources of events, locks."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +19,6 @@ from remit.api.rest.representations import Moment, MomentText, View, read_moment
 from remit.api.rest.route import Body, Endpoint, FilesNow, RestRequest
 from remit.core.errors import ConfigInvalid, Conflict, OwnerAway, StoreUnavailable
 from remit.core.findings.finding import FindingState
-from remit.core.replicas.replica import socket_of
 from remit.core.tasks.task import TaskState
 from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
 from remit.ports.upstream import Upstream
@@ -338,9 +336,7 @@ async def _reload_workers(errand: RestRequest[ServiceRooms]) -> None:
     not.
     """
     passing, arrived, body = errand.rooms.replicas.passing, errand.arrived, msgspec.json.encode(errand.body)
-    for one in passing.others():
-        if not socket_of(one.address) or one.host != socket.gethostname():
-            continue
+    for one in passing.workers():
         try:
             answer = await passing.asked(one, RELOAD_PATH, arrived.headers, body, arrived.seen)
             said = "" if answer.status == 200 else f"answered {answer.status}"

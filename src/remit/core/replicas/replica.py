@@ -10,6 +10,7 @@ runs faster than another by more than `DRIFT`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -20,6 +21,7 @@ DRIFT = 0.01
 #: After this many leases without a sign, a replica counts as gone, and others may take over its tasks.
 SILENT_LEASES = 2.0
 _SOCKET = "unix:"
+_NUMBER = re.compile(r"\.worker-(\d+)\.sock\Z")
 
 
 def address_at(path: str) -> str:
@@ -30,6 +32,12 @@ def address_at(path: str) -> str:
 def socket_of(address: str) -> str:
     """Return the path of the Unix socket that an address names; empty for one that is reached by TCP."""
     return address.removeprefix(_SOCKET) if address.startswith(_SOCKET) else ""
+
+
+def worker_of(address: str) -> str:
+    """Return the number of the worker with an address; empty for a replica that is no worker."""
+    found = _NUMBER.search(socket_of(address))
+    return found[1] if found is not None else ""
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from remit.core.errors import (
 )
 from remit.core.replicas import forwarding
 from remit.core.replicas.forwarding import ForwardingStep, Numbers, Seen
-from remit.core.replicas.replica import Replica
+from remit.core.replicas.replica import Replica, worker_of
 from remit.core.scope import Raised, ScopeKind
 from remit.core.tasks.task import Task
 from remit.ports.forwarding import ForwardedRequest, Forwarder
@@ -223,17 +223,33 @@ class Forwarding:
         """Return the other replicas."""
         return list(self._replicas.others.values())
 
+    def worker(self) -> str:
+        """Return the number of this process among the workers of its machine; empty if it is none."""
+        me = self._replicas.me
+        return worker_of(me.address) if me is not None else ""
+
+    def workers(self) -> list[Replica]:
+        """Return the other workers of this machine."""
+        me = self._replicas.me
+        return [one for one in self.others() if me and one.host == me.host and worker_of(one.address)]
+
     async def asked(
-        self, owner: Replica, path: str, headers: Headers, body: bytes, seen: Seen
+        self,
+        owner: Replica,
+        path: str,
+        headers: Headers = (),
+        body: bytes = b"",
+        seen: Seen | None = None,
+        method: str = "POST",
     ) -> WholeAnswer:
         """Send a request of this replica to another one; `headers` and `seen` state on whose behalf.
 
         Raises `StoreUnavailable` where the other replica does not answer.
         """
         given, target = forwarding.carried(headers), path.encode("ascii")
-        told = self.written(owner, "POST", target, given, body, seen=seen)
+        told = self.written(owner, method, target, given, body, seen=seen or Seen())
         assert self._forwarder is not None
-        request = ForwardedRequest("POST", target, [*given, (forwarding.HEADER, told)], body)
+        request = ForwardedRequest(method, target, [*given, (forwarding.HEADER, told)], body)
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(ANSWER_S), self._forwarder.ask(owner.address, request) as answer:

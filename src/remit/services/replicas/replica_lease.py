@@ -127,6 +127,11 @@ class Replicas:
         """The id of this incarnation."""
         return self._store.writer
 
+    @property
+    def me(self) -> Replica | None:
+        """This replica as others see it; `None` if one process serves alone."""
+        return self._me
+
     def holds(self) -> bool:
         """Return whether this replica may permit, send and release."""
         return self._fleet is None or self.lease.holds(self._clock.boot_s())
