@@ -33,7 +33,8 @@ def workers(quick: bool) -> list[Figure]:
     for count in (1, 2):
         spent, made = _spent(count, calls)
         costs.append(max(spent) / made)
-        how = f"{TASKS} tasks, owned by each worker alike, {_LINES} connections each, half of them fresh for each call; {made} calls"
+        how = f"{TASKS} tasks, {TASKS // count} owned by each worker; {_LINES} connections for each task, "
+        how += f"half of them fresh for each call; {made} calls"
         for name, seconds in (("busiest worker", max(spent)), ("all workers", sum(spent))):
             value = seconds * 1e6 / made
             found.append(
@@ -53,7 +54,7 @@ def _spent(count: int, calls: int) -> tuple[list[float], int]:
         _furnish(remit, database.url(), count)
         stack.callback(remit.stop)
         key = remit.folder / ".remit" / "agents" / "note-bot.key.json"
-        hammers = [Hammer(remit.url, key, task) for task in _spread(remit, count)]
+        hammers = [Hammer(remit.url, key, task) for task in _spread(remit, key, count)]
         for hammer in hammers:
             stack.enter_context(hammer.swinging(_LINES))
         _until(hammers, calls // 10)
@@ -83,11 +84,17 @@ def _open(remit: Remit) -> str:
     return str(remit.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping")["id"])
 
 
-def _spread(remit: Remit, count: int) -> list[str]:
-    """Open tasks until each worker owns as many of those returned; many tasks spread by themselves."""
+def _spread(remit: Remit, key: Path, count: int) -> list[str]:
+    """Open tasks until each worker owns as many of those returned; many tasks spread by themselves.
+
+    The worker that gets the first call of a task owns it.
+    """
     kept: dict[str, list[str]] = {}
     while sum(map(len, kept.values())) < TASKS:
         before, task = _owned(remit), _open(remit)
+        first = Hammer(remit.url, key, task)
+        with first.swinging(1):
+            _until([first], 1)
         owner = next(name for name, owned in _owned(remit).items() if owned > before.get(name, 0))
         if len(kept.setdefault(owner, [])) < TASKS // count:
             kept[owner].append(task)
