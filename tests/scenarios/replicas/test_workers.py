@@ -26,6 +26,8 @@ from tests.gateways.remit_up import ObservingRemit, Remit
 
 Json = Any
 LONG_S = 120.0
+HANDED, PASSED_ON = "remit_connections_handed_over_total", "remit_requests_passed_on_total"
+TO_OTHERS, FROM_OTHERS = ',which="to others"', ',which="from others"'
 #: `list_notes` says that it was called.
 WITNESS = """
     with (folder / "calls").open("a") as calls:
@@ -120,11 +122,12 @@ class House(ObservingRemit):
         """The key of note-bot."""
         return self.folder / ".remit" / "agents" / "note-bot.key.json"
 
-    async def passed_on(self, client: httpx2.AsyncClient) -> int:
-        """Return how many requests the worker of a client has passed on to others."""
-        told = (await client.get(f"{self.url}/metrics")).text
-        lines = [line for line in told.splitlines() if 'passed_on_total{which="to others"}' in line]
-        return int(lines[0].split()[-1]) if lines else 0
+    async def figure(self, name: str, worker: int, more: str = "") -> int:
+        """Return a figure of one worker, as a scrape shows it that either one answers."""
+        async with httpx2.AsyncClient(trust_env=False, timeout=LONG_S) as client:
+            told = (await client.get(f"{self.url}/metrics")).text
+        begins = f'{name}{{worker="{worker + 1}"{more}}} '
+        return sum(int(line.split()[-1]) for line in told.splitlines() if line.startswith(begins))
 
 
 @pytest.fixture
@@ -153,17 +156,50 @@ def is_permitted(answer: Any) -> bool:
 
 
 async def test_a_call_reaches_its_tasks_owner_through_either_worker(house: House) -> None:
-    """One worker passes it on over the other's socket, and an end asked of any stops it at both."""
-    task = await asyncio.to_thread(house.open)
-    async with house.at(0) as first, house.at(1) as second, house.agent(task) as auth:
-        for client in (first, second, first, second):
+    """A connection goes to the owner of its first call; a call of another owner is passed on from there."""
+    own, other = [await asyncio.to_thread(house.open) for _ in range(2)]
+    async with house.at(0) as first, house.at(1) as second, house.agent(own) as a, house.agent(other) as b:
+        # Who gets the first call of a task owns it. The first client's connection then goes over, once.
+        for client, auth in ((first, a), (second, b), (first, b), (first, b), (first, a), (first, b)):
             answer = await house.called(client, auth)
             assert is_permitted(answer), answer.text
-        assert await house.passed_on(first) + await house.passed_on(second) > 0
-        await asyncio.to_thread(house.ask, "end", task)
+        assert await house.figure(HANDED, 0, TO_OTHERS) == await house.figure(HANDED, 1, FROM_OTHERS) == 1
+        assert await house.figure(PASSED_ON, 1, TO_OTHERS) == await house.figure(PASSED_ON, 0, FROM_OTHERS)
+        assert await house.figure("remit_tasks_owned", 0) == await house.figure("remit_tasks_owned", 1) == 1
+        assert await house.figure(HANDED, 1, TO_OTHERS) == 0
+        await asyncio.to_thread(house.ask, "end", other)
         for client in (first, second):
-            assert not is_permitted(await house.called(client, auth))
+            assert not is_permitted(await house.called(client, b))
+    assert house.executed == 6
     assert house.ask("status")["workers"] == 2
+
+
+async def test_a_scrape_has_the_figures_of_every_worker(house: House) -> None:
+    """Whichever worker answers, each counter only grows; one that does not answer is named."""
+    for worker in (0, 1):
+        async with house.at(worker) as client:
+            told = (await client.get(f"{house.url}/metrics")).text
+            samples = [line for line in told.splitlines() if not line.startswith("#")]
+            assert all('{worker="' in line for line in samples)
+            names = [line.split(" ", 3)[2] for line in told.splitlines() if line.startswith("# TYPE ")]
+            assert len(names) == len(set(names))
+            assert {f'remit_worker_up{{worker="{number}"}} 1' for number in (1, 2)} <= set(samples)
+    async with house.at(0) as client:
+        os.kill(house.workers[1], signal.SIGSTOP)
+        try:
+            told = (await client.get(f"{house.url}/metrics")).text
+        finally:
+            os.kill(house.workers[1], signal.SIGCONT)
+    assert 'remit_worker_up{worker="2"} 0' in told.splitlines()
+    assert 'remit_log_events{worker="1"}' in told
+
+
+def test_doctor_finds_nothing_wrong_with_workers(house: House) -> None:
+    """It asks the one that answers, which knows the other."""
+    checks = house("doctor", "--json").json["checks"]
+    states = {one["subject"]: one["state"] for one in checks if "fsync" not in one["says"]}
+    assert "fail" not in states.values()
+    assert states["remit"] == states["replicas"] == "ok"
 
 
 async def test_a_killed_worker_takes_no_call_with_it_and_comes_back(house: House) -> None:
