@@ -22,7 +22,8 @@ HeaderLines = tuple[tuple[bytes, bytes], ...]
 #: Scope key of a function that waits until the connection accepts more data, so that the next write happens
 #: at once.
 ROOM: Final = "remit.room"
-#: Key under which the scope of a request may hold a `Transfer`, and then whether the connection has gone.
+#: Key under which the scope of a request may hold a `Transfer`, and one that it has once the connection has
+#: gone.
 TRANSFER: Final = "remit.transfer"
 TRANSFERRED: Final = "remit.transferred"
 Transfer = Callable[[str, Callable[[bytes], bytes]], Awaitable[bool]]

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from remit.cli.serve.connections import AddressLimit, BoundedConnection
 from remit.cli.serve.server import Server
 from remit.cli.serve.transfers import MAX_RECEIVED_BYTES, Transfers
 from remit.core.errors import StoreUnavailable
+from remit.gateway.access_log import ACCESS, logging_requests
 from remit.gateway.asgi import TRANSFER
 from tests.clients.raw_peer import each_loop
 
@@ -30,6 +32,7 @@ Json = Any
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 TOLD = b"a replica says so"
 LONG_S = 60
+CLOCK: Json = SimpleNamespace(boot_s=lambda: 0.0)
 PLAIN: Json = {"interface": "asgi3", "ws": "none", "lifespan": "off", "log_config": None}
 
 
@@ -46,7 +49,7 @@ class Worker:
         self.forwarded = 0
         self.told = TOLD
         kind = type("Kind", (BoundedConnection,), {"addresses": AddressLimit(most)})
-        config = uvicorn.Config(self._serve, http=kind, proxy_headers=False, **PLAIN)
+        config = uvicorn.Config(self._logged, http=kind, proxy_headers=False, **PLAIN)
         self.server = Server(lambda: None, config)
         self.server.ready = lambda: None
         self.sock = socket.create_server(("127.0.0.1", 0))
@@ -79,6 +82,9 @@ class Worker:
         if not self.told:
             raise StoreUnavailable("its address is forged")
         return self.told
+
+    async def _logged(self, scope: Json, receive: Json, send: Json) -> None:
+        await logging_requests(self._serve, CLOCK)(scope, receive, send)
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Json, send: Json) -> None:
         owner = self.others.get(scope["path"][1:].partition("/")[0])
@@ -178,6 +184,20 @@ async def test_a_connection_goes_to_another_worker_once(workers: tuple[Worker, W
     assert right.forwarded == 1
     assert (left.executed, right.executed) == ([b"x"], [b"x", b"x"])
     writer.close()
+
+
+@with_workers
+async def test_the_access_log_has_a_request_once(
+    workers: tuple[Worker, Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The worker that has answered it wrote the line, with the client's address."""
+    caplog.set_level("INFO", ACCESS)
+    reader, writer = await workers[0].connected()
+    writer.write(request("/right", b"x"))
+    await answered(reader)
+    writer.close()
+    lines: list[Json] = [one.msg for one in caplog.records if one.name == ACCESS]
+    assert [(one["status"], one["from_address"]) for one in lines] == [(200, "127.0.0.1")]
 
 
 @with_workers

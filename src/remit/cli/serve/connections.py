@@ -20,7 +20,7 @@ from functools import partial
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from remit.cli.serve.transfers import MAX_RECEIVED_BYTES, Arrival, Transfers
-from remit.gateway.asgi import ROOM, TRANSFER
+from remit.gateway.asgi import ROOM, TRANSFER, TRANSFERRED
 from remit.gateway.request_target import TARGET
 from remit.services.limits.client_address import Proxies
 
@@ -402,6 +402,7 @@ class BoundedConnection(HttpToolsProtocol):
         finally:
             if gone:
                 cycle.disconnected = True
+                cycle.scope[TRANSFERRED] = True  # type: ignore[typeddict-unknown-key]
                 transport.abort()
             elif not was_paused and not transport.is_closing():
                 self.flow.resume_reading()

@@ -37,17 +37,7 @@ from remit.core.errors import (
 from remit.core.replicas.forwarding import HEADER, HOP, Seen, carried, read_chain, written_chain
 from remit.core.replicas.replica import Replica, socket_of
 from remit.core.scope import Raised
-from remit.gateway.asgi import (
-    ROOM,
-    TRANSFER,
-    TRANSFERRED,
-    Application,
-    Receive,
-    Scope,
-    Send,
-    read_body,
-    respond,
-)
+from remit.gateway.asgi import ROOM, TRANSFER, Application, Receive, Scope, Send, read_body, respond
 from remit.gateway.forwarding.task_hints import (
     MCP,
     TOKEN,
@@ -194,9 +184,7 @@ class ForwardingFront:
         if transfer is None or not place:
             return False
         gone: bool = await transfer(place, partial(self._forwarding.introduced, owner))
-        if gone:
-            scope[TRANSFERRED] = True
-            self._forwarding.transfers["to others"] += 1
+        self._forwarding.transfers["to others"] += gone
         return gone
 
     async def _pass_on(
