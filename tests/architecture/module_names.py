@@ -58,8 +58,8 @@ WORDS = {
         tally
         silence simplify slice socket source ssrf stand state static status stdio step store structure
         storage subscription subset supervisor survey system taken target template terminal time timeline
-        timestamp tracer tracing transport tree under unit up upkeep user validator walk web wire write
-        instruction python script builtin cache compiler counterexample evaluated machine prover solver
+        timestamp tracer tracing transfer transport tree under unit up upkeep user validator walk web wire
+        worker write instruction python script builtin cache compiler counterexample evaluated machine prover solver
         symbolic syntax cluster hierarchy tenant workflow
     """,
     "what a scan does, and the forms of its reports": """

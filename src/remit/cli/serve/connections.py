@@ -372,7 +372,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _keep(self, data: bytes) -> None:
         """Keep what is received from the beginning of a request on an idle connection."""
-        if not self._begun and not self._has_head and (self.cycle is None or self.is_idle):
+        cycle: RequestResponseCycle | None = self.cycle
+        if not self._begun and not self._has_head and (cycle is None or self.is_idle):
             self._received, self._offered = data, False
         elif self._received is not None:
             self._received += data
