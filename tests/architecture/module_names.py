@@ -59,8 +59,8 @@ WORDS = {
         silence simplify slice socket source ssrf stand state static status stdio step store structure
         storage subscription subset supervisor survey system taken target template terminal time timeline
         timestamp tracer tracing transfer transport tree under unit up upkeep user validator walk web wire
-        worker write instruction python script builtin cache compiler counterexample evaluated machine prover solver
-        symbolic syntax cluster hierarchy tenant workflow
+        worker write instruction python script builtin cache compiler counterexample evaluated machine prover
+        solver symbolic syntax cluster hierarchy tenant workflow
     """,
     "what a scan does, and the forms of its reports": """
         assess content discover examiner ignore judging markdown ocsf sarif staged
