@@ -80,6 +80,14 @@ async def test_ordinary_changes_are_as_recorded(store: Store, tmp_path: Path) ->
         await store.commit(Unit((TakeCredential(TENANT, "c"),), (an_event(),)))
 
 
+@each_store
+async def test_rows_that_a_pass_read_too_early_are_not_gone(store: Store) -> None:
+    """A commit took longer than the pass over its table: the log said its rows before they could be read."""
+    await fill(store)
+    for table in STATE_TABLES:
+        assert not await store.gone_rows(TENANT, table, store.recorded_rows(TENANT, table)), table
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(

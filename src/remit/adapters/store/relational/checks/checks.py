@@ -35,6 +35,9 @@ R = TypeVar("R", Approval, Delegation)
 Read = Callable[Concatenate[Sql, bytes | None, str, P], list[tuple[ReadRow, T]]]
 """Reads rows of a tenant by its key, which is `None` while not all rows are recorded."""
 
+#: Rows of a table that are read at a time.
+_ROWS: Final = 500
+
 #: Reads of rows that others keep changing, before the caller is told to try again.
 MOST: Final = 20
 
@@ -158,13 +161,28 @@ class CheckedRows:
         )
 
     async def gone(self, tenant: str, table: str, names: dict[bytes, bytes]) -> list[BrokenRow]:
-        """Return which of these rows, not met in a pass over the whole table, remit has not deleted."""
+        """Return which of these rows, not met in a pass over the whole table, remit has not deleted.
+
+        The log may have said such a row before its commit, and the pass may have read the table before it. So
+        the table is read once more.
+        """
         if not names:
             return []
         await self._caught_up(tenant)
+        left, after = dict(names), ()
+        while left:
+            rows = await self._pool.run(page, self._record.secret(tenant), tenant, table, after, _ROWS)
+            for one, _ in rows:
+                left.pop(one.name, None)
+            if len(rows) < _ROWS:
+                break
+            after = rows[-1][0].place[1]
         now = self._record.names(tenant, table)
-        left = [name for name, digest in names.items() if now.get(name) == digest]
-        return [BrokenRow(table, name.hex(), "deleted from the database") for name in left]
+        return [
+            BrokenRow(table, name.hex(), "deleted from the database")
+            for name, digest in left.items()
+            if now.get(name) == digest
+        ]
 
     def take_broken(self, tenant: str) -> list[BrokenRow]:
         """Return the rows that were met since the last time, and were not as the log says."""
