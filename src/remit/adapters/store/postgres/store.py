@@ -59,6 +59,9 @@ _UNOWNED: Final = (
     " and id not in (select task from families)"
 )
 
+#: A row that a change decides by, or changes in part, is not another's to change until the commit.
+_HOLD: Final = " for update"
+
 
 class PostgresStore(RelationalStore):
     """State and evidence in one database (`ports.store.store.Store`)."""
@@ -132,7 +135,10 @@ class PostgresStore(RelationalStore):
                 _rewrite(line.session)
             turns, memory, ledger = _read(line, clock, subjects, incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
-                check_head(line, tenant, ledger.tree(tenant).size, signed.get(tenant))
+                head = signed.get(tenant)
+                check_head(line, tenant, ledger.tree(tenant).size, head)
+                if head is not None:
+                    ledger.record.check_gaps(tenant, head.size)
             ledger.record.check_fences(memory, restored or {})
             line.session.run("commit")
         except psycopg.Error as fault:
@@ -226,4 +232,4 @@ def _read(
     rows = session.execute("select tenant, turn, writer from turns").fetchall()
     turns = {tenant: (turn, taker) for tenant, turn, taker in rows}
     memory = Memory(line)
-    return turns, memory, LogWriter(line, memory, subjects, incarnation, clock, put)
+    return turns, memory, LogWriter(line, memory, subjects, incarnation, clock, put, _HOLD)

@@ -28,7 +28,7 @@ from remit.adapters.store.relational.inserts import (
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.merkle_nodes import frontier, stored_size, tenants
 from remit.adapters.store.relational.sql import Sql
-from remit.adapters.store.relational.state.record import StateRecord, more_to_adopt
+from remit.adapters.store.relational.state.record import StateRecord, is_prune, more_to_adopt
 from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.core.canonical import encode_trusted
 from remit.core.decisions.decision import Outcome
@@ -135,9 +135,10 @@ class LogWriter:
         writer: str,
         clock: Clock,
         insert: Insert | None = None,
+        hold: str = "",
     ) -> None:
         """Load every tenant's frontier and unfinished calls; `insert` replaces the common way to insert
-        rows.
+        rows, and `hold` is that of `StateRecord`.
         """
         self._clock = clock
         self._sql = connection
@@ -149,7 +150,7 @@ class LogWriter:
         self._touched: dict[str, _TenantLog] = {}
         self._rows: list[Any] = []  # flat, _EVENT_COLUMNS values for each row
         #: What the log says of the rows of state.
-        self.record = StateRecord(connection, subjects)
+        self.record = StateRecord(connection, subjects, hold)
         self._said: list[tuple[str, int]] = []  # the pending events that say rows
         for tenant in tenants(connection):
             self._load(tenant)
@@ -168,7 +169,7 @@ class LogWriter:
                 (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
             ),
         )
-        self.record.load(tenant, size)
+        self.record.load(tenant, log.tree)
         # Set only once everything was read: a lost connection must not make a log look free of open calls.
         self._logs[tenant] = log
 
@@ -204,13 +205,18 @@ class LogWriter:
         at, hashed = log.seen
         if gap and (at - known >= len(rows) or rows[at - known][3] != hashed):
             return False
+        for index, _, leaf, _ in rows:
+            made = self.record.learn(tenant, index, leaf)
+            # A prune says rows. One that does not is of others, and must not be signed: it would name what they
+            # delete (`StateRecord.check_gaps`).
+            if made is not True and self.record.begun(tenant) and is_prune(leaf):
+                return False
         log.tree, _ = new_tile_nodes(log.tree, [row[3] for row in rows])
         self._outcomes(log, (row[:3] for row in rows))
         if gap:
             log.unfinished = OrderedDict(sorted(log.unfinished.items(), key=lambda item: item[1]))
         mine = self._writer.encode()
-        for index, _, leaf, hashed in rows:
-            self.record.learn(tenant, index, leaf)
+        for _, _, leaf, hashed in rows:
             if mine in leaf and (chained := _chain_decoder.decode(leaf)).writer == self._writer:
                 log.sequence, log.previous = chained.seq + 1, hashed.hex()
         log.size, log.next_tree = log.tree.size, log.tree

@@ -259,7 +259,8 @@ class GroupWriter(ABC):
             # INVARIANT: checked before the unit's events are appended. A refused unit leaves no events.
             self._carried_out()
         rows = self._rows.changed(tenant, before)
-        says = False
+        # In doubt a change is marked, though it says nothing: later starts are to doubt, too.
+        says = bool(before.sound) and self._rows.in_doubt(tenant)
         changes: tuple[Any, ...] = unit.changes if sql else ()
         for one in changes:
             if isinstance(one, AdoptRows):
@@ -267,7 +268,7 @@ class GroupWriter(ABC):
                 says = True
             # The event of a prune binds what the pruned ones said.
             says |= isinstance(one, PruneEvents) and self._rows.begun(tenant)
-        if not unit.events and not rows:
+        if not unit.events and not rows and not says:
             return Receipt((), epochs)
         return Receipt(self._ledger.append(tenant, unit.events, rows, says=says), epochs)
 

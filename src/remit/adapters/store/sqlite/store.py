@@ -94,12 +94,10 @@ class SqliteStore(RelationalStore):
             subjects = SubjectKeys(connection, sealing, entropy)
             ledger = LogWriter(connection, memory, subjects, incarnation, clock)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
-                check_head(
-                    connection,
-                    tenant,
-                    ledger.tree(tenant).size,
-                    heads.read(origin(tenant)) if heads else None,
-                )
+                head = heads.read(origin(tenant)) if heads else None
+                check_head(connection, tenant, ledger.tree(tenant).size, head)
+                if head is not None:
+                    ledger.record.check_gaps(tenant, head.size)
             ledger.record.check_fences(memory, restored or {})
             connection.execute("begin immediate")
             seal_old(connection, SealedValues(connection, subjects), subjects)

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from remit.adapters.store.relational.memory import Memory
+from remit.adapters.store.relational.merkle_nodes import frontier
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.state.changes import (
     DECISIONS,
@@ -42,7 +43,9 @@ from remit.adapters.store.relational.subject_keys import STATE, SubjectKeys
 from remit.core.errors import VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.events.state_rows import STATE_TABLES, RowChange, StateChange, StateChanged
-from remit.core.evidence.merkle import leaf_hash
+from remit.core.evidence.export import read_leaf
+from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
+from remit.core.evidence.pruning import PruneClaim, Span, add_span, claim_of, joined, without
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.ports.store.changes import RaiseFence
 
@@ -51,13 +54,14 @@ log = logging.getLogger("remit.evidence")
 #: Events that are read at a time.
 PAGE: Final = 2_000
 
-#: Before the code of the last good event, where later ones cannot be checked.
-_DOUBT: Final = "doubt:"
+#: In place of the code of the last good event, where later ones cannot be checked.
+_DOUBT: Final = "doubt"
 
 _KEEP: Final = upsert("state_events", 3, "tenant, idx", "said")
 
 #: What every leaf with changes of rows contains.
 MARK: Final = b'"state":{'
+_PRUNE: Final = b'"log.pruned"'
 
 
 #: By kind of scope: where the names of its scopes are.
@@ -85,6 +89,12 @@ class _Leaf(msgspec.Struct, frozen=True):
 _leaf = msgspec.json.Decoder(_Leaf).decode
 
 
+def is_prune(leaf: bytes) -> bool:
+    """Return whether an event says that others were pruned; raise `msgspec.MsgspecError` if unreadable."""
+    leaf = bytes(leaf)
+    return _PRUNE in leaf and _leaf(leaf).kind == EventKind.LOG_PRUNED
+
+
 class SaidRows(msgspec.Struct, frozen=True):
     """What an event says of rows; `more` is what `more_to_adopt` returns for it."""
 
@@ -101,6 +111,17 @@ def said_by(leaf: bytes) -> SaidRows | None:
     return SaidRows(state.code, state.rows, more_to_adopt(found.kind, found.facts.adopted, found.facts.more))
 
 
+class _Later(msgspec.Struct):
+    """What the events after the last good one are: whether one says rows, differs from the tree, or shows that an
+    earlier one is missing; and those whose text is gone.
+    """
+
+    said: bool = False
+    differs: bool = False
+    doubted: bool = False
+    gone: list[Span] = msgspec.field(default_factory=list)
+
+
 class _Recorded:
     """One tenant's rows by table and name, and the end of the chain of events that say them."""
 
@@ -115,13 +136,24 @@ class _Recorded:
         self.before = ("", False)
 
     def say(self, changes: Iterable[RowChange], code: str, more: bool | None) -> None:
-        """Take what an event says; `more` if it adopts rows: whether others follow that do."""
+        """Take what an event says; `more` if it adopts rows: whether others follow that do.
+
+        INVARIANT: in doubt only an administrator's word says anything, and it continues the same code whatever
+        was recorded meanwhile. So a later start reads what this one took.
+        """
+        if self.doubted and more is None:
+            return
         self.whole = (self.whole or not self.code) if more is None else self.whole or not more
         self.code = code
         for table, name, digest in changes:
             key = bytes.fromhex(name)
             self.undo.append((table, key, self.rows[table].get(key, NONE)))
             self.put(table, key, bytes.fromhex(digest))
+
+    @property
+    def doubted(self) -> bool:
+        """Whether an event may be missing, so that no row is trusted."""
+        return self.code == _DOUBT
 
     def put(self, table: str, name: bytes, digest: bytes) -> None:
         """Set the digest of a row; `NONE` takes it out."""
@@ -154,25 +186,32 @@ NO_ROWS: Final = Before({}, set())
 class StateRecord:
     """The rows of state of all tenants as the log says them, with the pending batch."""
 
-    def __init__(self, connection: Sql, subjects: SubjectKeys) -> None:
-        """Take the writing connection, and the keys."""
+    def __init__(self, connection: Sql, subjects: SubjectKeys, hold: str = "") -> None:
+        """Take the writing connection, and the keys.
+
+        `hold` is how a query ends that keeps others from changing the rows that it reads, until the end of the
+        transaction; empty where a transaction does so by itself.
+        """
         self._sql = connection
+        self._hold = hold
         self._subjects = subjects
         self._of: dict[str, _Recorded] = {}
         self._keys: dict[str, bytes] = {}
         self._unsaid: dict[str, list[RowChange]] = {}  # what a restore has changed
+        self._gaps: dict[str, list[Span]] = {}  # events without text, while none says rows
         #: Rows that were met and are not as the log says, until they are taken.
         self.broken: dict[tuple[str, Place], None] = {}
 
     # What the log said until now.
 
-    def load(self, tenant: str, size: int) -> None:
-        """Read what the log says, at the start.
+    def load(self, tenant: str, tree: Frontier) -> None:
+        """Read what the log says, at the start; `tree` is the stored one, which is compared with the head.
 
         The table `state_events` finds the events, and keeps what pruned ones said. It is not trusted: the
         codes show whether one is missing among them, and all events after the last good one are looked
         through. If one of those is gone, or not what was recorded, it may have said anything: then no row is
-        as the log says. A prune leaves no such gap, because its own event is one of these, behind it.
+        as the log says. A prune leaves no such gap, because its own event is one of these, behind it. Raises
+        `VerificationFailed` where no event says rows, although one must have.
         """
         told = self._of[tenant] = _Recorded()
         at = last = -1
@@ -184,35 +223,96 @@ class StateRecord:
             for at, kept, leaf in rows:
                 if self.learn(tenant, at, leaf) if leaf is not None else self._remember(tenant, at, kept):
                     last = at
-        said, differs, gone = self._after(tenant, last, size)
-        if said and not told.code:
+        found = self._after(tenant, last, tree)
+        if not told.code and (found.said or (self._secret(tenant) is not None and not self._empty(tenant))):
             raise VerificationFailed(
-                "what the log says of the rows of state cannot be checked: the key is gone, or another",
+                "what the log says of the rows of state cannot be checked: the key is gone, or another, or the "
+                "events that say it are gone",
                 code="state-key",
                 remediation="restore the database from a backup",
             )
-        if differs or (gone and told.code):
+        if not told.code and found.differs:
+            raise VerificationFailed(
+                f"the events of tenant `{tenant}` differ from the recorded ones, and may have said any row",
+                code="leaf-changed",
+                remediation="restore the original store, and find out how this one was changed",
+            )
+        if told.code and (found.differs or found.gone or found.doubted):
             log.error("an event of `%s` is not the recorded one, and may have said any row", tenant)
             told.rows = {table: {} for table in SHAPES}
-            told.whole |= bool(told.code)
+            told.whole = True
             # INVARIANT: what is committed from now on is no good continuation, so a later start doubts, too.
-            told.code = told.code and _DOUBT + told.code
-        told.fresh = not told.code and not size and self._empty(tenant)
+            told.code = _DOUBT
+        self._gaps[tenant] = [] if told.code else found.gone
+        told.fresh = not told.code and not tree.size and self._empty(tenant)
         told.settle()
 
-    def _after(self, tenant: str, last: int, size: int) -> tuple[bool, bool, bool]:
-        """Learn from the events after `last`; return whether one says rows, differs, or is gone."""
-        said = differs = gone = False
+    def check_gaps(self, tenant: str, signed: int) -> None:
+        """Refuse a log in which no event says rows, unless prunes among the first `signed` events name all whose
+        text is gone: at the start of an upgrade.
+
+        Otherwise who deletes the events that say rows could add a prune that names them, and the rows would
+        look like those of an older version.
+        """
+        if not (gaps := self._gaps.pop(tenant, [])):
+            return
+        claims: list[PruneClaim] = []
+        for index, leaf in self._sql.execute(
+            "select idx, leaf from events where tenant = ? and kind = ? and idx < ? order by idx",
+            (tenant, EventKind.LOG_PRUNED.value, signed),
+        ).fetchall():
+            with contextlib.suppress(ValueError):  # it names nothing, then
+                one, facts = read_leaf(bytes(leaf))
+                if one.kind == EventKind.LOG_PRUNED:
+                    claims.append(claim_of(index, one.at, facts))
+        named: list[Span] = []
+        with contextlib.suppress(ValueError):
+            named = joined(claims)
+        if without(gaps, named):
+            raise VerificationFailed(
+                f"events of tenant `{tenant}` are gone, and no signed prune names them: they may have said any "
+                "row of state",
+                code="state-key",
+                remediation="restore the database from a backup; after a prune by an older version, start that "
+                "version once more, so that it signs it",
+            )
+
+    def _after(self, tenant: str, last: int, tree: Frontier) -> _Later:
+        """Learn from the events after `last`, and compare their hashes with the tree, which the head signs."""
+        later, grown = _Later(), frontier(self._sql, tenant, last + 1)
         while rows := self._sql.execute(
-            "select idx, leaf, leaf_hash from events where tenant = ? and idx > ? order by idx limit ?",
-            (tenant, last, PAGE),
+            "select idx, leaf, leaf_hash from events where tenant = ? and idx > ?"
+            " union all select idx, null, leaf_hash from pruned_leaves where tenant = ? and idx > ?"
+            " order by idx limit ?",
+            (tenant, last, tenant, last, PAGE),
         ).fetchall():
             for index, leaf, hashed in rows:
-                gone |= index != last + 1
+                later.differs |= index != last + 1
                 last = index
-                differs |= leaf_hash(bytes(leaf)) != bytes(hashed)
-                said |= self.learn(tenant, index, leaf) is not None
-        return said, differs, gone or last + 1 < size
+                if leaf is None:
+                    add_span(later.gone, index, index + 1)
+                    continue
+                later.differs |= leaf_hash(bytes(leaf)) != bytes(hashed)
+                made = self.learn(tenant, index, leaf)
+                later.said |= made is not None
+                later.doubted |= made is not True and self._suspect(tenant, index, leaf)
+            grown, _ = new_tile_nodes(grown, [bytes(hashed) for _, _, hashed in rows])
+        later.differs |= grown.size != tree.size or grown.root() != tree.root()
+        return later
+
+    def _suspect(self, tenant: str, index: int, leaf: bytes) -> bool:
+        """Return whether an event that is no good continuation shows that an earlier one is missing: a prune,
+        which always says rows, or what a start in doubt has recorded.
+        """
+        told, secret = self._recorded(tenant), self._secret(tenant)
+        if not told.code or secret is None:
+            return False
+        with contextlib.suppress(msgspec.MsgspecError):
+            if is_prune(leaf):
+                return True
+            if (found := said_by(leaf)) is not None:
+                return chained(secret, _DOUBT, index, found.rows, found.more) == found.code
+        return False
 
     def learn(self, tenant: str, index: int, leaf: bytes) -> bool | None:
         """Take in an event of the log; return whether remit has made it in this place, `None` if it says no
@@ -237,7 +337,7 @@ class StateRecord:
             return False
         if chained(secret, told.code, index, said.rows, said.more) != said.code:
             # After a doubt, only an administrator's word about the rows is a new beginning.
-            doubted = chained(secret, _DOUBT + told.code, index, said.rows, said.more)
+            doubted = chained(secret, _DOUBT, index, said.rows, said.more)
             if said.more is None or doubted != said.code:
                 return False
             told.rows = {table: {} for table in SHAPES}
@@ -327,8 +427,8 @@ class StateRecord:
         The next event of the tenant says it. A row that was not as the log says in the backup stays so.
         """
         told, secret = self._recorded(tenant), self._secret(tenant)
-        if secret is None or not told.code:
-            return  # a backup of an older version, whose rows are recorded later
+        if secret is None or not told.code or told.doubted:
+            return  # a backup of an older version, whose rows are recorded later; or one in doubt
         left_out = [table for table, noticed in STATE_TABLES.items() if not noticed]
         said = [(table, name.hex(), "") for table in left_out for name in told.rows[table]]
         for table, before, after in rows:
@@ -383,7 +483,7 @@ class StateRecord:
     def _compared(self, tenant: str, places: Sequence[Place]) -> Iterable[tuple[Place, bool]]:
         """Return some rows, and whether each is as the log says."""
         secret, told = self._keys[tenant], self._of[tenant]
-        there = {one.place: one.digest for one in rows_at(self._sql, secret, tenant, places)}
+        there = {one.place: one.digest for one in rows_at(self._sql, secret, tenant, places, self._hold)}
         for at in places:
             yield at, there.get(at, NONE) == told.rows[at[0]].get(row_name(secret, at), NONE)
 
@@ -436,6 +536,10 @@ class StateRecord:
     def begun(self, tenant: str) -> bool:
         """Return whether an event has said rows, so that a later one can bind them."""
         return bool(self._recorded(tenant).code)
+
+    def in_doubt(self, tenant: str) -> bool:
+        """Return whether an event may be missing, so that no row is trusted."""
+        return self._recorded(tenant).doubted
 
     def keep(self, tenant: str, first: int, before: int) -> None:
         """Keep what events say of rows, which are about to be pruned: those from `first` until `before`.

@@ -9,7 +9,7 @@ cannot compute a digest.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -33,7 +33,8 @@ Place = tuple[str, tuple[str, ...]]
 class _Shape(NamedTuple):
     """The key of a table, its other columns, and whether a row permits nothing any longer.
 
-    Stamps of turns are not state.
+    Stamps of turns are not state. INVARIANT: `over` goes by what readers read, which is the body. A row that it
+    calls over is compared with nothing, so a column beside the body must not make it so.
     """
 
     key: tuple[str, ...]
@@ -44,20 +45,36 @@ class _Shape(NamedTuple):
 _ENDED: Final = {state.value for state in TaskState if state.ended}
 ANSWERED: Final = set(ApprovalState) - {ApprovalState.PENDING, ApprovalState.APPROVED}
 
+
+class _Stands(msgspec.Struct, frozen=True):
+    state: str = ""
+
+
+_stands = msgspec.json.Decoder(_Stands).decode
+
+
+def _over(states: Container[str], column: str, body: str) -> bool:
+    """Return whether a row is in one of these states, by its column and by its body."""
+    try:
+        return column in states and _stands(body).state in states
+    except msgspec.MsgspecError:
+        return False
+
+
 SHAPES: Final = {
     "agents": _Shape(("name",), ("body",)),
     "people": _Shape(("name",), ("body",)),
     "tasks": _Shape(
         ("id",),
         ("agent", "state", "opened", "label", "body", "person", "deadline", "watched", "sealed"),
-        lambda row: row[2] in _ENDED,
+        lambda row: _over(_ENDED, row[2], row[5]),
     ),
     # An ended task says so in its own row; its fence matters only while it suspends the task.
     "fences": _Shape(
         ("scope",), ("epoch", "locked"), lambda row: not row[2] and row[0].startswith(f"{ScopeKind.TASK}:")
     ),
     "approvals": _Shape(
-        ("id",), ("task", "call", "state", "requested", "body", "sealed"), lambda row: row[3] in ANSWERED
+        ("id",), ("task", "call", "state", "requested", "body", "sealed"), lambda row: _over(ANSWERED, row[3], row[5])
     ),
     "pins": _Shape(("tool",), ("body",)),
     "credentials": _Shape(("digest",), ("expires", "body", "person")),
@@ -127,8 +144,10 @@ def _mac(secret: bytes, values: list[Any]) -> bytes:
     return hmac.digest(secret, msgspec.json.encode(values), "sha256")[:SIZE]
 
 
-def rows_at(sql: Sql, secret: bytes | None, tenant: str, places: Iterable[Place]) -> list[ReadRow]:
-    """Return the rows at some places, as far as they exist."""
+def rows_at(
+    sql: Sql, secret: bytes | None, tenant: str, places: Iterable[Place], hold: str = ""
+) -> list[ReadRow]:
+    """Return the rows at some places, as far as they exist; `hold` is how their queries end."""
     by_table: dict[str, list[tuple[str, ...]]] = {}
     for table, key in places:
         by_table.setdefault(table, []).append(key)
@@ -138,7 +157,7 @@ def rows_at(sql: Sql, secret: bytes | None, tenant: str, places: Iterable[Place]
             part = keys[start : start + CHUNK]
             one = " and ".join(f"{column} = ?" for column in SHAPES[table].key)
             wanted = f"({' or '.join([one] * len(part))})"
-            sent.append((table, sql.execute(_select(table, wanted), (tenant, *sum(part, ())))))
+            sent.append((table, sql.execute(_select(table, wanted + hold), (tenant, *sum(part, ())))))
     # Send all queries before reading any result.
     return [seen(secret, table, row) for table, rows in sent for row in rows.fetchall()]
 
