@@ -11,12 +11,14 @@ import base64
 import contextlib
 import random
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from remit.adapters.runtime.system import SystemClock
 from remit.compose import open_records
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Forbidden, RemitError, VerificationFailed
@@ -41,7 +43,7 @@ from tests.faults.crashed_folder import crashed
 from tests.samples.tokens import HELD, task_token
 from tests.worlds.calls import KEYS, TO_ALL, Desk, Heard, a_bundle, a_type
 from tests.worlds.kept_store import KeptStore
-from tests.worlds.values import TENANT, WorldClock
+from tests.worlds.values import TENANT
 
 PROVIDER = IdentityProvider(
     name="okta", prefix="okta-", owner="lena", purpose="helps", token="a secret", groups=("helpers",)
@@ -55,6 +57,19 @@ PEOPLE = {
 }
 
 
+class AheadClock(SystemClock):
+    """The machine's clock, which can be set ahead: who waits for others on it is not held forever."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+        self.now = lambda: datetime.now(UTC) + timedelta(seconds=self._ahead_s)
+        self.boot_s = lambda: time.monotonic() + self._ahead_s
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ahead_s += seconds
+
+
 class MixedWork:
     """A store that is opened again and again, and what is done in between."""
 
@@ -63,8 +78,7 @@ class MixedWork:
         self.database = database
         self.folder = folder
         self.dice = random.Random(seed)
-        self.clock = WorldClock()
-        self.clock.advance((datetime.now(UTC) - self.clock.now()).total_seconds())
+        self.clock = AheadClock()
         #: What was done, for a run that fails.
         self.done: list[str] = []
         self._number = 0
