@@ -207,40 +207,48 @@ class MixedWork:
         return await services.tasks.tasks.open(opening, person=await self.person(services, "lena"))
 
     async def open(self, services: Services) -> None:
+        """Open a task."""
         name = self.dice.choice(("work", "twice", "until-written"))
         opening = Opening(agent=self.dice.choice(list(KEYS)), task_type=name, goal="some words")
         await services.tasks.tasks.open(opening, person=await self.person(services))
 
     async def hand_down(self, services: Services) -> None:
+        """Hand a task down to an agent."""
         agent = await services.identity.directory.agent(self.dice.choice(list(KEYS)))
         await services.tasks.tasks.open_child((await self.task(services)).id, agent, DelegatedOpening())
 
     async def end(self, services: Services) -> None:
+        """End a task."""
         task = await self.task(services, live=self.dice.random() < 0.8)
         state = self.dice.choice((TaskState.REVOKED, TaskState.COMPLETED))
         await services.endings.revocations.end_task(task.id, reason="done", by="lena", state=state)
 
     async def suspend(self, services: Services) -> None:
+        """Suspend a task."""
         person = await self.person(services, "root")
         await services.endings.suspensions.suspend(
             await self.task(services), person, operates=True, reason="wait"
         )
 
     async def resume(self, services: Services) -> None:
+        """Have a task go on."""
         person = await self.person(services, "root")
         await services.endings.suspensions.resume(
             await self.task(services), person, operates=True, reason="go on"
         )
 
     async def say(self, services: Services) -> None:
+        """Extend an intent."""
         task = await self.task(services)
         await services.tasks.tasks.add_message(task.id, "more words", await self.person(services, "lena"))
 
     async def expire(self, services: Services) -> None:
+        """End what is over."""
         self.clock.advance(self.dice.choice((1, 600, 4000)))
         await services.endings.revocations.expire()
 
     async def call(self, services: Services) -> None:
+        """Call a tool; some ask a human."""
         task = await self.task(services)
         token = await task_token(services, task.id, confirmation=HELD)
         tool = self.dice.choice(("read", "write", "pay", "pay"))
@@ -249,6 +257,7 @@ class MixedWork:
         await services.mediation.mediator.run(asked, Heard())
 
     async def answer(self, services: Services) -> None:
+        """Answer a question."""
         pending = await services.store.approvals(TENANT, state=ApprovalState.PENDING)
         if pending:
             omar = await self.person(services, "omar")
@@ -258,17 +267,20 @@ class MixedWork:
             )
 
     async def withdraw(self, services: Services) -> None:
+        """Withdraw an approval."""
         given = await services.store.approvals(TENANT, state=ApprovalState.APPROVED)
         if given:
             omar = await self.person(services, "omar")
             await services.decisions.approvals.withdraw(self.dice.choice(given).id, omar)
 
     async def add_person(self, services: Services) -> None:
+        """Add a person."""
         roles = tuple(self.dice.sample([Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR], 1))
         new = NewPerson(name=self.some_name(), roles=roles, groups=("staff",))
         await services.identity.personnel.add(new, by="root")
 
     async def change_roles(self, services: Services) -> None:
+        """Set a person's roles."""
         roles = frozenset(
             self.dice.sample([Role.APPROVER, Role.AUDITOR, Role.OPERATOR], self.dice.randrange(3))
         )
@@ -277,20 +289,24 @@ class MixedWork:
         await services.identity.personnel.change_roles(name, roles, by="vera")
 
     async def deactivate(self, services: Services) -> None:
+        """Deactivate a person, and mostly activate them again."""
         name = self.dice.choice(("leo", "omar", "lena"))
         await services.identity.personnel.deactivate(name, by="root", reason="left")
         if self.dice.random() < 0.8:
             await services.identity.personnel.activate(name, by="root")
 
     async def sign_in(self, services: Services) -> None:
+        """Sign in."""
         name = self.dice.choice(list(PEOPLE))
         code = await services.identity.authenticator.make_code(name, by=AT_START)
         await services.identity.authenticator.sign_in(code)
 
     async def sign_out(self, services: Services) -> None:
+        """Sign a person out."""
         await services.identity.personnel.sign_out(self.dice.choice(list(PEOPLE)), by="root")
 
     async def register(self, services: Services) -> None:
+        """Register an agent."""
         key = {
             "kty": "OKP",
             "crv": "Ed25519",
@@ -300,12 +316,14 @@ class MixedWork:
         await services.identity.directory.register(new, by="root")
 
     async def provision(self, services: Services) -> None:
+        """Create an agent as an identity provider does."""
         active = self.dice.choice((None, False))
         await services.identity.provisioning.create(
             PROVIDER, ProposedAgent(name=self.some_name(), active=active)
         )
 
     async def provisioned(self, services: Services) -> None:
+        """Change or delete an agent of an identity provider."""
         provisioning = services.identity.provisioning
         found = await provisioning.agents(PROVIDER)
         if found:
@@ -321,11 +339,13 @@ class MixedWork:
             await provisioning.update(PROVIDER, one.name, said)
 
     async def move_agent(self, services: Services) -> None:
+        """Suspend or activate an agent."""
         agents = [one.name for one in await services.store.agents(TENANT)]
         state = self.dice.choice((AgentState.SUSPENDED, AgentState.ACTIVE, AgentState.ACTIVE))
         await services.identity.directory.move(self.dice.choice(agents), state, by="root", reason="so")
 
     async def end_scope(self, services: Services) -> None:
+        """End or lock what an agent, a person or a tool does."""
         kind, name = self.dice.choice(
             ((ScopeKind.AGENT, "clerk"), (ScopeKind.PERSON, "leo"), (ScopeKind.TOOL, "desk/pay"))
         )
@@ -333,6 +353,7 @@ class MixedWork:
         await services.endings.revocations.end_scope(kind, name, reason="so", by="root", lock=lock)
 
     async def unlock(self, services: Services) -> None:
+        """Lift a lock."""
         locks = await services.endings.locks.all()
         if locks:
             kind, _, name = self.dice.choice(locks).scope.partition(":")
@@ -340,30 +361,36 @@ class MixedWork:
             await services.endings.locks.unlock(ScopeKind(kind), name, person=vera)
 
     async def delegate(self, services: Services) -> None:
+        """Make a delegation."""
         new = NewDelegation(agent="clerk", task_type="work", valid_s=3600, goal="words of a delegation")
         await services.people.delegations.add(new, await self.person(services, "lena"))
 
     async def revoke_delegation(self, services: Services) -> None:
+        """Revoke a delegation."""
         found = await services.store.delegations(TENANT)
         if found:
             one = self.dice.choice(found)
             await services.people.delegations.revoke(one.id, by="lena", reason="so")
 
     async def rotate(self, services: Services) -> None:
+        """Replace a key of remit."""
         kind = self.dice.choice((KeyKind.SEALING, KeyKind.SEALING, KeyKind.CHECKPOINT))
         await services.identity.rotations.rotate(kind, by="root", at_once=self.dice.random() < 0.5)
 
     async def erase(self, services: Services) -> None:
+        """Forget a person or an agent."""
         subject = self.dice.choice(("leo", "lena", "omar", "clerk"))
         await services.people.forgetting.forget(subject, by="root", reason="asked")
 
     async def prune(self, services: Services) -> None:
+        """Prune what is old."""
         self.clock.advance(self.dice.choice((0, 0, 0, 40)) * 86_400)
         await services.evidence.log.checkpoint()
         before = self.clock.now() - timedelta(days=30, seconds=1)
         await services.evidence.retention.prune(before, by="root", reason="old", exported=False)
 
     async def look(self, services: Services) -> None:
+        """Compare rows with the log for a while."""
         async with self._looking:  # one loop of a process does it
             for _ in range(self.dice.randrange(1, 12)):
                 self.clock.advance(1)
@@ -372,6 +399,7 @@ class MixedWork:
         await services.evidence.log.checkpoint()
 
     async def learn(self, services: Services) -> None:
+        """Look at what the desk offers."""
         desk = Desk()
         if self.dice.random() < 0.5:
             desk.surfaces["odd"]["description"] = self.some_name()
@@ -396,7 +424,8 @@ STEPS: dict[str, Callable[[MixedWork, Services], Awaitable[None]]] = {
 async def _until_killed(folder: str, seed: str, database: str) -> None:
     work = MixedWork(Path(folder), seed, database)
     async with work.opened() as services:
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         while True:
             await work.work(services, 1)
 

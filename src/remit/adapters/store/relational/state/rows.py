@@ -74,7 +74,9 @@ SHAPES: Final = {
         ("scope",), ("epoch", "locked"), lambda row: not row[2] and row[0].startswith(f"{ScopeKind.TASK}:")
     ),
     "approvals": _Shape(
-        ("id",), ("task", "call", "state", "requested", "body", "sealed"), lambda row: _over(ANSWERED, row[3], row[5])
+        ("id",),
+        ("task", "call", "state", "requested", "body", "sealed"),
+        lambda row: _over(ANSWERED, row[3], row[5]),
     ),
     "pins": _Shape(("tool",), ("body",)),
     "credentials": _Shape(("digest",), ("expires", "body", "person")),
