@@ -78,8 +78,8 @@ async def test_an_approval_that_is_called_denied_beside_its_body_is_none(tmp_pat
     await fill(store)
     sql(
         tmp_path,
-        "insert into approvals select tenant, 'forged', task, call, 'denied', requested, replace(replace(body,"
-        """ '"state":"pending"', '"state":"approved"'), id, 'forged'), null from approvals""",
+        "insert into approvals select tenant, 'forged', task, call, 'denied', requested,"
+        """ replace(replace(body, '"state":"pending"', '"state":"approved"'), id, 'forged'), null from approvals""",
     )
     with pytest.raises(StateChanged):
         await store.approval(TENANT, "forged")
@@ -130,7 +130,7 @@ async def test_an_event_rewritten_with_its_hash_is_missed(tmp_path: Path) -> Non
 
 
 async def test_all_events_rewritten_are_no_older_version(tmp_path: Path) -> None:
-    """With their hashes, and without the key: a start reads all leaves then, and they are not the signed ones."""
+    """With their hashes, and without the key: a start reads all leaves then, and they are not the signed."""
     store = opened_sqlite(tmp_path)
     await revoked(store, tmp_path)
     await store.close()
@@ -189,7 +189,7 @@ async def test_words_of_an_administrator_hold_also_after_work_in_doubt(tmp_path:
 
 
 def forged_prune(folder: Path, size: int, gone: list[int]) -> None:
-    """Delete events, what was kept of them and the key; add a prune that names them, at the end of the log."""
+    """Delete events, what was kept of them and the key; add a prune that names them, at the end."""
     spans = [[at, at + 1] for at in gone]
     body = LogPruned(
         ranges=spans,
@@ -269,8 +269,8 @@ async def test_a_forged_prune_is_not_signed_by_a_replica(postgres: str) -> None:
         record.pop("state")
         new = encode(record)
         other.execute(
-            "insert into remit.events select tenant, 1, 'log.pruned', task, task_before, open_from, %s, %s, null,"
-            " null from remit.events where idx = 0",
+            "insert into remit.events select tenant, 1, 'log.pruned', task, task_before, open_from, %s, %s,"
+            " null, null from remit.events where idx = 0",
             (new, leaf_hash(new)),
         )
         other.execute("update remit.turns set turn = turn + 1, news = turn + 1, writer = 'other'")
@@ -282,7 +282,7 @@ async def test_a_forged_prune_is_not_signed_by_a_replica(postgres: str) -> None:
 
 
 async def test_a_row_cannot_be_changed_between_its_look_and_its_change(postgres: str) -> None:
-    """Others hold the row while remit raises the task's label, and commit their own change of the rest first."""
+    """Others hold the row while remit raises the task's label, and commit a change of the rest first."""
     store = opened_postgres(postgres)
     await fill(store)
     other = await psycopg.AsyncConnection.connect(postgres)
@@ -290,7 +290,8 @@ async def test_a_row_cannot_be_changed_between_its_look_and_its_change(postgres:
     label = Label(categories=frozenset({"pii"}))
     raised = asyncio.ensure_future(store.commit(Unit((RaiseLabel("task_two", label),), (an_event(),))))
     async with asyncio.timeout(30):
-        while not (await (await other.execute("select 1 from pg_locks where not granted")).fetchall()):
+        waiting = "select 1 from pg_locks where not granted"
+        while not await (await other.execute(waiting)).fetchall():  # noqa: ASYNC110 - no event exists for it
             await asyncio.sleep(0.01)
     await other.commit()
     await other.close()

@@ -23,7 +23,6 @@ from remit.compose import open_records
 from remit.core.decisions.approval import ApprovalState
 from remit.core.errors import Forbidden, RemitError, VerificationFailed
 from remit.core.evidence.checkpoint import VerifierKey
-from remit.core.evidence.events.state_rows import STATE_TABLES
 from remit.core.evidence.verification import verify_export
 from remit.core.findings.kinds import FindingKind
 from remit.core.identity.principals import AgentState, Person, Role
@@ -118,6 +117,7 @@ class MixedWork:
     async def work(self, services: Services, steps: int) -> None:
         """Do some steps, now and then several at once. What remit refuses is refused."""
         for _ in range(steps):
+            await services.identity.rotations.look()  # another replica may have replaced a key
             names = [self.dice.choice((*STEPS, *_OFTEN)) for _ in range(self.dice.choice((1, 1, 1, 2, 4)))]
             self.done.append(" + ".join(names))
             told = await asyncio.gather(
@@ -135,6 +135,7 @@ class MixedWork:
 
     async def check(self, services: Services) -> None:
         """Compare each row with the log, and verify the log as an auditor does."""
+        await services.identity.rotations.look()
         reading, state, store = services.evidence.log_reading, services.evidence.state, services.store
         while reading.state == "reading":
             await reading.turn()
@@ -375,7 +376,7 @@ class MixedWork:
     async def rotate(self, services: Services) -> None:
         """Replace a key of remit."""
         kind = self.dice.choice((KeyKind.SEALING, KeyKind.SEALING, KeyKind.CHECKPOINT))
-        await services.identity.rotations.rotate(kind, by="root", at_once=self.dice.random() < 0.5)
+        await services.identity.rotations.rotate(kind, by="root")
 
     async def erase(self, services: Services) -> None:
         """Forget a person or an agent."""
@@ -414,8 +415,8 @@ STEPS: dict[str, Callable[[MixedWork, Services], Awaitable[None]]] = {
     for name in (
         "open", "hand_down", "end", "suspend", "resume", "say", "expire", "call", "answer", "withdraw",
         "add_person", "change_roles", "deactivate", "sign_in", "sign_out", "register", "provision",
-        "provisioned", "move_agent", "end_scope", "unlock", "delegate", "revoke_delegation", "rotate", "erase",
-        "prune", "look", "learn",
+        "provisioned", "move_agent", "end_scope", "unlock", "delegate", "revoke_delegation", "rotate",
+        "erase", "prune", "look", "learn",
     )
 }  # fmt: skip
 """What is done, by name."""

@@ -207,8 +207,8 @@ class LogWriter:
             return False
         for index, _, leaf, _ in rows:
             made = self.record.learn(tenant, index, leaf)
-            # A prune says rows. One that does not is of others, and must not be signed: it would name what they
-            # delete (`StateRecord.check_gaps`).
+            # A prune says rows. One that does not is of others, and must not be signed: it would name what
+            # they delete (`StateRecord.check_gaps`).
             if made is not True and self.record.begun(tenant) and is_prune(leaf):
                 return False
         log.tree, _ = new_tile_nodes(log.tree, [row[3] for row in rows])

@@ -112,7 +112,7 @@ def said_by(leaf: bytes) -> SaidRows | None:
 
 
 class _Later(msgspec.Struct):
-    """What the events after the last good one are: whether one says rows, differs from the tree, or shows that an
+    """The events after the last good one: whether one says rows, differs from the tree, or shows that an
     earlier one is missing; and those whose text is gone.
     """
 
@@ -138,8 +138,8 @@ class _Recorded:
     def say(self, changes: Iterable[RowChange], code: str, more: bool | None) -> None:
         """Take what an event says; `more` if it adopts rows: whether others follow that do.
 
-        INVARIANT: in doubt only an administrator's word says anything, and it continues the same code whatever
-        was recorded meanwhile. So a later start reads what this one took.
+        INVARIANT: in doubt only an administrator's word says anything, and it continues the same code
+        whatever was recorded meanwhile. So a later start reads what this one took.
         """
         if self.doubted and more is None:
             return
@@ -189,8 +189,8 @@ class StateRecord:
     def __init__(self, connection: Sql, subjects: SubjectKeys, hold: str = "") -> None:
         """Take the writing connection, and the keys.
 
-        `hold` is how a query ends that keeps others from changing the rows that it reads, until the end of the
-        transaction; empty where a transaction does so by itself.
+        `hold` is how a query ends that keeps others from changing the rows that it reads, until the end of
+        the transaction; empty where a transaction does so by itself.
         """
         self._sql = connection
         self._hold = hold
@@ -226,8 +226,8 @@ class StateRecord:
         found = self._after(tenant, last, tree)
         if not told.code and (found.said or (self._secret(tenant) is not None and not self._empty(tenant))):
             raise VerificationFailed(
-                "what the log says of the rows of state cannot be checked: the key is gone, or another, or the "
-                "events that say it are gone",
+                "what the log says of the rows of state cannot be checked: the key is gone, or another, or "
+                "the events that say it are gone",
                 code="state-key",
                 remediation="restore the database from a backup",
             )
@@ -248,8 +248,8 @@ class StateRecord:
         told.settle()
 
     def check_gaps(self, tenant: str, signed: int) -> None:
-        """Refuse a log in which no event says rows, unless prunes among the first `signed` events name all whose
-        text is gone: at the start of an upgrade.
+        """Refuse a log in which no event says rows, unless prunes among the first `signed` events name all
+        whose text is gone: at the start of an upgrade.
 
         Otherwise who deletes the events that say rows could add a prune that names them, and the rows would
         look like those of an older version.
@@ -270,15 +270,15 @@ class StateRecord:
             named = joined(claims)
         if without(gaps, named):
             raise VerificationFailed(
-                f"events of tenant `{tenant}` are gone, and no signed prune names them: they may have said any "
-                "row of state",
+                f"events of tenant `{tenant}` are gone, and no signed prune names them: they may have said "
+                "any row of state",
                 code="state-key",
-                remediation="restore the database from a backup; after a prune by an older version, start that "
-                "version once more, so that it signs it",
+                remediation="restore the database from a backup; after a prune by an older version, start "
+                "that version once more, so that it signs it",
             )
 
     def _after(self, tenant: str, last: int, tree: Frontier) -> _Later:
-        """Learn from the events after `last`, and compare their hashes with the tree, which the head signs."""
+        """Learn from the events after `last`, and compare their hashes with the tree that the head signs."""
         later, grown = _Later(), frontier(self._sql, tenant, last + 1)
         while rows := self._sql.execute(
             "select idx, leaf, leaf_hash from events where tenant = ? and idx > ?"

@@ -33,8 +33,8 @@ Place = tuple[str, tuple[str, ...]]
 class _Shape(NamedTuple):
     """The key of a table, its other columns, and whether a row permits nothing any longer.
 
-    Stamps of turns are not state. INVARIANT: `over` goes by what readers read, which is the body. A row that it
-    calls over is compared with nothing, so a column beside the body must not make it so.
+    Stamps of turns are not state. INVARIANT: `over` goes by what readers read, which is the body. A row that
+    it calls over is compared with nothing, so a column beside the body must not make it so.
     """
 
     key: tuple[str, ...]
