@@ -79,7 +79,8 @@ async def test_an_approval_that_is_called_denied_beside_its_body_is_none(tmp_pat
     sql(
         tmp_path,
         "insert into approvals select tenant, 'forged', task, call, 'denied', requested,"
-        """ replace(replace(body, '"state":"pending"', '"state":"approved"'), id, 'forged'), null from approvals""",
+        """ replace(replace(body, '"state":"pending"', '"state":"approved"'), id, 'forged'), null"""
+        " from approvals",
     )
     with pytest.raises(StateChanged):
         await store.approval(TENANT, "forged")
