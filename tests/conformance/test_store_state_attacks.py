@@ -236,9 +236,9 @@ async def test_a_forged_prune_makes_no_older_version(tmp_path: Path) -> None:
     store = opened_sqlite(tmp_path, seed="unsigned")
     signed = SignedHead(*await store.root(TENANT))
     await store.close()
-    store = FILES["sqlite-buffered"](tmp_path, seed="signed", heads=signed)
-    assert not store.covers_rows(TENANT)
-    await store.close()
+    older = FILES["sqlite-buffered"](tmp_path, seed="signed", heads=signed)
+    assert not older.covers_rows(TENANT)
+    await older.close()
 
 
 async def test_a_forged_prune_beside_recorded_rows_is_told(tmp_path: Path) -> None:

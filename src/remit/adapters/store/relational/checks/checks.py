@@ -169,7 +169,8 @@ class CheckedRows:
         if not names:
             return []
         await self._caught_up(tenant)
-        left, after = dict(names), ()
+        left = dict(names)
+        after: tuple[str, ...] = ()
         while left:
             rows = await self._pool.run(page, self._record.secret(tenant), tenant, table, after, _ROWS)
             for one, _ in rows:
