@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import sys
@@ -19,7 +18,7 @@ from tests.servers.postgres_server import PostgresServer
 from tests.worlds.mixed_work import MixedWork
 
 #: Seeds of a long run, for each kind of store and of fault.
-MANY = int(os.environ.get("REMIT_TRIALS", "12"))
+MANY = 12
 
 
 async def through_all(work: MixedWork, rounds: int, steps: int) -> None:
