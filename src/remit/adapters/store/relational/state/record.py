@@ -223,7 +223,13 @@ class StateRecord:
             for at, kept, leaf in rows:
                 if self.learn(tenant, at, leaf) if leaf is not None else self._remember(tenant, at, kept):
                     last = at
-        found = self._after(tenant, last, tree)
+        self._judge(tenant, self._after(tenant, last, tree))
+        told.fresh = not told.code and not tree.size and self._empty(tenant)
+        told.settle()
+
+    def _judge(self, tenant: str, found: _Later) -> None:
+        """Refuse the start, or trust no row, where an event may be missing."""
+        told = self._of[tenant]
         if not told.code and (found.said or (self._secret(tenant) is not None and not self._empty(tenant))):
             raise VerificationFailed(
                 "what the log says of the rows of state cannot be checked: the key is gone, or another, or "
@@ -244,8 +250,6 @@ class StateRecord:
             # INVARIANT: what is committed from now on is no good continuation, so a later start doubts, too.
             told.code = _DOUBT
         self._gaps[tenant] = [] if told.code else found.gone
-        told.fresh = not told.code and not tree.size and self._empty(tenant)
-        told.settle()
 
     def check_gaps(self, tenant: str, signed: int) -> None:
         """Refuse a log in which no event says rows, unless prunes among the first `signed` events name all
