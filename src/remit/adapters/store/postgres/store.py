@@ -135,10 +135,8 @@ class PostgresStore(RelationalStore):
                 _rewrite(line.session)
             turns, memory, ledger = _read(line, clock, subjects, incarnation)
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
-                head = signed.get(tenant)
-                check_head(line, tenant, ledger.tree(tenant).size, head)
-                if head is not None:
-                    ledger.record.check_gaps(tenant, head.size)
+                check_head(line, tenant, ledger.tree(tenant).size, head := signed.get(tenant))
+                ledger.record.check_gaps(tenant, head.size if head else None)
             ledger.record.check_fences(memory, restored or {})
             line.session.run("commit")
         except psycopg.Error as fault:

@@ -96,8 +96,7 @@ class SqliteStore(RelationalStore):
             for tenant in {DEFAULT_TENANT, *ledger.tenants()}:
                 head = heads.read(origin(tenant)) if heads else None
                 check_head(connection, tenant, ledger.tree(tenant).size, head)
-                if head is not None:
-                    ledger.record.check_gaps(tenant, head.size)
+                ledger.record.check_gaps(tenant, head.size if head else None)
             ledger.record.check_fences(memory, restored or {})
             connection.execute("begin immediate")
             seal_old(connection, SealedValues(connection, subjects), subjects)

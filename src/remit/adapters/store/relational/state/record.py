@@ -251,14 +251,14 @@ class StateRecord:
             told.code = _DOUBT
         self._gaps[tenant] = [] if told.code else found.gone
 
-    def check_gaps(self, tenant: str, signed: int) -> None:
+    def check_gaps(self, tenant: str, signed: int | None) -> None:
         """Refuse a log in which no event says rows, unless prunes among the first `signed` events name all
         whose text is gone: at the start of an upgrade.
 
         Otherwise who deletes the events that say rows could add a prune that names them, and the rows would
-        look like those of an older version.
+        look like those of an older version. Without a head nothing is known.
         """
-        if not (gaps := self._gaps.pop(tenant, [])):
+        if signed is None or not (gaps := self._gaps.pop(tenant, [])):
             return
         claims: list[PruneClaim] = []
         for index, leaf in self._sql.execute(
