@@ -27,6 +27,7 @@ from remit.core.scope import ScopeKind
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Task, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
+from remit.ports.runtime import Turns
 from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Catalogue
 from remit.services.assembly.services import Services
@@ -149,7 +150,7 @@ class DeskExchange:
         self.sent = True
         self._desk.arrived.append(self._call.params)
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Answer once the desk is open; raises where the call was cut meanwhile, or the desk is lost."""
         over = asyncio.ensure_future(self._over.wait())
         opened = asyncio.ensure_future(self._desk.open.wait())

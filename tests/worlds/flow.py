@@ -27,6 +27,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, Parameter, Task, TaskType
 from remit.core.tools.constraint import load
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, Tool, Variant
+from remit.ports.runtime import Turns
 from remit.ports.store.units import Unit
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
@@ -125,7 +126,7 @@ class OfficeExchange(DeskExchange):
         self._name = call.params.get("name", "")
         self._before = list(desk.before.get(self._name, ()))
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return what was put in for this tool."""
         await super().receive()
         if self._before:

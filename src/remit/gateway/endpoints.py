@@ -105,6 +105,7 @@ def _methods(services: Services, sessions: Sessions, subscriptions: Subscription
         listing=listing,
         rounds=rounds,
         seen=seen,
+        turns=services.flow.observer.turns,
         public_url=services.public_url,
     )
     parked = ParkedMethods(

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from remit.core.cooperative_steps import Steps
 from remit.core.json_value import Json
 from remit.core.tasks.model_usage import ModelCall
+
+Found = TypeVar("Found")
 
 
 class Clock(Protocol):
@@ -32,6 +34,19 @@ class Entropy(Protocol):
 
     def bytes(self, count: int) -> bytes:
         """Return `count` random bytes."""
+        ...
+
+
+class Turns(Protocol):
+    """Does long work in steps, and lets other work run between them. For one event loop."""
+
+    async def take(
+        self, steps: Steps[Found], turned: Callable[[], object] = ..., *, long: bool = False
+    ) -> Found:
+        """Do all steps and return their result; `long` if already the first ones take milliseconds.
+
+        `turned` is called whenever other work has run. It may raise: then no further step is done.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from remit.core.json_value import Json
 from remit.core.keys.certificate import ClientCertificate
 from remit.core.keys.sigv4 import Sign
 from remit.core.tools.http_api import Api
+from remit.ports.runtime import Turns
 
 #: The lists whose changes MCP announces; resource templates belong to `resources`.
 LISTS: Final = frozenset(("tools", "resources", "prompts"))
@@ -77,8 +78,10 @@ class Exchange(Protocol):
         """
         ...
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return the upstream's next message for this call, the last being a result or an error.
+
+        A long one is read in `turns`; without them, at once.
 
         Raises `UpstreamUnreachable` with `sent=True` when the upstream is lost, `UpstreamFault` when it
         breaks its protocol or a limit. No retry, no redirect.

@@ -65,7 +65,7 @@ from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.stated_reason import without_reason
 from remit.gateway.tracing import travelling
-from remit.ports.runtime import Clock
+from remit.ports.runtime import Clock, Turns
 from remit.services.decisions.approvals import Approvals
 from remit.services.limits.deadlines import Deadlines
 from remit.services.mediation.mediator import Mediator, RequestedCall
@@ -159,9 +159,11 @@ class Calls:
         listing: Listing,
         rounds: Rounds,
         seen: SeenQuestions,
+        turns: Turns,
         public_url: str,
     ) -> None:
         """Keep the services, the lists of tasks, and the sealing of upstream states."""
+        self.turns = turns
         self._seen = seen
         self._public_url = public_url
         self._clock = clock
@@ -183,6 +185,7 @@ class Calls:
         answer = Answer(
             visit.send,
             message.id,
+            self.turns,
             modern=visit.modern,
             cacheable=asked.name == RESOURCE_READ,
             progress_token=token,

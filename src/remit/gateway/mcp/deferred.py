@@ -86,7 +86,9 @@ class DeferredMethods:
             return
         asked = self.looking(visit, message, held)
         able = asked.capabilities
-        answer = Answer(visit.send, message.id, modern=True, pass_on=passing(asked, held), able=able)
+        answer = Answer(
+            visit.send, message.id, self._calls.turns, modern=True, pass_on=passing(asked, held), able=able
+        )
         await self._calls.watched(visit, message, answer, self._look(asked, answer, held))
 
     async def followed(self, visit: CallVisit, handle: str) -> FollowedCall | None:

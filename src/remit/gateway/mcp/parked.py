@@ -51,7 +51,7 @@ class KeptAnswer(Answer):
 
     def __init__(self, calls: Calls, visit: CallVisit) -> None:
         """Begin with nothing kept."""
-        super().__init__(visit.send, None, modern=True, as_result=partial(calls.failure, visit))
+        super().__init__(visit.send, None, calls.turns, modern=True, as_result=partial(calls.failure, visit))
         self.end: CallEnd | None = None
 
     async def release(self, chunk: Delivery) -> None:
@@ -114,7 +114,7 @@ class ParkedMethods:
 
     async def run(self, visit: CallVisit, message: Incoming, live: LiveTask, question: Approval) -> None:
         """Answer one request."""
-        answer = Answer(visit.send, message.id, modern=True)
+        answer = Answer(visit.send, message.id, self._calls.turns, modern=True)
         await self._calls.watched(
             visit, message, answer, self._answered(visit, message, live, question, answer)
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from remit.core.cooperative_steps import Steps
 from remit.core.decisions.deferred_call import OWN_CODES
 from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
@@ -47,6 +48,7 @@ from remit.gateway.mcp.messages import (
     rpc_status,
     unusable,
 )
+from remit.ports.runtime import Turns
 
 #: Seconds between keep-alive comments on a stream.
 KEEP_ALIVE_S: Final = 15.0
@@ -191,13 +193,14 @@ class Answer:
 
     __slots__ = (
         "_able", "_as_result", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send",
-        "_writing", "done", "gone", "narrowed", "streaming", "wanted",
+        "_turns", "_writing", "done", "gone", "narrowed", "streaming", "wanted",
     )  # fmt: skip
 
     def __init__(
         self,
         send: Send,
         request_id: RequestId | None,
+        turns: Turns,
         *,
         modern: bool,
         cacheable: bool = False,
@@ -209,12 +212,14 @@ class Answer:
     ) -> None:
         """Keep where to send, and the notifications that the agent requested.
 
+        A long result is read in `turns`.
         `pass_on` converts a result that asks for input into the agent's form; None if no input is permitted.
         `able` are the questions that its client can answer. `as_result` returns the result that tells a
         fault, or None for a fault that stays an error.
         """
         self._send = send
         self._id = request_id
+        self._turns = turns
         self._modern = modern
         self._cacheable = cacheable
         self._progress = progress_token
@@ -239,15 +244,8 @@ class Answer:
         elif chunk.wants_input:
             await self._asked(chunk.body)
         elif kind is ChunkKind.RESULT:
-            body = chunk.body
-            # A long body is read, rewritten and sent in turns of the loop.
-            if long := len(body) > PIECE_BYTES:
-                await asyncio.sleep(0)
-            body = without_claim(body)
-            if long:
-                await asyncio.sleep(0)
-            body = with_claim(body, self.narrowed) if self.narrowed is not None else body
-            body = completed(body, cacheable=self._cacheable) if self._modern else body
+            long = len(chunk.body) > PIECE_BYTES
+            body = await self._turns.take(self._result(chunk.body), long=long)
             await self._last(result_frame(self._id), body, 200)
         elif kind is ChunkKind.ERROR:
             code, body = own_error(chunk.body, able=self._able if self._modern else None)
@@ -257,6 +255,15 @@ class Answer:
             if params is not None:
                 await self._begin_stream()
                 await self._piece(event(notification(chunk.method, params)))
+
+    def _result(self, body: bytes) -> Steps[bytes]:
+        """Return a result as it is sent."""
+        body = without_claim(body)
+        yield
+        if self.narrowed is not None:
+            body = with_claim(body, self.narrowed)
+            yield
+        return completed(body, cacheable=self._cacheable) if self._modern else body
 
     async def _asked(self, body: bytes) -> None:
         """Pass on the questions of the upstream; in a session keep them, to ask over the stream."""

@@ -60,8 +60,10 @@ class TimeSlices:
         self._long = 0
         self._usual_s = sys.getswitchinterval()
 
-    async def take(self, steps: Steps[Found], turned: Callable[[], object] = lambda: None) -> Found:
-        """Do all steps and return their result.
+    async def take(
+        self, steps: Steps[Found], turned: Callable[[], object] = lambda: None, *, long: bool = False
+    ) -> Found:
+        """Do all steps and return their result; `long` if already the first ones take milliseconds.
 
         `turned` is called whenever other tasks have had a turn. It may raise: then no further step is done.
 
@@ -69,7 +71,8 @@ class TimeSlices:
         one. So a small call waits for one turn, not for one turn of each.
         """
         try:
-            self._turn(steps, self._first_s)
+            if not long:
+                self._turn(steps, self._first_s)
             with self._sharing():
                 while True:
                     async with self._line:

@@ -18,6 +18,7 @@ from remit.core.errors import UpstreamUnreachable
 from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import Tool
+from remit.ports.runtime import Turns
 from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.decisions.authorizer import carries
 from remit.services.mediation.call import RequestedCall
@@ -57,7 +58,7 @@ class ExternalCall:
         """Record that the other side may go on."""
         self.sent = True
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return the result, once the other side has brought it."""
         return await asyncio.shield(self.result)
 

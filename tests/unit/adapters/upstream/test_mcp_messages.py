@@ -21,6 +21,7 @@ from remit.adapters.upstream.mcp.jsonrpc import (
     write_response,
 )
 from remit.adapters.upstream.processes.supervisor import LineReader, own_environment
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.mediation import ChunkKind
 from remit.core.errors import Busy, ConfigInvalid, UpstreamFault
 from remit.ports.upstream import Call
@@ -54,29 +55,29 @@ def test_a_result_of_the_wrong_shape_is_a_fault(result: bytes) -> None:
     """A result is an object, and says in a boolean whether the tool failed."""
     message = read_message(b'{"jsonrpc":"2.0","id":1,"result":%s}' % result, "s")
     with pytest.raises(UpstreamFault):
-        response_chunk(message, "s", modern=True)
+        finish(response_chunk(message, "s", modern=True))
 
 
 def test_a_modern_result_of_a_kind_that_is_not_known_is_an_error() -> None:
     """What cannot be understood is not passed on; a legacy server may use the word as it likes."""
     message = Message("2.0", id=1, result=msgspec.Raw(b'{"resultType":"riddle"}'))
-    assert response_chunk(message, "s", modern=True).kind is ChunkKind.ERROR
-    assert response_chunk(message, "s", modern=False).kind is ChunkKind.RESULT
+    assert finish(response_chunk(message, "s", modern=True)).kind is ChunkKind.ERROR
+    assert finish(response_chunk(message, "s", modern=False)).kind is ChunkKind.RESULT
 
 
 def test_a_modern_result_that_asks_for_input_says_so() -> None:
     """A question in a result is told from a result that completes its call; before there was no such kind."""
     message = Message("2.0", id=1, result=msgspec.Raw(b'{"resultType":"input_required"}'))
-    modern = response_chunk(message, "s", modern=True)
+    modern = finish(response_chunk(message, "s", modern=True))
     assert (modern.kind, modern.wants_input) == (ChunkKind.RESULT, True)
-    assert not response_chunk(message, "s", modern=False).wants_input
+    assert not finish(response_chunk(message, "s", modern=False)).wants_input
 
 
 def test_a_modern_result_that_defers_its_call_says_so() -> None:
     """A handle is told from a result that completes its call; before there was no such kind."""
     message = Message("2.0", id=1, result=msgspec.Raw(b'{"resultType":"task"}'))
-    assert response_chunk(message, "s", modern=True).deferred
-    assert not response_chunk(message, "s", modern=False).deferred
+    assert finish(response_chunk(message, "s", modern=True)).deferred
+    assert not finish(response_chunk(message, "s", modern=False)).deferred
 
 
 json_values = st.recursive(

@@ -15,6 +15,7 @@ from remit.core.flow.records.json_parsing import countless
 from remit.core.json_value import Json
 from remit.core.tools.http_api import ApiReply, ReplyPiece, Route, read_head
 from remit.core.tools.http_api.response import complete
+from remit.ports.runtime import Turns
 
 Request = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]], bytes]
 
@@ -154,7 +155,7 @@ class PlainReplyExchange(ReplyExchange):
         super().__init__(*args, **more)
         self._pieces: AsyncIterator[Chunk] | None = None
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return the head, then the body."""
         self._check()
         try:
@@ -207,7 +208,7 @@ class PlainReplyExchange(ReplyExchange):
 class McpReplyExchange(ReplyExchange):
     """`ports.upstream.Exchange` that returns an answer as a tool result in MCP's format."""
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return the only result."""
         self._check()
         try:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One call over HTTP: one POST, and the messages in its response."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -14,13 +13,16 @@ from remit.adapters.upstream.mcp.jsonrpc import (
     RequestId,
     broken,
     notification_chunk,
+    read_message,
     response_chunk,
     stream_ended,
     write_notification,
     write_response,
 )
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamUnreachable
+from remit.ports.runtime import Turns
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -118,30 +120,28 @@ class HttpExchange:
         self._sent = True
         self._body = b""
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return the next message of this call."""
-        if self._released:
-            raise self._cut()
+        self._check()
         sender = self._sender
         while True:
             try:
-                message = await self._answer.next()
+                text = await self._answer.next()
             except HttpRefused:
                 self._look_at_session()
                 raise
             except OutOfOrder as error:
-                if self._released:
-                    raise self._cut() from error
+                self._check(error)
                 raise
             self._look_at_session()
             sender.reached()
-            if message is None:
+            if text is None:
                 raise stream_ended(sender.name)
-            if len(message.result) > BufferBound.UNCOUNTED_BYTES:
-                await asyncio.sleep(0)  # the result is copied and parsed once more
-                if self._released:
-                    raise self._cut()
-            chunk = self._chunk(message)
+            steps = self._read(text)
+            if turns is None or len(text) <= BufferBound.UNCOUNTED_BYTES:
+                chunk = finish(steps)
+            else:
+                chunk = await turns.take(steps, self._check, long=True)
             if chunk is not None:
                 return chunk
 
@@ -177,14 +177,19 @@ class HttpExchange:
             self._sender.forget_session(session)
             raise SessionLost(self._sender.name)
 
-    def _chunk(self, message: Message) -> Chunk | None:
+    def _read(self, text: bytes | bytearray) -> Steps[Chunk | None]:
+        message = read_message(text, self._sender.name)
+        yield
+        return (yield from self._chunk(message))
+
+    def _chunk(self, message: Message) -> Steps[Chunk | None]:
         """Return a message as a chunk; None for a request that this adapter answers itself."""
         if not message.method:
             assert self._answer.head is not None
             if message.id != self._request_id and not (message.error and self._answer.head.status != 200):
                 raise broken(self._sender.name, "answered another request than it was sent")
             self._ended = True
-            chunk = response_chunk(message, self._sender.name, modern=self._session is None)
+            chunk = yield from response_chunk(message, self._sender.name, modern=self._session is None)
             if self.on_result is not None and chunk.kind is ChunkKind.RESULT:
                 self.on_result()
             return chunk
@@ -196,6 +201,10 @@ class HttpExchange:
                 self.respond(message.id, b"{}")
                 return None
         return notification_chunk(message)
+
+    def _check(self, error: OutOfOrder | None = None) -> None:
+        if self._released:
+            raise self._cut() from error
 
     def _cut(self) -> UpstreamUnreachable:
         return UpstreamUnreachable(
@@ -217,19 +226,19 @@ class ListenHttpExchange(HttpExchange):
 
     keep: Callable[[HttpAnswer, Connection], None]
 
-    def _chunk(self, message: Message) -> Chunk | None:
+    def _chunk(self, message: Message) -> Steps[Chunk | None]:
         if message.method == protocol_versions.LISTENING:
             return Chunk(ChunkKind.RESULT, b"{}")
         if message.method:
             return None
-        chunk = super()._chunk(message)
+        chunk = yield from super()._chunk(message)
         if chunk is not None and chunk.kind is ChunkKind.RESULT:
             raise broken(self._sender.name, "ended a subscription before it began")
         return chunk
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Wait for the acknowledgement, then pass the stream on."""
-        chunk = await super().receive()
+        chunk = await super().receive(turns)
         if chunk.kind is ChunkKind.RESULT:
             self._released = self._ended = True
             self.keep(self._answer, self._connection)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from remit.adapters.upstream.bounds import BufferBound, HeldBytes
 from remit.adapters.upstream.http1 import Connection, EventStream, ResponseHead
 from remit.adapters.upstream.mcp import protocol_versions
-from remit.adapters.upstream.mcp.jsonrpc import Message, broken, read_message, too_large
+from remit.adapters.upstream.mcp.jsonrpc import broken, read_message, too_large
 from remit.core.errors import ConfigInvalid, UpstreamFault
 
 log = logging.getLogger(__name__)
@@ -105,8 +105,9 @@ class HttpAnswer:
         self._unread_bytes = 0
         self.head: ResponseHead | None = None
 
-    async def next(self) -> Message | None:
-        """Return the next message, or None at the end of a stream; `application/json` has exactly one.
+    async def next(self) -> bytes | bytearray | None:
+        """Return the text of the next message, or None at the end of a stream; `application/json` has exactly
+        one.
 
         Raises `HttpRefused`, `UpstreamFault`, and the faults of the connection.
         """
@@ -116,7 +117,7 @@ class HttpAnswer:
             head = self.head = await self._connection.head()
             kind, length = _type_and_length(head)
             if kind == _JSON and head.status == 200:
-                return read_message(await self._whole(length, self._max_bytes), self._name)
+                return await self._whole(length, self._max_bytes)
             if kind != _EVENTS or head.status != 200:
                 return await self._refusal(head, kind, length)
             self._events = EventStream(max_event_bytes=self._max_bytes + 4096)
@@ -142,7 +143,7 @@ class HttpAnswer:
         self._waiting.clear()
         self._hold.release()
 
-    async def _next_event(self) -> Message | None:
+    async def _next_event(self) -> bytes | None:
         assert self._events is not None
         assert self._pieces is not None
         if self._waiting:
@@ -163,37 +164,34 @@ class HttpAnswer:
                 # The incomplete event after them is at most as large as this piece.
                 self._unread_bytes = sum(map(len, self._waiting)) + len(piece)
                 self._hold.resize(self._unread_bytes)
-        return read_message(self._waiting.popleft(), self._name)
+        return self._waiting.popleft()
 
-    async def _whole(self, length: int | None, limit: int) -> bytes:
+    async def _whole(self, length: int | None, limit: int) -> bytes | bytearray:
         """Read a body to its end; a long one counts towards the memory bound."""
         if length is not None and length <= BufferBound.UNCOUNTED_BYTES:
             return await self._connection.body()
         if length is not None and length > limit:
             raise too_large(self._name, limit)
-        pieces, size = [], 0
+        body = bytearray()
         async for piece in self._connection.chunks():
-            size += len(piece)
-            if size > limit:
+            if len(body) + len(piece) > limit:
                 raise too_large(self._name, limit)
-            self._hold.resize(size)
-            pieces.append(piece)
-        body = b"".join(pieces)
-        if size > BufferBound.UNCOUNTED_BYTES:
-            await asyncio.sleep(0)  # to copy it and to parse it are two turns of the loop
+            self._hold.resize(len(body) + len(piece))
+            body += piece
         return body
 
-    async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> Message:
+    async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> bytes | bytearray:
         """Return the JSON-RPC error in an error response, or raise a fault for the status."""
         if head.status < 300:
             raise broken(self._name, f"answered a request with HTTP status {head.status} and no JSON-RPC")
         if kind == _JSON and head.status not in (_UNAUTHORIZED, _FORBIDDEN, *_REDIRECTS):
             try:
-                message = read_message(await self._whole(length, _MAX_REFUSAL_BYTES), self._name)
+                body = await self._whole(length, _MAX_REFUSAL_BYTES)
+                error = read_message(body, self._name).error
             except UpstreamFault as fault:
                 raise HttpRefused(self._name, head.status) from fault
-            if message.error:
-                return message
+            if error:
+                return body
         if path := path_led_to(head):
             # For an operator who reads the log. In a fault, the agent would take the path for remit's own
             # words.

@@ -10,6 +10,7 @@ import re
 import msgspec
 import orjson
 
+from remit.core.cooperative_steps import Steps
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Malformed, UpstreamFault
 from remit.core.json_value import Json
@@ -60,7 +61,7 @@ _decode_flags = msgspec.json.Decoder(_Flags).decode
 _decode_error = msgspec.json.Decoder(RpcError).decode
 
 
-def read_message(data: bytes, name: str) -> Message:
+def read_message(data: bytes | bytearray, name: str) -> Message:
     """Read one message of the upstream `name`; raises `UpstreamFault`.
 
     Batches (JSON-RPC 2.0 section 6) are refused: no supported protocol revision has them.
@@ -78,7 +79,7 @@ def read_message(data: bytes, name: str) -> Message:
     return message
 
 
-def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
+def response_chunk(message: Message, name: str, *, modern: bool) -> Steps[Chunk]:
     """Return the last chunk of a call from its response; raises `UpstreamFault` for a malformed result.
 
     2026-07-28: a `resultType` of `input_required` asks for input, `task` defers the outcome; an unknown one
@@ -91,7 +92,10 @@ def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
         except (msgspec.DecodeError, RecursionError) as error:
             raise broken(name, "sent an error without code", debug=str(error)) from error
         return Chunk(_ERROR, body)
-    body = standalone(message.result)
+    body = bytes(message.result)
+    yield
+    body = _in_one_line(body)
+    yield
     try:
         flags = _decode_flags(body)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -115,7 +119,10 @@ def notification_chunk(message: Message) -> Chunk:
 
 def standalone(raw: msgspec.Raw) -> bytes:
     """Copy a raw value out of its message, without line breaks (JSON has them only between its values)."""
-    body = bytes(raw)
+    return _in_one_line(bytes(raw))
+
+
+def _in_one_line(body: bytes) -> bytes:
     # (`find`, not `in`: `in` first tries the bytes as a number, which costs an exception.)
     if body.find(b"\n") >= 0 or body.find(b"\r") >= 0:
         return msgspec.json.format(body, indent=-1)

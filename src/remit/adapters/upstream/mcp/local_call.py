@@ -6,6 +6,7 @@ from collections.abc import Callable
 from remit.adapters.upstream.mcp.jsonrpc import RequestId
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder
+from remit.ports.runtime import Turns
 
 
 class LocalExchange:
@@ -23,7 +24,7 @@ class LocalExchange:
         self._sent = True
         self._act()
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return the empty result."""
         if not self._sent:
             raise OutOfOrder("no request was sent, so there is no answer", remediation="send the call first")

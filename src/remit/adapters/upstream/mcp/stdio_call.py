@@ -15,8 +15,10 @@ from remit.adapters.upstream.mcp.jsonrpc import (
     write_response,
 )
 from remit.adapters.upstream.mcp.stdio_session import StdioSession
+from remit.core.cooperative_steps import finish
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
+from remit.ports.runtime import Turns
 from remit.ports.upstream import Call
 
 MAX_WAITING_NOTIFICATIONS = 256
@@ -66,7 +68,7 @@ class StdioExchange:
         self._session.child.write(self._message)
         self._message = b""
 
-    async def receive(self) -> Chunk:
+    async def receive(self, turns: Turns | None = None) -> Chunk:
         """Return the next message of this call."""
         if not self._sent:
             raise OutOfOrder("no request was sent, so there is no answer", remediation="send the call first")
@@ -118,7 +120,7 @@ class StdioExchange:
         try:
             if len(message.result) > self._session.max_result_bytes:
                 raise too_large(self._session.name, self._session.max_result_bytes)
-            self._take(response_chunk(message, self._session.name, modern=modern))
+            self._take(finish(response_chunk(message, self._session.name, modern=modern)))
         except UpstreamFault as fault:
             self.fail(fault)
 

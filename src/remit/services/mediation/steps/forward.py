@@ -54,7 +54,7 @@ async def receive_chunk(call: CallState, forwarded: ForwardedCall) -> Chunk:
     left = forwarded.deadline_s - deps.clock.boot_s()
     try:
         with deps.alarms.within(left, call.running):
-            chunk = await leased.exchange.receive()
+            chunk = await leased.exchange.receive(deps.observer.turns)
     except TimeoutError:
         leased.exchange.cancel("timed out")
         raise UpstreamUnreachable(
