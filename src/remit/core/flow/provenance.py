@@ -192,7 +192,7 @@ class Index:
         yield
         if not self.persons.idle:
             origins = origins_of(self, tool, arguments)
-            self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
+            yield from self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
         yield from learn_facts(self, taking.now, reading, lookup, arguments, marked)
         yield from self.codes.take(result, tool)
         yield from learn_participants(self, result, tool, arguments, lookup, marked)

@@ -23,10 +23,12 @@ from typing import Final
 
 import msgspec
 
+from remit.core.cooperative_steps import freeing_json
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
 from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
+from remit.core.flow.records.json_parsing import MAX_AT_ONCE
 from remit.core.flow.records.record import with_fields
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
@@ -162,6 +164,10 @@ class Observer:
         await self._take(of, taken, classes)
         if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
             await self._stored_labels.answered(request, of.decision, parts)
+        if len(chunk.body) > MAX_AT_ONCE:
+            held = list(parts)
+            del parts, taken
+            await self.turns.take(freeing_json(held), of.look, long=True)
         return of.delivered(chunk)
 
     async def listed(

@@ -126,7 +126,7 @@ class HttpExchange:
         sender = self._sender
         while True:
             try:
-                text = await self._answer.next()
+                pieces = await self._answer.next()
             except HttpRefused:
                 self._look_at_session()
                 raise
@@ -135,10 +135,10 @@ class HttpExchange:
                 raise
             self._look_at_session()
             sender.reached()
-            if text is None:
+            if pieces is None:
                 raise stream_ended(sender.name)
-            steps = self._read(text)
-            if turns is None or len(text) <= BufferBound.UNCOUNTED_BYTES:
+            steps = self._read(pieces)
+            if turns is None or sum(map(len, pieces)) <= BufferBound.UNCOUNTED_BYTES:
                 chunk = finish(steps)
             else:
                 chunk = await turns.take(steps, self._check, long=True)
@@ -177,7 +177,9 @@ class HttpExchange:
             self._sender.forget_session(session)
             raise SessionLost(self._sender.name)
 
-    def _read(self, text: bytes | bytearray) -> Steps[Chunk | None]:
+    def _read(self, pieces: list[bytes]) -> Steps[Chunk | None]:
+        text = b"".join(pieces)
+        yield
         message = read_message(text, self._sender.name)
         yield
         return (yield from self._chunk(message))

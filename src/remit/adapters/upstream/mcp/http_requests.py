@@ -132,16 +132,16 @@ class HttpPosts:
             connection.send(b"POST", self.target, headers, body)
             while True:
                 try:
-                    text = await answer.next()
+                    pieces = await answer.next()
                 except HttpRefused:
                     self._look_at_session(answer, session)
                     raise
                 self._look_at_session(answer, session)
                 assert answer.head is not None
                 self.reached()
-                if text is None:
+                if pieces is None:
                     raise stream_ended(self.name)
-                message = read_message(text, self.name)
+                message = read_message(b"".join(pieces), self.name)
                 if not message.method:
                     if message.id != request_id and not (message.error and answer.head.status != 200):
                         raise broken(self.name, "answered another request than it was sent")
@@ -234,9 +234,9 @@ class HttpPosts:
     async def follow(self, answer: HttpAnswer, connection: Connection, session: HttpSession | None) -> None:
         """Handle notifications from a stream until it ends; raises the fault that ends it out of order."""
         try:
-            while (text := await answer.next()) is not None:
+            while (pieces := await answer.next()) is not None:
                 self.reached()
-                message = read_message(text, self.name)
+                message = read_message(b"".join(pieces), self.name)
                 if not message.method:
                     return  # a modern server ends a subscription with a response
                 self.notified(message, session)

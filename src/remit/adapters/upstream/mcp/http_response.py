@@ -105,9 +105,9 @@ class HttpAnswer:
         self._unread_bytes = 0
         self.head: ResponseHead | None = None
 
-    async def next(self) -> bytes | bytearray | None:
-        """Return the text of the next message, or None at the end of a stream; `application/json` has exactly
-        one.
+    async def next(self) -> list[bytes] | None:
+        """Return the pieces of the next message, or None at the end of a stream; `application/json` has
+        exactly one message.
 
         Raises `HttpRefused`, `UpstreamFault`, and the faults of the connection.
         """
@@ -143,7 +143,7 @@ class HttpAnswer:
         self._waiting.clear()
         self._hold.release()
 
-    async def _next_event(self) -> bytes | None:
+    async def _next_event(self) -> list[bytes] | None:
         assert self._events is not None
         assert self._pieces is not None
         if self._waiting:
@@ -164,30 +164,31 @@ class HttpAnswer:
                 # The incomplete event after them is at most as large as this piece.
                 self._unread_bytes = sum(map(len, self._waiting)) + len(piece)
                 self._hold.resize(self._unread_bytes)
-        return self._waiting.popleft()
+        return [self._waiting.popleft()]
 
-    async def _whole(self, length: int | None, limit: int) -> bytes | bytearray:
+    async def _whole(self, length: int | None, limit: int) -> list[bytes]:
         """Read a body to its end; a long one counts towards the memory bound."""
         if length is not None and length <= BufferBound.UNCOUNTED_BYTES:
-            return await self._connection.body()
+            return [await self._connection.body()]
         if length is not None and length > limit:
             raise too_large(self._name, limit)
-        body = bytearray()
+        pieces, size = [], 0
         async for piece in self._connection.chunks():
-            if len(body) + len(piece) > limit:
+            size += len(piece)
+            if size > limit:
                 raise too_large(self._name, limit)
-            self._hold.resize(len(body) + len(piece))
-            body += piece
-        return body
+            self._hold.resize(size)
+            pieces.append(piece)
+        return pieces
 
-    async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> bytes | bytearray:
+    async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> list[bytes]:
         """Return the JSON-RPC error in an error response, or raise a fault for the status."""
         if head.status < 300:
             raise broken(self._name, f"answered a request with HTTP status {head.status} and no JSON-RPC")
         if kind == _JSON and head.status not in (_UNAUTHORIZED, _FORBIDDEN, *_REDIRECTS):
             try:
                 body = await self._whole(length, _MAX_REFUSAL_BYTES)
-                error = read_message(body, self._name).error
+                error = read_message(b"".join(body), self._name).error
             except UpstreamFault as fault:
                 raise HttpRefused(self._name, head.status) from fault
             if error:

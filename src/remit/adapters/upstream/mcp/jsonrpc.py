@@ -61,7 +61,7 @@ _decode_flags = msgspec.json.Decoder(_Flags).decode
 _decode_error = msgspec.json.Decoder(RpcError).decode
 
 
-def read_message(data: bytes | bytearray, name: str) -> Message:
+def read_message(data: bytes, name: str) -> Message:
     """Read one message of the upstream `name`; raises `UpstreamFault`.
 
     Batches (JSON-RPC 2.0 section 6) are refused: no supported protocol revision has them.

@@ -271,4 +271,7 @@ def _string(text: str, at: int) -> Steps[tuple[str, int]]:
             yield
     if not text.startswith('"', at):
         raise ValueError("a string that does not end")
-    return "".join(parts), at + 1
+    found = "".join(parts)
+    if len(found) > MAX_AT_ONCE:
+        yield
+    return found, at + 1

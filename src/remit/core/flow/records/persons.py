@@ -22,6 +22,7 @@ from itertools import islice
 
 import msgspec
 
+from remit.core.cooperative_steps import Steps
 from remit.core.flow.justification import leaves
 from remit.core.flow.language.word_forms import name_stems, stems, words_of
 from remit.core.flow.records.lookup import MAX_NAME, MAX_SHORT_ID, Lookup
@@ -63,6 +64,8 @@ _NAMES = stems("name first last full family given surname")
 #: Words beside the name of a key that leave it the key of the record itself: `user_email`, `primary email`.
 _OWNERS = stems("user customer client patient subscriber account main primary email mail address")
 _WORDS_IN = re.compile(r"[^\s,;:!?\"'()<>\[\]]+")
+_LEAVES = 1_000
+"""Leaves that one step looks at."""
 MAX_WRITTEN = 2_000
 """Words of a call's arguments that are remembered as the agent's own."""
 
@@ -240,12 +243,16 @@ class Persons:
         lookup: Lookup,
         arguments: Mapping[str, Json],
         origins: Mapping[str, KeyOrigin],
-    ) -> None:
+    ) -> Steps[None]:
         """Store to whom the records of a result belong; `origins` are those of the call's arguments."""
         if len(self._results) >= MAX_RESULTS:
             return
         tool = lookup.tool
-        paths = {leaf.path for leaf in now.values if leaf.label.trust is _TRUSTED}
+        paths = set[str]()
+        for at in range(0, len(now.values), _LEAVES):
+            some = now.values[at : at + _LEAVES]
+            paths.update(leaf.path for leaf in some if leaf.label.trust is _TRUSTED)
+            yield
         keys = _keys(tool, arguments)
         found = [origins[one].belonging for one in keys]
         belonging = min(found, default=_NOT)

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from remit.core.cooperative_steps import Steps
+from remit.core.cooperative_steps import Steps, freeing
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.phrases import ACTS
 from remit.core.flow.language.quantity import names_all
@@ -142,15 +142,8 @@ class NamingOfResult:
             self._sort()
 
     def let_go(self) -> Steps[None]:
-        """Free what was seen, part by part: of a result of 10 MB, all at once takes 20 ms."""
-        self.values = []
-        yield
-        self.wholes = []
-        yield
-        self._candidates, self._unread = {}, {}
-        yield
-        self.links = {}
-        yield
+        """Free what was seen: of a result of 10 MB, all at once takes 20 ms."""
+        yield from freeing(self.values, self.wholes, self._candidates, self._unread, self.links)
 
     def meet_in(self, text: str, kind: KindOfValue | None, record: int, path: str) -> None:
         """Add a plain text in which destinations stand: it is one of a kind, or (None) prose."""
