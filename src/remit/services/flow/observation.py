@@ -165,9 +165,9 @@ class Observer:
         if chunk.kind is ChunkKind.RESULT and not chunk.is_error and not left:
             await self._stored_labels.answered(request, of.decision, parts)
         if len(chunk.body) > MAX_AT_ONCE:
-            held = list(parts)
+            unneeded = list(parts)
             del parts, taken
-            await self.turns.take(freeing_json(held), of.look, long=True)
+            await self.turns.take(freeing_json(unneeded), of.look, long=True)
         return of.delivered(chunk)
 
     async def listed(

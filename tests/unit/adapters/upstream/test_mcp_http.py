@@ -3,9 +3,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,10 +14,13 @@ from remit.adapters.upstream.bounds import BufferBound
 from remit.adapters.upstream.http1 import ResponseHead
 from remit.adapters.upstream.mcp.http import McpHttp
 from remit.adapters.upstream.mcp.http_response import HttpRefused, path_led_to
+from remit.core.cooperative_steps import Steps, finish
 from remit.core.decisions.mediation import Chunk
 from remit.core.errors import ConfigInvalid, UpstreamFault, UpstreamUnreachable
 from remit.ports.upstream import Call
 from tests.servers.scripted_mcp import ScriptedHttp, begin, scripted_http
+
+Found = TypeVar("Found")
 
 
 def tool(name: str, task: str = "t1", **more: Any) -> Call:
@@ -105,6 +108,45 @@ async def test_a_credential_cannot_speak_for_the_adapter(name: str) -> None:
     async with connected("modern") as (upstream, _):
         with pytest.raises(ConfigInvalid, match="may not set"):
             await upstream.prepare(tool("echo"), {name: "x"})
+
+
+class Counted:
+    """Turns that count long work, and may cut it after its first step."""
+
+    def __init__(self, cut: Callable[[], None] = lambda: None) -> None:
+        self.long = 0
+        self._cut = cut
+
+    async def take(
+        self, steps: Steps[Found], turned: Callable[[], object] = lambda: None, *, long: bool = False
+    ) -> Found:
+        """Do the first step, and then the rest."""
+        self.long += long
+        next(steps)
+        self._cut()
+        turned()
+        return finish(steps)
+
+
+async def test_a_long_result_is_read_in_turns_and_a_short_one_at_once() -> None:
+    """The result is the same."""
+    for size, turns in ((100, 0), (200_000, 1)):
+        async with connected("modern") as (upstream, _):
+            call, counted = tool("echo", arguments={"text": "x" * size}), Counted()
+            exchange = await upstream.prepare(call, {})
+            exchange.send()
+            assert await exchange.receive(counted) == await run(upstream, call)
+            assert counted.long == turns
+            exchange.release()
+
+
+async def test_a_call_that_is_cut_while_its_result_is_read_returns_nothing() -> None:
+    """What had arrived is dropped."""
+    async with connected("modern") as (upstream, _):
+        exchange = await upstream.prepare(tool("echo", arguments={"text": "x" * 200_000}), {})
+        exchange.send()
+        with pytest.raises(UpstreamUnreachable, match="cancelled by remit"):
+            await exchange.receive(Counted(exchange.release))
 
 
 async def test_each_task_has_a_session_of_its_own_and_it_ends_with_the_task() -> None:

@@ -153,6 +153,19 @@ async def test_no_turn_begins_while_an_end_has_priority() -> None:
     assert done == 5 * ["step"]
 
 
+async def test_work_whose_first_steps_are_long_does_not_begin_beside_an_end() -> None:
+    """A small call's first turn comes at once; that of long work would be too long."""
+    clock, done, ends = Hand(), list[str](), EndPriority(60.0)
+    slices = TimeSlices(clock, ends, turn_s=1.0)
+    with ends.first():
+        work = asyncio.ensure_future(slices.take(hours(clock, done), long=True))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert done == []
+    await work
+    assert done == 5 * ["step"]
+
+
 async def test_threads_get_the_interpreter_sooner_only_beside_long_work() -> None:
     """And so it is however the work ends."""
     clock, done, usual_s = Hand(), list[str](), sys.getswitchinterval()
