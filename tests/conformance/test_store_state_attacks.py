@@ -160,7 +160,7 @@ async def test_what_was_done_in_doubt_cannot_be_taken_back(tmp_path: Path) -> No
     store = opened_sqlite(tmp_path, seed="third")
     with pytest.raises(StateChanged):
         await store.task(TENANT, "task_one")
-    await store.adopt_rows(TENANT, NOW, anew=True)
+    await store.adopt_rows(TENANT, NOW, vouched=True)
     await store.commit(Unit((PutPerson(VERA),), (an_event(),)))
     await store.close()
     store = opened_sqlite(tmp_path, seed="fourth")
@@ -181,7 +181,7 @@ async def test_words_of_an_administrator_hold_also_after_work_in_doubt(tmp_path:
     await store.commit(Unit((PutTask(a_task("task_new")),), (an_event(),)))
     with pytest.raises(StateChanged):
         await store.task(TENANT, "task_new")
-    await store.adopt_rows(TENANT, NOW, anew=True)
+    await store.adopt_rows(TENANT, NOW, vouched=True)
     await store.close()
     store = opened_sqlite(tmp_path, seed="third")
     assert await store.task(TENANT, "task_new")
