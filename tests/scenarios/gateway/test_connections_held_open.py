@@ -5,7 +5,9 @@ intermediary before the server reads in another way.
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -59,6 +61,7 @@ async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
 
 
 async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
@@ -435,3 +438,28 @@ async def test_a_trusted_proxy_has_no_such_limit() -> None:
         assert answered.startswith(b"HTTP/1.1 200 ")
         for _, writer in held:
             writer.close()
+
+
+@each_loop
+@pytest.mark.parametrize("after", [b"", HALF, LARGE])
+async def test_a_connection_that_was_lost_leaves_nothing_in_memory(after: bytes) -> None:
+    """What it leaves would stay until a collection of all objects: hours, with all that its calls held."""
+    left: list[weakref.ref[object]] = []
+
+    class Seen(BoundedConnection):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            left.append(weakref.ref(self))
+
+    gc.disable()
+    try:
+        async with _served(Seen) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert await reader.readuntil(b"0")
+            writer.write(after)
+            await writer.drain()
+            writer.close()
+        assert [one() for one in left] == [None]
+    finally:
+        gc.enable()

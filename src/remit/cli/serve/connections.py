@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import sys
+import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -245,6 +246,10 @@ class BoundedConnection(HttpToolsProtocol):
         if self.addresses is not None and self._place:
             self.addresses.remove(self._place, self)
         super().connection_lost(exc)
+        # A request refers to its connection. If the connection referred to it, too, only a collection of all
+        # objects would free both, and there is hardly ever one.
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
+        self.pipeline.clear()
 
     def pause_writing(self) -> None:
         """Start the client's time limit for taking output, because the output buffer is full."""
@@ -337,7 +342,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._received is not None and not self._offered:
             self._offered = True
             if not self.expect_100_continue:
-                self.scope[TRANSFER] = partial(self._transfer, self.cycle)  # type: ignore[typeddict-unknown-key]
+                self.scope[TRANSFER] = partial(self._transfer, weakref.proxy(self.cycle))  # type: ignore[typeddict-unknown-key]
         # The response has not begun yet.
         self.cycle.transport = SingleWrite(self.transport, self.loop, self._close)  # type: ignore[assignment]
         if self.parser.should_upgrade():
@@ -363,7 +368,7 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._received = None
         super().on_response_complete()
-        if self._has_head and self.cycle.response_complete and not self.transport.is_closing():
+        if self._has_head and not self.transport.is_closing() and self.cycle.response_complete:
             self._wait()
         if self._hands_over:
             self.settle()
