@@ -4,6 +4,7 @@ everything.
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from remit.gateway.mcp import McpLimits
+from remit.gateway.mcp.calls import CallVisit
 from tests.refusals import own_failure
 from tests.worlds.mcp_endpoint import ENVELOPE, LEGACY, MODERN, GatewayWorld, Line, gateway_world, messages
 
@@ -221,3 +223,17 @@ async def test_a_session_follows_a_resource(world: GatewayWorld) -> None:
     await line.until(lambda: any(one["params"] == {"uri": URI} for one in line.messages))
     line.hung_up.set()
     await line.task
+
+
+async def test_a_call_that_was_answered_leaves_nothing_in_memory(world: GatewayWorld) -> None:
+    """What it leaves would stay until a collection of all objects."""
+    gc.collect()
+    gc.disable()
+    try:
+        for name in ("echo", "progress", "absent"):
+            await world.call(
+                name, {"text": "hello"} if name == "echo" else None, meta={"progressToken": "mine"}
+            )
+        assert [one for one in gc.get_objects() if isinstance(one, CallVisit)] == []
+    finally:
+        gc.enable()

@@ -194,6 +194,8 @@ class McpEndpoint:
             _LOG.exception("a request caused an internal error")
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
         finally:
+            # The answer refers to its visit. A cycle of both would stay until a collection of all objects.
+            visit.answer = None
             self._in_hand.count -= 1
             self._count_out(visit)
 
