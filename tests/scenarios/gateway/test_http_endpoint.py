@@ -2,6 +2,7 @@
 """Threat: an agent that calls a REST API gets what it was not granted, or gets around the nine steps."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.gateway.endpoints import mcp_endpoint
+from remit.gateway.http.request_state import ApiVisit
 from remit.services.identity.directory import NewPerson
 from tests.refusals import failure
 from tests.samples.tokens import task_token
@@ -256,3 +258,14 @@ async def test_observing_refuses_nothing_that_the_document_describes(tmp_path: P
         assert [one["path"] for one in world.api.seen] == ["/v1/customers/c-2", "/v1/customers/export"]
         told = [fact for fact in await world.facts(EventKind.DECISION_MADE) if fact.get("observed")]
         assert {"shop/getCustomer", "shop/exportCustomers"} <= {fact["tool"] for fact in told}
+
+
+async def test_a_call_that_was_answered_leaves_nothing_in_memory(world: RestWorld) -> None:
+    """What it leaves would stay until a collection of all objects."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert (await world.get("/customers/c-1?fields=name")).status == 200
+        assert [one for one in gc.get_objects() if isinstance(one, ApiVisit)] == []
+    finally:
+        gc.enable()

@@ -263,7 +263,9 @@ class HttpEndpoint:
             raise await self._refusal(visit, end)
 
     def _locating(self, visit: ApiVisit) -> Callable[[str], str]:
-        return lambda below_api: self._where(visit) + below_api
+        # The visit refers to the answer: a reference back would keep both until a collection of all objects.
+        where = self._where(visit)
+        return lambda below_api: where + below_api
 
     def _where(self, visit: ApiVisit) -> str:
         """Return the URL of the upstream for the agent."""
