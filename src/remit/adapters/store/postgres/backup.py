@@ -102,18 +102,22 @@ def check_unused(url: str) -> None:
 
 def _check_unused(session: PostgresSession, place: str) -> None:
     until = time.monotonic() + _CLOSING_S
-    while serving := session.execute(
-        "select count(*) from pg_stat_activity where datname = current_database()"
-        " and application_name like ?",
-        (_SERVING,),
-    ).fetchone()[0]:
-        if time.monotonic() < until:
-            time.sleep(_LOOK_S)
-            continue
+    while (serving := _serving(session)) and time.monotonic() < until:
+        time.sleep(_LOOK_S)
+    if serving:
         raise StoreUnavailable(
             f"{serving} connections of running remits are open at `{place}`",
             remediation="stop every remit of this database first",
         )
+
+
+def _serving(session: PostgresSession) -> int:
+    (found,) = session.execute(
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and application_name like ?",
+        (_SERVING,),
+    ).fetchone()
+    return int(found)
 
 
 class PostgresRestoring:
