@@ -122,11 +122,15 @@ class _Later(msgspec.Struct):
     gone: list[Span] = msgspec.field(default_factory=list)
 
 
+def _no_rows() -> dict[str, dict[bytes, bytes]]:
+    return {table: {} for table in SHAPES}
+
+
 class _Recorded:
     """One tenant's rows by table and name, and the end of the chain of events that say them."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, dict[bytes, bytes]] = {table: {} for table in SHAPES}
+        self.rows = _no_rows()
         self.code = ""
         #: Whether all rows are recorded: those of older versions, too.
         self.whole = False
@@ -245,7 +249,7 @@ class StateRecord:
             )
         if told.code and (found.differs or found.gone or found.doubted):
             log.error("an event of `%s` is not the recorded one, and may have said any row", tenant)
-            told.rows = {table: {} for table in SHAPES}
+            told.rows = _no_rows()
             told.whole = True
             # INVARIANT: what is committed from now on is no good continuation, so a later start doubts, too.
             told.code = _DOUBT
@@ -344,7 +348,7 @@ class StateRecord:
             doubted = chained(secret, _DOUBT, index, said.rows, said.more)
             if said.more is None or doubted != said.code:
                 return False
-            told.rows = {table: {} for table in SHAPES}
+            told.rows = _no_rows()
         told.say(said.rows, said.code, said.more)
         told.settle()
         return True
