@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import FILES
 from tests.worlds.recorded_state import NOW, Watch, fill, without_record
-from tests.worlds.stores import opened_postgres, opened_sqlite
+from tests.worlds.stores import by_administrator, opened_postgres, opened_sqlite
 from tests.worlds.values import TENANT, a_person, a_task, an_event
 
 VERA = a_person("vera")
@@ -39,10 +38,9 @@ ENDED = PutTask(a_task(state=TaskState.COMPLETED), expected=TaskState.ACTIVE)
 MANY = 600
 
 
-def sql(folder: Path, statement: str, *values: Any) -> list[Any]:
+def sql(folder: Path, statement: str, *values: Any) -> Any:
     """Do what an administrator of the database does."""
-    with sqlite3.connect(folder / "remit.db") as file:
-        return file.execute(statement, values).fetchall()
+    return by_administrator(folder / "remit.db", statement, *values)
 
 
 class SignedHead:
