@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import signal
 import sys
 from pathlib import Path
@@ -81,7 +80,7 @@ async def test_lost_answers_raise_no_alarm(
     """Lines to the database break before, within and after messages, those of a commit among them."""
     url = postgres_server.fresh()
     proxy = DicingProxy(postgres_server.port, f"{seed}", longest_s=0.3)
-    through = re.sub(r":\d+/", f":{proxy.port}/", url)
+    through = url.replace(f":{postgres_server.port}/", f":{proxy.port}/") + "?sslmode=disable"
     work = MixedWork(tmp_path, f"lost {seed}", through)
     async with work.opened() as services:
         for _ in range(20):
@@ -92,6 +91,7 @@ async def test_lost_answers_raise_no_alarm(
         await work.check(services)
     async with work.opened() as services:
         await work.check(services)
+    proxy.close()
     postgres_server.drop(url)
 
 
