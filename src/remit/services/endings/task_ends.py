@@ -87,7 +87,7 @@ class TaskEnds:
                 puts.append(PutFinding(found))
                 told.append(seen)
             ended_tasks.append(ended)
-        receipt = await self._store.commit(Unit((*changes, *puts), (*events, *told)))
+        receipt = await self._store.commit(Unit((*changes, *puts), (*events, *told), self._tenant))
         for ended in ended_tasks:
             self._live.replace(ended)
         return receipt

@@ -18,6 +18,7 @@ from remit.core.tasks.task import Ancestor, Task, TaskState
 from remit.ports.store.changes import PutClosure, PutTask, RaiseFence
 from remit.ports.store.units import Receipt, Unit
 from remit.services.endings import closure as closures
+from remit.services.endings.task_ends import TaskEnds
 from tests.refusals import refused
 from tests.samples.tokens import HELD, task_token
 from tests.worlds.calls import CallWorld, call_world
@@ -130,6 +131,28 @@ async def test_ends_of_many_tasks_come_in_batches_behind_one_fence(
     assert set(closure.tasks) == set(told) == set(tasks)
     assert closure.scope == EVERYTHING
     assert {(await world.services.tasks.tasks.get(task)).state for task in tasks} == {TaskState.REVOKED}
+
+
+async def test_an_end_whose_other_tasks_all_ended_meanwhile_is_completed(
+    world: CallWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have their own closures; the end has nothing left to do behind its fence."""
+    monkeypatch.setattr(closures, "BATCH", 1)
+    endings, commit = world.services.endings.revocations, TaskEnds.commit
+    tasks = {(await world.open())[0].id for _ in range(2)}
+
+    async def overtaken(ends: TaskEnds, batch: list[Task], *what: Any) -> Receipt:
+        if len(what) < 3:  # behind the fence
+            monkeypatch.setattr(TaskEnds, "commit", commit)
+            (other,) = batch
+            await endings.end_task(other.id, reason="done", by="root")
+        return await commit(ends, batch, *what)
+
+    monkeypatch.setattr(TaskEnds, "commit", overtaken)
+    closure = await endings.end_scope(ScopeKind.EVERYTHING, "", reason="fire", by="root")
+    assert closure.closed
+    assert {(await world.services.tasks.tasks.get(task)).state for task in tasks} == {TaskState.REVOKED}
+    assert len(await world.facts(EventKind.TASK_ENDED)) == 2
 
 
 async def test_a_lock_holds_until_it_is_unlocked(world: CallWorld) -> None:
