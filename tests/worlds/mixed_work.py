@@ -83,6 +83,8 @@ class MixedWork:
         self.folder = folder
         self.dice = random.Random(seed)
         self.clock = AheadClock()
+        #: The days that pass before some prunes. A replica that lives reads each event long before it is old.
+        self.aging_days = 40
         #: What was done, for a run that fails.
         self.done: list[str] = []
         self._number = 0
@@ -390,7 +392,7 @@ class MixedWork:
 
     async def prune(self, services: Services) -> None:
         """Prune what is old."""
-        self.clock.advance(self.dice.choice((0, 0, 0, 40)) * 86_400)
+        self.clock.advance(self.dice.choice((0, 0, 0, self.aging_days)) * 86_400)
         await services.evidence.log.checkpoint()
         before = self.clock.now() - timedelta(days=30, seconds=1)
         await services.evidence.retention.prune(before, by="root", reason="old", exported=False)

@@ -64,6 +64,7 @@ async def test_much_mixed_work_raises_no_alarm(tmp_path: Path, database: str, se
 async def test_two_replicas_that_work_raise_no_alarm(tmp_path: Path, postgres: str, seed: int) -> None:
     """On one database, each comparing the other's rows."""
     work = MixedWork(tmp_path, f"two {seed}", postgres)
+    work.aging_days = 0
     for _ in range(4):
         async with work.opened() as one, work.opened() as two:
             for _ in range(6):
