@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -57,6 +59,18 @@ async def test_brackets_in_brackets_are_an_answer(world: ServiceWorld) -> None:
     assert (told.json["sound"], problem["file"], problem["line"]) == (False, "deep.cedar", 3)
     assert "brackets are nested" in problem["text"]
     assert problem["remediation"]
+
+
+def test_a_child_that_has_idled_to_its_end_takes_no_request_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends just after a request was written to its pipe, unread; another child answers the request."""
+    checker = CheckerProcess()
+    ends = [sys.executable, "-c", "import sys; sys.stdin.buffer.raw.read(1)"]
+    first = subprocess.Popen(ends, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    monkeypatch.setattr(checker, "_child", first)
+    monkeypatch.setattr(checker, "_end", first.wait)
+    apart = CedarPolicies(examine=IncrementalCheck(checker))
+    with first:
+        assert not errors(apart.check(source(PLAIN), TOOLS, [SUMMARISE]))
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,12 @@ class CheckerProcess:
         """Return the child's answer, or None and the reason of the child's failure."""
         child = self._child
         if child is not None and child.poll() is None:
-            # An idle child may end at this moment, which is no fault of the request.
+            # An idle child may end at this moment, with or without the request in its pipe, which is no fault
+            # of the request.
             with contextlib.suppress(OSError):
-                return self._heard(child, asked)
+                answer, why = self._heard(child, asked)
+                if answer is not None or child.returncode:
+                    return answer, why
         self._stop()
         return self._heard(self._started(), asked, anew=True)
 
@@ -112,9 +115,8 @@ class CheckerProcess:
             return None, f"the check takes longer than {self._computing_s + more_s(asked)} seconds"
         if child.returncode == NO_MEMORY:
             return None, f"the check needs more than {MAX_MEMORY_BYTES >> 20} MiB of memory"
-        return None, "Cedar fails" + (
-            f" ({signal.Signals(-child.returncode).name})" if child.returncode < 0 else ""
-        )
+        code = child.returncode
+        return None, f"Cedar fails ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
 
     def _started(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(  # noqa: S603
