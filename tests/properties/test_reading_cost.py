@@ -262,6 +262,7 @@ def longest_step(steps: Steps[Any]) -> int:
 @example("&amp;&#9")
 @example(" a.\u200b")
 @example("%25a=\n")
+@example("+44 20 7946 0000 ")
 def test_no_step_is_long_whatever_the_text(unit: str) -> None:
     """So others have their turn soon, also beside the slowest text: it may be one long word."""
     text = of_size(unit, 40_000)
