@@ -4,11 +4,13 @@ the limits of a door, or is one that no worker has sent.
 """
 
 import asyncio
+import errno
 import functools
 import inspect
 import os
 import socket
 import threading
+import time
 from array import array
 from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 from contextlib import asynccontextmanager
@@ -345,6 +347,52 @@ def test_an_answer_is_either_read_or_refused() -> None:
         arrival.close()
         mine.close()
     assert taken
+
+
+@pytest.mark.parametrize("how", ["limit", "cancelled"])
+@each_loop
+async def test_an_answer_that_meets_the_time_limit_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """After a stall, a sender finds both at once: the owner serves, so it does not."""
+    monkeypatch.setattr(transfers, "TAKE_S", 0.2 if how == "limit" else LONG_S)
+    sender = Transfers(tmp_path / "left.sock", lambda *_: False, lambda *_, **__: asyncio.sleep(0))
+    connection, _client = socket.socketpair()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as owner, connection, _client:
+        owner.bind(str(tmp_path / "right.conn"))
+        sending = asyncio.create_task(
+            sender.send(connection.fileno(), str(tmp_path / "right.sock"), TOLD + b"\n")
+        )
+        await asyncio.sleep(0.01)
+        _, given, _, _ = socket.recv_fds(owner, 100, 2)
+        os.write(given[1], b"1")
+        if how == "limit":
+            # The process stood still for longer than the limit.
+            time.sleep(0.3)  # noqa: ASYNC251
+        else:
+            asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(sending.cancel))
+        assert await sending
+        for one in given:
+            os.close(one)
+    sender.close()
+
+
+@with_workers
+async def test_without_a_free_descriptor_a_request_stays_here(
+    workers: tuple[Worker, Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is forwarded like every request that cannot be handed over."""
+    left, right = workers
+
+    def full(*_: object) -> Json:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    reader, writer = await left.connected()
+    monkeypatch.setattr(socket, "socketpair", full)
+    writer.write(request("/right", b"1"))
+    assert await answered(reader) == (200, b"left 1")
+    assert right.executed == [b"1"]
+    writer.close()
 
 
 @with_workers

@@ -94,7 +94,10 @@ class Transfers:
 
         Return whether that worker has taken it.
         """
-        mine, others = socket.socketpair()
+        try:
+            mine, others = socket.socketpair()
+        except OSError:
+            return False
         with mine, others:
             mine.setblocking(False)
             try:
@@ -106,15 +109,13 @@ class Transfers:
                 return False
             others.close()
             try:
-                async with asyncio.timeout(TAKE_S):
-                    return await asyncio.get_running_loop().sock_recv(mine, 1) == _TAKEN
-            except TimeoutError:
-                return _is_taken_after_all(mine)
+                await _answered(mine)
             except asyncio.CancelledError:
                 # What the other worker serves is not refused here any more.
                 if _is_taken_after_all(mine):
                     return True
                 raise
+            return _is_taken_after_all(mine)
 
     def _arrived(self) -> None:
         """Take one connection, if a replica sends it."""
@@ -142,6 +143,22 @@ class Transfers:
 
 def _beside(place: Path) -> Path:
     return place.with_suffix(".conn")
+
+
+async def _answered(mine: socket.socket) -> None:
+    """Wait for an answer or an end, as long as the other worker may take, and read nothing.
+
+    INVARIANT: the answer stays in the kernel. After a stall, it and the time limit arrive at once, and a wait
+    that has read the answer would lose it to the limit.
+    """
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(mine, heard.set)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TAKE_S):
+                await heard.wait()
+    finally:
+        loop.remove_reader(mine)
 
 
 def _is_taken_after_all(mine: socket.socket) -> bool:
