@@ -86,14 +86,17 @@ def _check(config: Config) -> None:
 
 
 class _Worker(msgspec.Struct):
-    """One worker: its process while it has one, whether that serves, and when the next one is due."""
+    """One worker: its process while it has one, whether that serves, and when the next one is due.
+
+    `wait_s` is how long the last start was put off.
+    """
 
     number: int
     pid: int = 0
     serves: bool = False
     began_s: float = 0.0
     due_s: float = 0.0
-    failures: int = 0
+    wait_s: float = 0.0
 
 
 class Supervisor:
@@ -130,13 +133,16 @@ class Supervisor:
                     write_ready(self._wish.ready_file, url, os.getpid())
             self._turn()
             if self._restart:
+                # A request that arrives meanwhile may be for what a worker has already read.
+                self._restart = False
                 claim.starts_again()
                 self._roll()
-                self._restart = False
         self._end()
         return 0
 
     def _hear(self) -> None:
+        # Whoever started remit may ignore the end of children, and the kernel would then not keep it.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         numbers = [signal.SIGINT, signal.SIGTERM, RESTART]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
@@ -156,11 +162,16 @@ class Supervisor:
             if code is not None:
                 if worker is starting:
                     return code
-                self._put_off(worker, code)
+                how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+                self._put_off(worker, f"has ended {how}")
             if worker.pid and not worker.serves and self._ready(worker).exists():
                 worker.serves, worker.began_s = True, time.monotonic()
             elif worker.due_s and time.monotonic() >= worker.due_s and not self._stops:
-                self._start(worker, [])
+                try:
+                    self._start(worker, [])
+                except OSError as fault:
+                    # The machine has no memory or process for it now. The others serve.
+                    self._put_off(worker, f"cannot be started ({fault.strerror})")
         return None
 
     def _roll(self) -> None:
@@ -207,13 +218,11 @@ class Supervisor:
         worker.pid = 0
         return os.waitstatus_to_exitcode(status)
 
-    def _put_off(self, worker: _Worker, code: int) -> None:
+    def _put_off(self, worker: _Worker, why: str) -> None:
         settled = worker.serves and time.monotonic() - worker.began_s >= SETTLED_S
-        worker.failures = 0 if settled else worker.failures + 1
-        wait_s = 0.0 if settled else min(MOST_WAIT_S, FIRST_WAIT_S * 2 ** (worker.failures - 1))
-        worker.serves, worker.due_s = False, time.monotonic() + wait_s
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        log.warning("worker %d has ended %s; it starts again in %.1f s", worker.number, how, wait_s)
+        worker.wait_s = 0.0 if settled else min(MOST_WAIT_S, max(FIRST_WAIT_S, 2 * worker.wait_s))
+        worker.serves, worker.due_s = False, time.monotonic() + worker.wait_s
+        log.warning("worker %d %s; it starts again in %.1f s", worker.number, why, worker.wait_s)
 
     def _start(self, worker: _Worker, more: list[str]) -> None:
         self._ready(worker).unlink(missing_ok=True)
