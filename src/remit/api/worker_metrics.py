@@ -56,7 +56,8 @@ def merged(told: dict[str, str]) -> str:
     samples: dict[str, list[str]] = {}
     for number, text in sorted(told.items()):
         name, is_first = "", False
-        for line in text.splitlines():
+        # A label may hold what `splitlines` takes for the end of a line.
+        for line in filter(None, text.split("\n")):
             if line.startswith("# HELP "):
                 name = line.split(" ", 3)[2]
                 is_first = name not in heads

@@ -4,6 +4,7 @@ leaves calls of another, or a worker that dies takes calls, or the service, with
 """
 
 import asyncio
+import base64
 import contextlib
 import os
 import signal
@@ -17,7 +18,10 @@ import httpx2
 import psutil
 import pytest
 
+from remit.api.worker_metrics import merged
 from remit.cli.instance import worker_file
+from remit.core.errors import Malformed
+from remit.core.replicas.forwarding import read
 from remit_sdk.auth import TaskAuth
 from remit_sdk.key import AgentKey
 from remit_sdk.session import AgentSession
@@ -191,6 +195,18 @@ async def test_a_scrape_has_the_figures_of_every_worker(house: House) -> None:
             os.kill(house.workers[1], signal.SIGCONT)
     assert 'remit_worker_up{worker="2"} 0' in told.splitlines()
     assert 'remit_log_events{worker="1"}' in told
+
+
+def test_figures_of_a_tool_with_a_strange_name_stay_one_line() -> None:
+    """An upstream names its tools; only a line feed ends a line of metrics."""
+    text = '# HELP calls x\n# TYPE calls counter\ncalls{tool="a\u2028b\x85c\x0cd"} 1\n'
+    assert merged({"1": text}) == text.replace("{", '{worker="1",')
+
+
+def test_a_header_that_is_too_deep_to_read_is_refused() -> None:
+    """It is told apart from a fault of this worker, and leaves no connection open."""
+    with pytest.raises(Malformed):
+        read(base64.urlsafe_b64encode(b'{"x":' + b"[" * 20_000))
 
 
 def test_doctor_finds_nothing_wrong_with_workers(house: House) -> None:

@@ -122,7 +122,7 @@ def read(value: bytes) -> ForwardingStep:
         return msgspec.json.decode(
             base64.b64decode(value.partition(b".")[0], b"-_", True), type=ForwardingStep
         )
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+    except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         raise Malformed("only replicas may send this header", code="passed-on") from None
 
 
