@@ -232,7 +232,6 @@ def served(tasks: int, cpus: Cpus, module: str = "bench.serve_ends") -> Iterator
             (folder / "tools" / "echo.yaml").write_text(_TOOLS, "utf-8")
             (folder / "tasks" / "echo.yaml").write_text(_TASK, "utf-8")
             argv = [sys.executable, "-m", module, str(config), str(tasks)]
-            # Its log: it tells each commit of a fence, which nothing here reads.
             child = Child(argv, cpus.target, speaks=True)
             opened = msgspec.json.decode(child.line(), type=Opened)
             yield f"http://127.0.0.1:{port}/mcp/{UPSTREAM}", opened

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 READY_LIMIT_S = 60.0
@@ -88,7 +90,8 @@ def free_port() -> int:
 class Child:
     """A process of the bench: started on one CPU, waited for, stopped.
 
-    What it says goes to a file, for a complaint. With `speaks`, `line` reads its standard output instead.
+    What it says goes to a file, for a complaint. With `speaks`, `line` gives its standard output instead,
+    which is always read: a process whose pipe is full would stand still.
     """
 
     def __init__(
@@ -110,6 +113,15 @@ class Child:
                 stdout=subprocess.PIPE if speaks else self.log,
                 stderr=self.log,
             )
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        if self.process.stdout is not None:
+            Thread(target=self._listen, args=(self.process.stdout,), daemon=True).start()
+
+    def _listen(self, said: IO[bytes]) -> None:
+        with said:
+            for line in said:
+                self._lines.put(line)
+        self._lines.put(b"")
 
     @property
     def pid(self) -> int:
@@ -122,8 +134,7 @@ class Child:
         Raises:
             RuntimeError: if it ends instead; the text has what it said.
         """
-        assert self.process.stdout is not None
-        if line := self.process.stdout.readline():
+        if line := self._lines.get():
             return line.decode().strip()
         raise RuntimeError(self.complaint("ended before it was ready"))
 
@@ -152,8 +163,6 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
         self.log.close()
 
     def complaint(self, what: str) -> str:
