@@ -224,6 +224,105 @@ async def test_a_forgotten_person_stays_forgotten_and_a_deactivated_one_away(
         assert not (await services.identity.directory.person("omar")).active
 
 
+async def say(kept: KeptStore, *people: str) -> None:
+    """Seal words of people, which are their names."""
+    async with kept.opened() as services:
+        said = (an_event(subject=one, sealed={"text": one}) for one in people)
+        await services.store.commit(Unit(events=tuple(said)))
+
+
+async def forget(kept: KeptStore, person: str) -> None:
+    """Erase a person."""
+    async with kept.opened() as services:
+        await services.evidence.log.forget(person, by="root")
+
+
+async def readable(kept: KeptStore) -> list[object]:
+    """Return the words that can still be read."""
+    async with kept.opened() as services:
+        opened = [one.opened or {} for one in await services.evidence.log.pages()]
+    return [one["text"] for one in opened if "text" in one]
+
+
+async def test_who_was_forgotten_stays_so_through_any_restores(kept: KeptStore, tmp_path: Path) -> None:
+    """Of the same backup again, and of one that knew less; the log that is restored says it each time."""
+    await kept.commit(*ROOTS)
+    await kept.back_up(tmp_path / "before.remit")
+    await say(kept, "lena", "omar")
+    await kept.back_up(tmp_path / "both.remit")
+    await forget(kept, "lena")
+    for name in ("both", "both", "before", "both"):
+        await kept.restore(tmp_path / f"{name}.remit", accept=True)
+        assert await readable(kept) == ([] if name == "before" else ["omar"])
+        async with kept.opened() as services:
+            told = await services.evidence.log.pages(kinds=(EventKind.SUBJECT_FORGOTTEN.value,))
+            assert len(told) == 1
+
+
+async def test_a_restore_that_was_cut_short_forgets_no_erasure(
+    kept: KeptStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log does not say the erasure yet."""
+    await kept.commit(*ROOTS)
+    await say(kept, "lena", "omar")
+    await kept.back_up(tmp_path / "a.remit")
+    await forget(kept, "lena")
+    with monkeypatch.context() as broken:
+        broken.setattr("remit.compose.backup.backup.Restoration.settle", _break)
+        with pytest.raises(RuntimeError, match="cut short"):
+            await kept.restore(tmp_path / "a.remit", accept=True)
+    await kept.restore(tmp_path / "a.remit", accept=True)
+    assert await readable(kept) == ["omar"]
+
+
+async def test_who_was_not_forgotten_comes_back_with_a_newer_backup(kept: KeptStore, tmp_path: Path) -> None:
+    """After the restore of one that was too old: the erasure of another is not theirs."""
+    await kept.commit(*ROOTS)
+    await kept.back_up(tmp_path / "old.remit")
+    await say(kept, "lena")
+    await kept.back_up(tmp_path / "new.remit")
+    await kept.restore(tmp_path / "old.remit", accept=True)
+    await say(kept, "omar")
+    await forget(kept, "omar")
+    await kept.restore(tmp_path / "new.remit", accept=True)
+    assert await readable(kept) == ["lena"]
+
+
+async def test_an_erasure_by_an_older_version_stays_one(tmp_path: Path) -> None:
+    """Its event does not name the key; the first restore after it finds that, and names it."""
+    kept = KeptStore(tmp_path / "house")
+    await kept.commit(*ROOTS)
+    await say(kept, "lena", "omar")
+    await kept.back_up(tmp_path / "a.remit")
+    async with kept.opened() as services:
+        told = an_event(kind=EventKind.SUBJECT_FORGOTTEN, facts={"reason": "", "by": "root"})
+        await services.store.commit(Unit(events=(told,)))
+    with contextlib.closing(sqlite3.connect(kept.folder / ".remit" / "remit.db")) as store, store:
+        store.execute("delete from subject_keys where subject = 'lena'")
+    for _ in range(2):
+        await kept.restore(tmp_path / "a.remit", accept=True)
+        assert await readable(kept) == ["omar"]
+
+
+@pytest.mark.parametrize(
+    "hidden", ["", "update events set kind = 'subject.forgotten' where kind = 'task.message'"]
+)
+async def test_a_key_that_others_deleted_was_not_forgotten(tmp_path: Path, hidden: str) -> None:
+    """Not even beside erasures of other people, and whatever a column says that no leaf does."""
+    kept = KeptStore(tmp_path / "house")
+    await kept.commit(*ROOTS)
+    await say(kept, "lena")
+    await kept.back_up(tmp_path / "a.remit")
+    await say(kept, "omar")
+    await forget(kept, "omar")
+    with contextlib.closing(sqlite3.connect(kept.folder / ".remit" / "remit.db")) as store, store:
+        store.execute("delete from subject_keys where subject = 'lena'")
+        store.execute(hidden)
+    with pytest.raises(VerificationFailed) as refused:
+        await kept.restore(tmp_path / "a.remit", accept=True)
+    assert refused.value.code == "subjects-missing"
+
+
 async def test_a_restore_on_another_machine_takes_its_keys_from_the_backup(
     kept: KeptStore, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ from remit.adapters.store.backup.backup_rows import (
     PresentPerson,
     Restricted,
     copy_in,
+    forgotten_keys,
 )
 from remit.adapters.store.backup.store_state import PresentLog, present_log, taken_away
 from remit.adapters.store.postgres import backup as postgres
@@ -56,6 +57,7 @@ from remit.core.errors import (
 )
 from remit.core.evidence.backup_manifest import FORMAT, BackupLog, BackupManifest, digest_of, read_manifest
 from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, open_checkpoint, sign_checkpoint
+from remit.core.evidence.event import EventKind
 from remit.core.evidence.restore import UNSETTLED, KnownHead, Loss, RestoredLog, compared
 from remit.core.identity.principals import Person, Role
 from remit.core.keys.own_keys import KeyStanding
@@ -248,14 +250,19 @@ class _Noted:
     """What is noted of a backup's rows while it is verified."""
 
     def __init__(self) -> None:
-        self.subject_keys: set[int] = set()
+        self.subject_keys: set[str] = set()
+        self.forgotten: set[str] = set()
         self.administrators: set[str] = set()
 
     def take(self, name: str, columns: tuple[str, ...], rows: list[list[Any]]) -> None:
         if name == "subject_keys":
             # The key of the rows of state is no subject's, and is always restored.
             subject = columns.index("subject")
-            self.subject_keys.update(row[columns.index("id")] for row in rows if row[subject] != STATE)
+            self.subject_keys.update(str(row[columns.index("id")]) for row in rows if row[subject] != STATE)
+        elif name == "events":
+            kind, leaf = columns.index("kind"), columns.index("leaf")
+            said = (row[leaf] for row in rows if row[kind] == EventKind.SUBJECT_FORGOTTEN)
+            self.forgotten.update(forgotten_keys(said))
         elif name == "people":
             people = (msgspec.json.decode(row[columns.index("body")], type=Person) for row in rows)
             self.administrators |= {
@@ -302,7 +309,10 @@ async def restore(
             newer = Newer()
             if present is not None:
                 held = frozenset(noted.subject_keys)
-                newer = _present(config, taken_away, manifest.log.size, held) or newer
+                newer = Newer(present.forgotten)
+                newer = _present(config, taken_away, manifest.log, held, present.forgotten) or newer
+                left = sorted(newer.forgotten - noted.forgotten)
+                done = msgspec.structs.replace(done, forgotten=tuple(left))
             still = [one for one in noted.administrators if _is_administrator(newer.people.get(one))]
             _check_loss(config, done, len(still), accepted=accept_loss)
             # Step 3.

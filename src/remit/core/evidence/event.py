@@ -236,6 +236,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             sealed=sealed,
         )
 
+    def saying(self, **facts: Json) -> Event:
+        """Return the event with more facts."""
+        return msgspec.structs.replace(self, facts=self.facts | facts)
+
 
 def timestamp(moment: datetime) -> str:
     """Return RFC 3339 in UTC with microseconds, the only form of time in a leaf."""

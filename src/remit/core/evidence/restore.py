@@ -40,7 +40,10 @@ class KnownHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoredLog(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore did to the log: `size` and `root` are the backup's, `lost_*` the last known head's."""
+    """What a restore did to the log: `size` and `root` are the backup's, `lost_*` the last known head's.
+
+    `forgotten` are the keys of subjects whose destruction only the replaced log said.
+    """
 
     backup: str
     made: str
@@ -50,6 +53,7 @@ class RestoredLog(msgspec.Struct, frozen=True, kw_only=True):
     lost_size: int = 0
     lost_root: str = ""
     lost_note: str = ""
+    forgotten: tuple[str, ...] = ()
 
 
 def compared(known: Iterable[KnownHead], roots: dict[int, str], size: int) -> tuple[Loss, KnownHead | None]:

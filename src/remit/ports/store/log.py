@@ -203,7 +203,8 @@ class LogStore(UnitStore, Protocol):
     async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
         """Destroy a subject's key, so that its sealed values can never be read again; proofs stay valid.
 
-        `events` are committed with it. Returns `False` where there is no key: then nothing is committed.
+        `events` are committed with it, and say the id of the destroyed key as `key`, which names no one and
+        is never used again. Returns `False` where there is no key: then nothing is committed.
         """
 
     async def prune(self, tenant: str, spans: Sequence[tuple[int, int]], *events: Event) -> None:

@@ -3,7 +3,8 @@
 
 What was ended, revoked or used since the backup would live again, and no record says what that was. So:
 
-1. what happened to the log is recorded, before anything else
+1. what happened to the log is recorded, before anything else, and so is again whose keys were destroyed since
+   the backup: the next restore is to know it
 2. everything ends: each task with its leases, permits and approvals. With a loss, everything is also locked,
    until two administrators accept the loss (`services.endings.locks`)
 3. with a loss, each agent is suspended until it is reviewed, and each delegation is revoked: which ones were
@@ -24,7 +25,7 @@ import msgspec
 from remit.core.endings.closure import Cause
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.state_rows import StateChanged
-from remit.core.evidence.events.system import LogRestored
+from remit.core.evidence.events.system import LogRestored, SubjectForgotten
 from remit.core.evidence.restore import LOSS, UNSETTLED, Loss, RestoredLog
 from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
@@ -79,7 +80,9 @@ class Restoration:
         )
         kept = (PutValue(self._tenant, LOSS, msgspec.to_builtins(done)),) if lost else ()
         # Step 1.
-        await self._store.commit(Unit(kept, (Event.of(told, at=now, tenant=self._tenant, subject=BY),)))
+        forgotten = (SubjectForgotten(key=key, reason=_REASON, by=BY) for key in done.forgotten)
+        said = (Event.of(one, at=now, tenant=self._tenant, subject=BY) for one in (told, *forgotten))
+        await self._store.commit(Unit(kept, tuple(said)))
         # Step 2.
         await self._revocations.end_scope(
             ScopeKind.EVERYTHING, "*", reason=_REASON, by=BY, lock=lost, cause=Cause.RESTORED

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -24,10 +24,10 @@ from remit.adapters.store.backup.backup_file import (
     TableBegins,
 )
 from remit.adapters.store.relational.state.rows import RestoredRow
-from remit.adapters.store.relational.subject_keys import STATE
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION
 from remit.core.errors import ConfigInvalid, VerificationFailed
 from remit.core.evidence.backup_manifest import BackupManifest, changed
+from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import Frontier, TileNode, leaf_hash, new_tile_nodes
 from remit.core.evidence.restore import UNSETTLED
 
@@ -234,6 +234,24 @@ def _differs(growing: GrowingTree) -> VerificationFailed:
     )
 
 
+class _Destroyed(msgspec.Struct):
+    key: str = ""
+
+
+class _Forgotten(msgspec.Struct, tag_field="kind", tag=EventKind.SUBJECT_FORGOTTEN.value):
+    facts: _Destroyed
+
+
+def forgotten_keys(leaves: Iterable[bytes]) -> Iterator[str]:
+    """Yield the ids of the keys that these leaves say are destroyed. Leaves of other events say nothing.
+
+    An id is empty where an older version recorded the event.
+    """
+    for leaf in leaves:
+        with contextlib.suppress(msgspec.MsgspecError):
+            yield msgspec.json.decode(leaf, type=_Forgotten).facts.key
+
+
 class PresentPerson(msgspec.Struct, frozen=True):
     """What a person may do in a store that is replaced."""
 
@@ -244,11 +262,11 @@ class PresentPerson(msgspec.Struct, frozen=True):
 class Newer(NamedTuple):
     """What a store that is replaced says beyond its backup, and what of it only takes away.
 
-    Keys of subjects that it does not hold were destroyed since. Its fences are higher or locked, and its
-    people were deactivated or lost a role.
+    Its log says that the keys of subjects that are `forgotten` were destroyed. Its fences are higher or
+    locked, and its people were deactivated or lost a role.
     """
 
-    subject_keys: Container[int] | None = None
+    forgotten: frozenset[str] = frozenset()
     fences: Mapping[str, tuple[int, int]] = {}
     people: Mapping[str, PresentPerson] = {}
 
@@ -268,8 +286,8 @@ class Restricted:
         named = dict(zip(columns, row, strict=True))
         if table == "kept_values" and str(named["key"]).startswith(_FORGOTTEN_VALUES):
             return None
-        if table == "subject_keys" and (keys := self._newer.subject_keys) is not None:
-            return row if named["id"] in keys or named["subject"] == STATE else None
+        if table == "subject_keys":
+            return None if str(named["id"]) in self._newer.forgotten else row
         if table == "people" and (present := self._newer.people.get(named["name"])) is not None:
             body = msgspec.json.decode(named["body"])
             body["active"] = body.get("active", True) and present.active

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
-from remit.adapters.store.backup.backup_rows import Newer, PresentPerson
-from remit.adapters.store.relational.merkle_nodes import frontier, stored_size
+from remit.adapters.store.backup.backup_rows import Newer, PresentPerson, forgotten_keys
+from remit.adapters.store.relational.merkle_nodes import frontier, reader, stored_size
 from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import VerificationFailed
+from remit.core.evidence.backup_manifest import BackupLog
 from remit.core.evidence.event import EventKind
+from remit.core.evidence.merkle import root_at
 from remit.core.evidence.restore import LOSS, UNSETTLED, RestoredLog
 
 
@@ -21,6 +24,8 @@ class PresentLog(NamedTuple):
     size: int
     root: bytes
     restored: tuple[RestoredLog, ...]
+    #: The keys of subjects that were destroyed on record, by id.
+    forgotten: frozenset[str]
 
 
 def present_log(sql: Sql, tenant: str) -> PresentLog:
@@ -29,25 +34,38 @@ def present_log(sql: Sql, tenant: str) -> PresentLog:
     query = "select body from kept_values where tenant = ? and key in (?, ?)"
     left = sql.execute(query, (tenant, LOSS, UNSETTLED)).fetchall()
     restored = tuple(msgspec.json.decode(body, type=RestoredLog) for (body,) in left)
-    return PresentLog(size, frontier(sql, tenant, size).root(), restored)
+    # A restore that was cut short has not said its keys yet.
+    forgotten = frozenset(filter(None, _forgotten(sql, tenant))).union(*(one.forgotten for one in restored))
+    return PresentLog(size, frontier(sql, tenant, size).root(), restored, forgotten)
 
 
-def taken_away(sql: Sql, tenant: str, since: int, held: frozenset[int]) -> Newer:
-    """Return what a store has taken away; `since` is the size of the backup's log, `held` its subjects' keys.
+def _forgotten(sql: Sql, tenant: str, since: int = 0) -> Iterator[str]:
+    """Yield the ids of the keys that events say are destroyed; see `forgotten_keys`."""
+    query = "select leaf from events where tenant = ? and kind = ? and idx >= ?"
+    said = sql.execute(query, (tenant, EventKind.SUBJECT_FORGOTTEN.value, since))
+    return forgotten_keys(leaf for (leaf,) in said)
 
-    Raises `VerificationFailed` if more keys are gone than the log says: then they were not forgotten.
+
+def taken_away(
+    sql: Sql, tenant: str, log: BackupLog, held: frozenset[str], forgotten: frozenset[str]
+) -> Newer:
+    """Return what a store has taken away; `held` are the keys of subjects in a backup with this log.
+
+    Raises `VerificationFailed` if the store's log continues the backup's, and a key is gone that is not
+    `forgotten`. The log of an earlier restore may lack events of the backup, and its store their keys.
     """
-    query = "select id from subject_keys where tenant = ?"
-    keys = frozenset(one for (one,) in sql.execute(query, (tenant,)))
-    forgotten = sql.execute(
-        "select count(*) from events where tenant = ? and kind = ? and idx >= ?",
-        (tenant, EventKind.SUBJECT_FORGOTTEN.value, since),
-    ).fetchone()[0]
-    gone = len(held - keys)
-    if gone > forgotten:
+    keys = {str(one) for (one,) in sql.execute("select id from subject_keys where tenant = ?", (tenant,))}
+    gone = held - keys - forgotten
+    size = stored_size(sql, tenant)
+    continues = log.size <= size and root_at(log.size, reader(sql, tenant, size)).hex() == log.root
+    # Older versions recorded that a subject was forgotten, but not which key that destroyed.
+    unnamed = sum(not key for key in _forgotten(sql, tenant, log.size))
+    if continues and len(gone) <= unnamed:
+        forgotten |= gone
+    elif continues:
         raise VerificationFailed(
-            f"{gone} subjects of the backup are not in the present store, whose log says that {forgotten} "
-            "were forgotten",
+            f"{len(gone)} subjects of the backup are not in the present store, whose log does not say that "
+            "they were forgotten",
             code="subjects-missing",
             remediation="move the present store away, so that all of them are restored; then forget "
             "again those who had to be forgotten",
@@ -62,4 +80,4 @@ def taken_away(sql: Sql, tenant: str, since: int, held: frozenset[int]) -> Newer
         name: msgspec.json.decode(body, type=PresentPerson)
         for name, body in sql.execute("select name, body from people where tenant = ?", (tenant,))
     }
-    return Newer(keys, fences, people)
+    return Newer(forgotten, fences, people)

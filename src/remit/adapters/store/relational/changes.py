@@ -89,11 +89,15 @@ class RewrapKeys(msgspec.Struct):
     reached: int | None = None
 
 
-class ForgetSubject(msgspec.Struct, frozen=True):
-    """Delete a subject's key. Only the store itself makes this change (`Store.forget`)."""
+class ForgetSubject(msgspec.Struct):
+    """Delete a subject's key; `key` is then its id.
+
+    Only the store itself makes this change (`Store.forget`).
+    """
 
     tenant: str
     subject: str
+    key: int = 0
 
 
 class PruneEvents(msgspec.Struct, frozen=True):
@@ -447,8 +451,4 @@ class Changes:
     def _forget_subject(self, _: str, change: ForgetSubject, __: dict[str, int]) -> None:
         if change.subject == STATE:
             raise NotFound("the key of the rows of state is no subject's")
-        done = self._sql.execute(
-            "delete from subject_keys where tenant = ? and subject = ?", (change.tenant, change.subject)
-        )
-        if not self._subjects.drop(change.tenant, change.subject) and done.rowcount == 0:
-            raise NotFound(f"no key of `{change.subject}` exists")
+        change.key = self._subjects.forget(change.tenant, change.subject)

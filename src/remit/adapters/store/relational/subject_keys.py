@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from remit.adapters.store.relational.memory import Key
 from remit.adapters.store.relational.sql import Sql
+from remit.core.errors import NotFound
 from remit.core.evidence.event import Event
 from remit.core.evidence.merkle import leaf_hash
 from remit.core.sealing import (
@@ -153,11 +154,15 @@ class SubjectKeys:
             )
         return int(rows[-1][0]) if len(rows) == limit else None
 
-    def drop(self, tenant: str, subject: str) -> bool:
-        """Drop a key from memory; return whether it was one that is not yet in the table."""
+    def forget(self, tenant: str, subject: str) -> int:
+        """Delete a subject's key, and return its id; raises `NotFound` if there is none."""
         name = (tenant, subject)
+        query = "delete from subject_keys where tenant = ? and subject = ? returning id"
         self._keys.pop(name, None)
-        return self._created.pop(name, None) is not None
+        row = self._created.pop(name, None) or self._sql.execute(query, name).fetchone()
+        if row is None:
+            raise NotFound(f"no key of `{subject}` exists")
+        return int(row[0])
 
     def let_go(self, tenant: str) -> None:
         """Drop all keys of a tenant from memory, because another writer has forgotten one of them."""

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from remit.adapters.store.relational.changes import IN_MEMORY, Changes, PruneEvents
+from remit.adapters.store.relational.changes import IN_MEMORY, Changes, ForgetSubject, PruneEvents
 from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.sql import Sql
@@ -261,16 +261,20 @@ class GroupWriter(ABC):
         rows = self._rows.changed(tenant, before)
         # In doubt a change is marked, though it says nothing: later starts are to doubt, too.
         says = bool(before.sound) and self._rows.in_doubt(tenant)
+        events = unit.events
         changes: tuple[Any, ...] = unit.changes if sql else ()
         for one in changes:
             if isinstance(one, AdoptRows):
                 rows += self._rows.adopted(tenant, one)
                 says = True
+            elif isinstance(one, ForgetSubject):
+                # A restore leaves out the keys that the log names.
+                events = tuple(event.saying(key=str(one.key)) for event in events)
             # The event of a prune binds what the pruned ones said.
             says |= isinstance(one, PruneEvents) and self._rows.begun(tenant)
-        if not unit.events and not rows and not says:
+        if not events and not rows and not says:
             return Receipt((), epochs)
-        return Receipt(self._ledger.append(tenant, unit.events, rows, says=says), epochs)
+        return Receipt(self._ledger.append(tenant, events, rows, says=says), epochs)
 
     def _finish(self, fault: Exception | None) -> None:
         """Settle or undo the batch, answer its callers, and go on with the units that arrived in the

@@ -160,6 +160,7 @@ class SubjectForgotten(EventBody, kw_only=True):
     """
 
     KIND = EventKind.SUBJECT_FORGOTTEN
+    key: Annotated[str, "the id of that key, which names no one: a restore leaves it out"] = ""
     reason: Reason = ""
     by: By
 
