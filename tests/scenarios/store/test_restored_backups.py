@@ -295,10 +295,9 @@ async def test_an_erasure_by_an_older_version_stays_one(tmp_path: Path) -> None:
     await say(kept, "lena", "omar")
     await kept.back_up(tmp_path / "a.remit")
     async with kept.opened() as services:
-        told = an_event(kind=EventKind.SUBJECT_FORGOTTEN, facts={"reason": "", "by": "root"})
-        await services.store.commit(Unit(events=(told,)))
-    with contextlib.closing(sqlite3.connect(kept.folder / ".remit" / "remit.db")) as store, store:
-        store.execute("delete from subject_keys where subject = 'lena'")
+        await services.store.commit(Unit(events=(an_event(kind=EventKind.SUBJECT_FORGOTTEN, facts={}),)))
+    with contextlib.closing(sqlite3.connect(kept.folder / ".remit" / "remit.db")) as db, db:
+        db.execute("delete from subject_keys where subject = 'lena'")
     for _ in range(2):
         await kept.restore(tmp_path / "a.remit", accept=True)
         assert await readable(kept) == ["omar"]

@@ -141,7 +141,7 @@ class Supervisor:
         return 0
 
     def _hear(self) -> None:
-        # Whoever started remit may ignore the end of children, and the kernel would then not keep it.
+        # The starting process may ignore ends of children, and the kernel would then not keep them.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         numbers = [signal.SIGINT, signal.SIGTERM, RESTART]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
