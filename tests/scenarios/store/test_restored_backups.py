@@ -255,8 +255,7 @@ async def test_who_was_forgotten_stays_so_through_any_restores(kept: KeptStore, 
         await kept.restore(tmp_path / f"{name}.remit", accept=True)
         assert await readable(kept) == ([] if name == "before" else ["omar"])
         async with kept.opened() as services:
-            told = await services.evidence.log.pages(kinds=(EventKind.SUBJECT_FORGOTTEN.value,))
-            assert len(told) == 1
+            assert len(await services.evidence.log.pages(kinds=(EventKind.SUBJECT_FORGOTTEN.value,))) == 1
 
 
 async def test_a_restore_that_was_cut_short_forgets_no_erasure(
