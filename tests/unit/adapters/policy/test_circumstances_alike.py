@@ -88,6 +88,14 @@ def test_each_claim_counts(claims: dict[str, Any], rules: set[str]) -> None:
     assert forbidding(asked(claims=claims)) == rules
 
 
+def test_claims_count_when_another_rule_is_left_out() -> None:
+    """As an explanation asks: what would be decided without a rule."""
+    left = cedar().without(frozenset({"window"}))
+    for claims, forbids in ((CLAIMS, set()), ({**CLAIMS, "patch": 6}, {"patch"})):
+        answer = left.evaluate(asked(msgspec.structs.replace(ALL, windows=()), claims))
+        assert ({rule.id for rule in answer.forbids}, answer.errors) == (forbids, ())
+
+
 def test_an_agent_that_proved_nothing_has_a_word_for_it() -> None:
     """Not the absence of one."""
     assert forbidding(asked(method=None)) == {"attestation"}

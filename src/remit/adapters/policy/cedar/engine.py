@@ -47,7 +47,6 @@ from remit.adapters.policy.cedar.rule_reachability import unbounded
 from remit.adapters.policy.cedar.schema import forms, schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import (
-    NO_CLAIMS,
     Facts,
     context_shape,
     history_read,
@@ -242,7 +241,7 @@ class CedarLoaded:
         facts: Facts,
         params: Shape,
         schema: str,
-        known_posture: Shape = NO_CLAIMS,
+        known_posture: Shape,
     ) -> None:
         """Take rules that have been checked."""
         #: Lets the next check know these rules.
@@ -285,7 +284,8 @@ class CedarLoaded:
     def without(self, rules: frozenset[str]) -> CedarLoaded:
         """Return these policies without some rules; see the port."""
         kept = [rule for rule in self._rules if rule.ref.id not in rules]
-        return CedarLoaded(kept, list(self._tools.values()), self._facts, self._params, self._schema)
+        known = list(self._tools.values())
+        return CedarLoaded(kept, known, self._facts, self._params, self._schema, self._posture)
 
     def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
         """Return the values of the facts that a rule reads of a request; see the port."""
