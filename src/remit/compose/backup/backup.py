@@ -308,9 +308,8 @@ async def restore(
             done = _compared(manifest, digest_of(reader.manifest), known, found.roots)
             newer = Newer()
             if present is not None:
-                held = frozenset(noted.subject_keys)
-                newer = Newer(present.forgotten)
-                newer = _present(config, taken_away, manifest.log, held, present.forgotten) or newer
+                held, forgotten = frozenset(noted.subject_keys), present.forgotten
+                newer = _present(config, taken_away, manifest.log, held, forgotten) or Newer(forgotten)
                 left = sorted(newer.forgotten - noted.forgotten)
                 done = msgspec.structs.replace(done, forgotten=tuple(left))
             still = [one for one in noted.administrators if _is_administrator(newer.people.get(one))]

@@ -345,7 +345,8 @@ class Intake:
                 found, inside = looked_into(text)
                 link = found.kind in LINKS
                 candidates = inside if found.kind is _TEXT else (*inside, found)
-                digests, brought = self._digests((found, *inside))
+                digests = self._digests((found, *inside))
+                brought = self._brought((found, *inside), digests)
                 forms = list(dict.fromkeys(stated_forms(text)))
                 # What stands in a single word without marks around it is that word.
                 if len(written) > 1 or not (text.isascii() and text[0].isalnum() and text[-1].isalnum()):
@@ -384,13 +385,12 @@ class Intake:
             else:
                 kept.places.pop()
 
-    def _digests(self, found: Sequence[Destination]) -> tuple[list[int], list[int]]:
-        """Return the digests of destinations: of all, and without the call's own links and their hosts."""
-        digest = self._kept.digest
-        every = [digest(one) for one in found if one.normal]
-        if not self._links:
-            return every, every
-        return every, [digest(one) for one in _without(found, self._links) if one.normal]
+    def _digests(self, found: Iterable[Destination]) -> list[int]:
+        return [self._kept.digest(one) for one in found if one.normal]
+
+    def _brought(self, found: Sequence[Destination], digests: list[int]) -> list[int]:
+        """Return those digests of an untrusted text that are not of the call's own links and their hosts."""
+        return self._digests(_without(found, self._links)) if self._links else digests
 
     def _not_own(self, words: Iterable[str]) -> Iterable[str]:
         """Return the words of an untrusted text without the call's own links."""
@@ -399,13 +399,12 @@ class Intake:
 
     def _found(self, found: Sequence[Destination], record: int, spot: int, trust: Trust) -> bool:
         """Remember destinations of a long text; return whether the text still confirms what it holds."""
-        digests, brought = self._digests(found)
-        met = digests
+        met = digests = self._digests(found)
         if trust is not _UNTRUSTED:
             met = [one for one in digests if one not in self._doubts]
             self._kept.meet_all(met, spot, trust)
         else:
-            self._kept.meet_all(brought, spot, trust)
+            self._kept.meet_all(self._brought(found, digests), spot, trust)
         self.now.meet(found, record)
         # A text that repeats a doubtful value, in any spelling, confirms nothing.
         return len(met) == len(digests)

@@ -56,20 +56,18 @@ def taken_away(
     """
     keys = {str(one) for (one,) in sql.execute("select id from subject_keys where tenant = ?", (tenant,))}
     gone = held - keys - forgotten
-    size = stored_size(sql, tenant)
-    continues = log.size <= size and root_at(log.size, reader(sql, tenant, size)).hex() == log.root
-    # Older versions recorded that a subject was forgotten, but not which key that destroyed.
-    unnamed = sum(not key for key in _forgotten(sql, tenant, log.size))
-    if continues and len(gone) <= unnamed:
+    if gone and _continues(sql, tenant, log):
+        # Older versions recorded that a subject was forgotten, but not which key that destroyed.
+        unnamed = sum(not key for key in _forgotten(sql, tenant, log.size))
+        if len(gone) > unnamed:
+            raise VerificationFailed(
+                f"{len(gone)} subjects of the backup are not in the present store, whose log does not say "
+                "that they were forgotten",
+                code="subjects-missing",
+                remediation="move the present store away, so that all of them are restored; then forget "
+                "again those who had to be forgotten",
+            )
         forgotten |= gone
-    elif continues:
-        raise VerificationFailed(
-            f"{len(gone)} subjects of the backup are not in the present store, whose log does not say that "
-            "they were forgotten",
-            code="subjects-missing",
-            remediation="move the present store away, so that all of them are restored; then forget "
-            "again those who had to be forgotten",
-        )
     fences = {
         scope: (epoch, locked)
         for scope, epoch, locked in sql.execute(
@@ -81,3 +79,9 @@ def taken_away(
         for name, body in sql.execute("select name, body from people where tenant = ?", (tenant,))
     }
     return Newer(forgotten, fences, people)
+
+
+def _continues(sql: Sql, tenant: str, log: BackupLog) -> bool:
+    """Return whether a store's log begins with that of a backup."""
+    size = stored_size(sql, tenant)
+    return log.size <= size and root_at(log.size, reader(sql, tenant, size)).hex() == log.root
