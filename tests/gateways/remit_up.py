@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -34,6 +34,14 @@ SOURCES = str(Path(remit.__file__).parents[1])
 START_S = 120
 #: It listens without TLS; loading the system's authorities would take longer than a call.
 NO_AUTHORITY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def until(reached: Callable[[], object]) -> None:
+    """Wait until something holds that no event reports."""
+    limit_s = time.monotonic() + START_S
+    while not reached():
+        assert time.monotonic() < limit_s, "it never came to hold"
+        time.sleep(0.05)
 
 
 class Said(NamedTuple):

@@ -5,8 +5,7 @@ import asyncio
 import json
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.brokers import AtPostgres
-from tests.gateways.remit_up import Remit
+from tests.gateways.remit_up import Remit, until
 from tests.refusals import own_failure
 from tests.servers.ports import free_port
 from tests.servers.scripted_mcp import scripted_http
@@ -95,14 +94,6 @@ def remit(tmp_path: Path, place: AtPostgres) -> Iterator[Remit]:
         yield made
         if made.process is not None and made.process.poll() is None:
             made.stop()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.05)
 
 
 def test_a_killed_remit_leaves_no_role_to_the_next_one(remit: Remit, place: AtPostgres) -> None:

@@ -5,14 +5,13 @@ import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.gateways.remit_up import Remit
+from tests.gateways.remit_up import Remit, until
 from tests.gateways.task_program_gateway import PROGRAM
 from tests.namespaces import guard_of, needs_namespaces, outside
 from tests.refusals import own_failure
@@ -86,14 +85,6 @@ def remit(tmp_path: Path, server: Authorities, request: pytest.FixtureRequest) -
     if made.process is not None and made.process.poll() is None:
         made.process.send_signal(signal.SIGCONT)
         made.stop()
-
-
-def until(true: Callable[[], Any]) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.05)
 
 
 def alive(pid: int) -> bool:

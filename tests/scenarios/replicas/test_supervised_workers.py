@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ import pytest
 from remit.cli.serve.listening_sockets import KeptSockets
 from remit.cli.serve.server import StopRequest
 from remit.cli.serve.supervisor import FIRST_WAIT_S, MOST_WAIT_S, Supervisor
+from tests.gateways.remit_up import until
 
 LONG_S = 60.0
 #: A worker that only reports each run: that it serves, once its folder lets it.
@@ -63,14 +64,6 @@ kept = KeptSockets(socket.create_server(("127.0.0.1", 0)))
 config = Some(file=str(folder / "remit.yaml"))
 sys.exit(Supervised(config, StopRequest(), 2, kept).run(claim))
 """
-
-
-def until(reached: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    limit = time.monotonic() + LONG_S
-    while not reached():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 class Supervised:

@@ -8,8 +8,7 @@ import base64
 import contextlib
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from remit_sdk.auth import TaskAuth
 from remit_sdk.key import AgentKey
 from remit_sdk.session import AgentSession
 from tests.clients.hammering import META, VERSION, Hammer
-from tests.gateways.remit_up import ObservingRemit, Remit
+from tests.gateways.remit_up import ObservingRemit, Remit, until
 
 Json = Any
 LONG_S = 120.0
@@ -144,14 +143,6 @@ def house(tmp_path: Path, postgres: str) -> Iterator[House]:
     finally:
         if made.process is not None and made.process.poll() is None:
             assert made.stop() == 0
-
-
-def until(reached: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    limit = time.monotonic() + LONG_S
-    while not reached():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
 
 
 def is_permitted(answer: Any) -> bool:
