@@ -13,18 +13,21 @@ from hypothesis import strategies as st
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.check import CheckedTexts, CheckInput, checked
-from remit.adapters.policy.cedar.checks.known_check import IncrementalCheck
-from remit.adapters.policy.cedar.rule import CedarRule, RuleText, canonical_json
+from remit.adapters.policy.cedar.checks.known_check import CheckResult, IncrementalCheck
+from remit.adapters.policy.cedar.rule import CedarRule, RuleText, canonical_json, repeated, rule_texts
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
-from remit.core.tools.tool import Effect, Tool
+from remit.core.label import Label
+from remit.core.tools.tool import Effect, FieldLabel, Tool
 from remit.ports.policy import PolicySource
 from tests.examples import FEWER
 from tests.samples.policy_requests import CLERK, STRING, SUMMARISE, TOOLS, source, tool
 
 TEXTS = st.builds(
     lambda note, effect, scope, clause: f"{note}{effect} {scope}\n{clause};",
-    st.sampled_from(["", '@id("one")', '@id("two")', '@odd("x")\n', '@reason("r")\n', "// a note\n"]),
+    st.sampled_from(
+        ["", '@redact("iban") ', '@id("one")', '@id("two")', '@odd("x")\n', '@reason("r")\n', "// a note\n"]
+    ),
     st.sampled_from(["permit", "forbid", '@otherwise("approval") forbid']),
     st.sampled_from(
         [
@@ -54,7 +57,7 @@ TEXTS = st.builds(
 )
 #: What changes: the sources, as indexes of texts by file, and the world.
 STEPS = st.tuples(
-    st.lists(st.lists(st.integers(0, 7), max_size=6), min_size=1, max_size=2), st.integers(0, 5)
+    st.lists(st.lists(st.integers(0, 7), max_size=6), min_size=1, max_size=2), st.integers(0, 6)
 )
 
 
@@ -72,7 +75,16 @@ def worlds() -> list[tuple[Sequence[Tool], Sequence[Agent]]]:
         ([*less, other], [CLERK]),
         ([*TOOLS, more], [CLERK]),
         (less, []),
+        ([msgspec.structs.replace(one, fields=(FieldLabel("iban", Label()),)) for one in TOOLS], []),
     ]
+
+
+def whole(sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
+    """Check every rule against everything that is known of tools."""
+    texts, _ = rule_texts(sources)
+    found = checked(texts, [], world)
+    rules = [rule for rule in found.rules if rule is not None]
+    return CheckResult(rules, [*found.problems, *repeated(rules)])
 
 
 @FEWER
@@ -89,6 +101,8 @@ def test_what_is_known_changes_no_finding(texts: list[str], steps: list[tuple[li
         asked = (sources, tools, [SUMMARISE], agents)
         alone = CedarPolicies().check(*asked)
         assert engine.check(*asked) == alone
+        everything = CedarPolicies(examine=whole).check(*asked)
+        assert sorted(map(repr, alone)) == sorted(map(repr, everything))
         if any(one.severity == "error" for one in alone):
             with pytest.raises(ConfigInvalid):
                 engine.load(*asked)

@@ -11,7 +11,8 @@ import msgspec
 from remit.adapters.policy.cedar.check import CheckedTexts, CheckInput, checked
 from remit.adapters.policy.cedar.checks.known_rules import CheckedRule, KnownRules, WorldViews
 from remit.adapters.policy.cedar.rule import CedarRule, RuleText, repeated, rule_texts
-from remit.core.tools.tool import Tool
+from remit.core.label import Label
+from remit.core.tools.tool import FieldLabel, Tool
 from remit.ports.policy import PolicySource, Problem
 
 Check = Callable[[Sequence[RuleText], Sequence[CedarRule], CheckInput], CheckedTexts]
@@ -104,6 +105,7 @@ def _read(world: CheckInput) -> CheckInput:
             arguments={name: msgspec.structs.replace(one, when=()) for name, one in tool.arguments.items()},
             variants=tuple(msgspec.structs.replace(one, arguments={}) for one in tool.variants),
             surface={"inputSchema": tool.input_schema},
+            fields=tuple(FieldLabel(one.path, Label()) for one in tool.fields),
         )
         for tool in world.tools
     ]
