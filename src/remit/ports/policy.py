@@ -51,7 +51,8 @@ class RuleInForce(NamedTuple):
     condition can fail for some call that fits the schema. `reads` are the dotted names of the facts that it
     reads, `compared` the literals that it compares them with. `obligations` are what a permit demands, and
     `bounds` the most calls that one approval may permit, of ordinary tools and of those with a high risk.
-    `approvers` are the people that a rule that asks demands.
+    `approvers` are the people that a rule that asks demands. `records` are the records of many facts that it
+    reads as one value (empty: all facts), so `reads` does not name all that it reads of them.
     """
 
     id: str
@@ -67,6 +68,7 @@ class RuleInForce(NamedTuple):
     obligations: tuple[str, ...] = ()
     bounds: tuple[int, int] = (0, 0)
     approvers: ApproverDemand | None = None
+    records: tuple[str, ...] = ()
 
 
 class LoadedPolicy(Protocol):

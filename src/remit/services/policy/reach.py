@@ -21,7 +21,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.flow.facts import Flow, FlowFacts
-from remit.core.identity.principals import Actor, Agent, AgentState, Principal
+from remit.core.identity.principals import Actor, Agent, AgentState, Principal, person_of
 from remit.core.identity.workload import Assurance, Confirmation
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes, Trust
@@ -38,14 +38,22 @@ _LATER: Final = re.compile(
     r"context\s*\.\s*(args|arg_names|now|record|history|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
     r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
 )
-#: Expressions that make two tools or two agents differ for a policy beyond their properties.
-_BY_NAME: Final = re.compile(
-    r"resource\s*\.\s*(name|upstream)|\blike\b|resource\s*\[|(action|resource)\s*\.\s*id\b(?!\s*==\s*\")"
-)
+#: Facts by which two tools differ for a policy beyond their properties. An id in Rego differs only for a tool
+#: that the policy names if the id is compared with a literal.
+_NAMES: Final = frozenset({"", "action", "resource", "resource.name", "resource.upstream"})
+_IDS: Final = re.compile(r"(action|resource)\s*\.\s*id\b(?!\s*==\s*\")")
 #: Arguments that a rule reads, whichever tool has them.
 _ARGUMENTS: Final = re.compile(r'\b(?:args|provenance)\s*(?:\.|\bhas\b|\[)\s*(?:(\w+)|"([^"]+)")')
 _PERMIT: Final = re.compile(r"(^|[\s)])permit\s*(\(|contains\b)")
 _ENVIRONMENT: Final = re.compile(r"principal\s*\.\s*environment\s*([^\s]+\s*[^\s;}&|)]+)")
+#: Records that have such facts, and records that have facts of the task.
+_PARTLY_LATER: Final = frozenset({"", "context", "context.task", "principal"})
+_OF_TASK: Final = frozenset({"", "context", "context.task"})
+#: Facts of a task that are equal for task types with the same `_traits`.
+_SHARED: Final = frozenset(
+    f"context.task.{name}"
+    for name in ("attended", "preapproved", "ends_with_work", "lasts_s", "environment", "parent")
+)
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 #: The ending of policies that were compiled elsewhere: their texts are those of their rules.
 BUILT: Final = ".tar.gz"
@@ -113,10 +121,14 @@ class PolicyJudge:
         self._groups = groups
         self._observed = observed
         rules = policy.rules()
-        self._later = frozenset(one.id for one in rules if _LATER.search(one.text))
+        reads = {fact for one in rules for fact in (*one.reads, *one.records)}
+        self._later = frozenset(
+            one.id for one in rules if _LATER.search(one.text) or not _PARTLY_LATER.isdisjoint(one.records)
+        )
         self._may_permit = any(_PERMIT.search(one.text) for one in rules if one.id in self._later)
-        self._tools_by_name = bool(_BY_NAME.search(text))
-        self._types_matter = "context.task" in text or "context has task" in text
+        self._tools_by_name = not _NAMES.isdisjoint(reads) or any(_IDS.search(one.text) for one in rules)
+        of_task = {fact for fact in reads if fact in _OF_TASK or fact.startswith("context.task.")}
+        self._types_matter = not of_task <= _SHARED
         self._agents_matter = bool(agents) or bool(
             re.search(r"principal\s*(==|in|is)|Agent::|Group::|principal\s*\.\s*(name|id|groups)", text)
         )
@@ -139,8 +151,8 @@ class PolicyJudge:
 
     def party(self, task_type: TaskType, agent: str, handed: bool) -> Hashable:
         """Return the properties by which policies can distinguish callers."""
-        name = task_type.name if self._types_matter else ""
-        return (name, agent if self._agents_matter else "", handed)
+        kind = task_type.name if self._types_matter else _traits(task_type)
+        return (kind, agent if self._agents_matter else "", handed)
 
     def kind(self, tool: Tool) -> Hashable:
         """Return the properties by which policies can distinguish tools."""
@@ -151,7 +163,7 @@ class PolicyJudge:
             tool.id if spoken else "",
             tool.effect,
             tool.audience,
-            tool.label,
+            tool.label.known,
             tool.production,
             tool.financial,
             tool.own_conversation,
@@ -282,8 +294,16 @@ def _roles(tool: Tool) -> frozenset[ArgumentRole]:
     return frozenset(argument.role for argument in tool.arguments.values())
 
 
+def _requester(task_type: TaskType) -> str:
+    return next(iter(task_type.requested_by), "")
+
+
+def _traits(task_type: TaskType) -> Hashable:
+    """Return what a task type gives the facts of `_SHARED`."""
+    return bool(person_of(_requester(task_type))), task_type.asks_unheard, task_type.runbook is not None
+
+
 def _task(call: StaticCall, agent: Agent) -> Task:
-    requested_by = next(iter(call.task_type.requested_by), "")
     return Task(
         tenant=agent.tenant,
         id="task",
@@ -291,7 +311,7 @@ def _task(call: StaticCall, agent: Agent) -> Task:
         agent=agent.name,
         owner="",
         environment=agent.environment,
-        intent=Intent(goal="", requested_by=requested_by, stated_at=_EVER),
+        intent=Intent(goal="", requested_by=_requester(call.task_type), stated_at=_EVER),
         grants=(),
         label=call.label,
         runbook=call.task_type.runbook,

@@ -11,6 +11,7 @@ from remit.adapters.policy.rego import RegoPolicies
 from remit.adapters.policy.rego.server import OpaPolicies, OpaServer
 from remit.core.errors import ConfigInvalid
 from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.policy.reach import Guard, Openness
 from remit.ports.policy import PolicyEngine
 from remit.services.policy.reach import survey
 from tests.samples.policy_requests import guardrails, rego_guardrails, source
@@ -18,6 +19,7 @@ from tests.samples.reach import FILES, INBOX, LOOSE, MAIL, bundle, task
 from tests.servers import opa_server
 
 WORLD = (MAIL, INBOX, FILES)
+REFUSED = Guard(Openness.REFUSED, ("it",))
 TRIAGE = task("triage", "mail/send", "mail/inbox", "files/read")
 
 
@@ -49,6 +51,7 @@ def test_the_guardrails_leave_open_the_same_paths() -> None:
         'input.context.args.to == "x"',
         "late",
         'args.to == "x"',
+        'whole := input.context; whole.now > "2000"',
     ],
 )
 def test_a_rule_that_depends_on_the_call_is_not_relied_on(condition: str) -> None:
@@ -87,6 +90,25 @@ forbid contains "it" if {{
     assert [path[:3] for path in found(bundle(tools, TRIAGE), rego(), source(text, "a.rego"))] == [
         path[:3] for path in openly
     ]
+
+
+def test_a_rule_that_keeps_the_tool_in_a_variable_distinguishes_every_tool() -> None:
+    """What it reads of the tool, perhaps its name, is unknown."""
+    text = """package remit
+
+permit contains "all"
+
+forbid contains "it" if {
+	tool := input.resource
+	tool.described
+	endswith(tool.id, "/send")
+}
+"""
+    other = msgspec.structs.replace(MAIL, name="archive")
+    tools = (other, MAIL, INBOX, FILES)
+    triage = task("triage", "mail/archive", "mail/send", "mail/inbox", "files/read")
+    paths = found(bundle(tools, triage), rego(), source(text, "a.rego"))
+    assert {path[1:] for path in paths} == {("mail/archive", Guard()), ("mail/send", REFUSED)}
 
 
 def test_a_server_is_not_surveyed() -> None:

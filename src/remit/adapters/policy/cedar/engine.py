@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import cedarpy
 import msgspec
@@ -208,6 +208,10 @@ def _form(tool: Tool) -> Form:
     return tool.id, tool.effect._value_, tool.audience.name, tool.label
 
 
+#: Records of many facts in `CedarRule.reads`, by their names.
+_RECORDS: Final[dict[Path, str]] = {(): "context", ("task",): "context.task"}
+
+
 class _Kit(msgspec.Struct, frozen=True):
     """The data that calls of one tool under one set of rules share."""
 
@@ -277,6 +281,7 @@ class CedarLoaded:
                 rule.obligations,
                 (rule.bounded, rule.bounded_high_risk),
                 rule.approvers,
+                tuple(name for path, name in _RECORDS.items() if path in rule.reads.paths),
             )
             for rule in self._rules
         ]

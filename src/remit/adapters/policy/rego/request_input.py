@@ -40,6 +40,8 @@ from remit.ports.policy import Problem, RuleInForce
 
 #: Most prepared tools, and most prepared pairs of agent and tool.
 _KEPT = 4096
+#: Records of many facts: a rule that keeps one in a variable may read any of them.
+_RECORDS = frozenset({(), ("action",), ("context",), ("context", "task"), ("principal",), ("resource",)})
 _REBUILD = "build the policies again with `remit policy build`"
 
 
@@ -153,6 +155,7 @@ class RegoQuestions:
                 obligations=rule.obligations,
                 bounds=(rule.bounded, rule.bounded_high_risk),
                 approvers=rule.approvers,
+                records=tuple(".".join(path) for path, _, _ in rule.reads if path in _RECORDS),
             )
             for rule in self._rules
         ]

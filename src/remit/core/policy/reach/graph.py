@@ -176,13 +176,14 @@ def start_of(task_type: TaskType) -> tuple[DataSource, ...]:
 
 
 def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
-    receipt = tool.described and tool.effect is not Effect.NONE and tool.label.trust is Trust.TRUSTED
-    yield DataSource(tool.id, "", tool.label, tool.described, receipt)
-    seen = {tool.label}
+    own = tool.label.known
+    receipt = tool.described and tool.effect is not Effect.NONE and own.trust is Trust.TRUSTED
+    yield DataSource(tool.id, "", own, tool.described, receipt)
+    seen = {own}
     for field in tool.fields:
         if field.withheld is not None:
             continue
-        label = tool.label.join(field.label, classes)
+        label = own.join(field.label, classes)
         if label not in seen:
             seen.add(label)
             yield DataSource(tool.id, field.path, label, tool.described)

@@ -25,7 +25,8 @@ class LabelNumbers:
         self.private: list[bool] = []
 
     def of(self, label: Label) -> int:
-        """Return a label's number."""
+        """Return a label's number; the tools that it is assumed of make no difference to policies."""
+        label = label.known
         number = self._numbers.get(label)
         if number is None:
             number = self._numbers[label] = len(self.labels)
