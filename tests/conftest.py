@@ -18,10 +18,10 @@ __all__ = ["own_postgres", "postgres", "postgres_server"]
 
 # No deadline: a slow machine is not a wrong program.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# Each run has the same examples again: `dev` and `make test-all` look further.
+# Each run has the same examples again: `make test-all`, with `dev`, looks further.
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True, max_examples=40)
 settings.register_profile("deep", parent=settings.get_profile("dev"), max_examples=5000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "ci")
 
 # Tests start gateways and commands by the hundred: each would compile all of remit again, which takes as
 # long again as all else that it does until it serves.
