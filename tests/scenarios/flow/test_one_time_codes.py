@@ -237,6 +237,38 @@ def test_a_code_is_not_passed_on(rehearsal: Rehearsal, body: Json) -> None:
     assert outcome(task, "send_mail", to="ann@example.org", body="It is done.") == "permit"
 
 
+STATEMENT = "Send my statement to bob@b.example. And change my phone"
+
+
+def numbers(first: int, count: int) -> str:
+    """Return a text of so many codes."""
+    return " ".join(f"code {number}" for number in range(first, first + count))
+
+
+def test_many_codes_of_others_hide_none(rehearsal: Rehearsal) -> None:
+    """Anyone can write a mail with more codes than a task remembers."""
+    flood = {**FORGED, "body": numbers(300_000, 1_100)}
+    task = begin(rehearsal, STATEMENT, flood, SECURITY)
+    assert outcome(task, "send_mail", to="bob@b.example", subject="s", body="771204") == "deny"
+    assert outcome(task, "send_mail", to="bob@b.example", subject="s", body="It is 5500.") == "permit"
+
+
+def test_of_more_codes_of_a_service_than_are_remembered_none_is_passed_on(rehearsal: Rehearsal) -> None:
+    """Its address may be forged: then everything with a number may be a code."""
+    flood = {**SECURITY, "id": "m3", "body": numbers(300_000, 1_100)}
+    task = begin(rehearsal, STATEMENT, flood, SECURITY)
+    assert outcome(task, "send_mail", to="bob@b.example", subject="s", body="771204") == "deny"
+    assert outcome(task, "send_mail", to="bob@b.example", subject="s", body="Done.") == "permit"
+
+
+def test_a_code_behind_more_texts_than_are_read_is_not_passed_on(rehearsal: Rehearsal) -> None:
+    """A call that is longer than what is searched may carry one."""
+    task = begin(rehearsal, STATEMENT, SECURITY)
+    body = [*(["a"] * 10_000), "771204"]
+    _, why = decided(task, "send_mail", to="bob@b.example", subject="s", body=body)
+    assert "flow/disclosed-code" in why
+
+
 def test_a_code_is_not_passed_on_in_an_address(rehearsal: Rehearsal) -> None:
     """A stated host is no place for it, either."""
     task = begin(rehearsal, f"{INTENT}. Then open https://ann.example.org", SECURITY)

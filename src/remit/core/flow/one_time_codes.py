@@ -39,10 +39,10 @@ from remit.core.label import Trust
 from remit.core.tools.tool import Argument, Tool
 
 MAX_CODES = 1_000
-"""Codes that one task remembers."""
+"""Codes of described senders that one task remembers, and codes of others."""
 CODE_BYTES = 600
 MAX_PARTS = 10_000
-"""Texts of one call in which codes are looked for."""
+"""Texts of one call in which codes are looked for; one with more counts as carrying a code."""
 SPELLINGS = 128
 """Readings of a text in one step."""
 
@@ -72,6 +72,10 @@ class ArrivedCodes:
         """Begin empty; `key` is random and belongs to the task."""
         self._key = key
         self._codes: dict[int, ArrivedCode] = {}
+        #: How many codes of described senders (True) and of others can still be remembered.
+        self._left = {True: MAX_CODES, False: MAX_CODES}
+        #: Whether a code was met that could not be remembered: then every number may be one.
+        self._full = False
         self._used: set[int] = set()
         #: Codes that the person wrote: they may go where the person says.
         self._stated: set[int] = set()
@@ -120,17 +124,24 @@ class ArrivedCodes:
             self._add(digest, tool, list(senders.values()))
 
     def _add(self, digest: int, tool: Tool, messages: list[list[ResultLeaf]]) -> None:
+        senders = {
+            frozenset.intersection(*(_described(one.text, tool.code_senders) for one in who))
+            for who in messages
+        }
         known = self._codes.get(digest)
         if known is None:
-            if len(self._codes) >= MAX_CODES:
+            # Codes that others write must not leave out those of described senders.
+            secret = any(senders)
+            if not self._left[secret]:
+                self._full = self._full or secret
                 return
+            self._left[secret] -= 1
             known = self._codes[digest] = ArrivedCode(set(), set())
         known.tools.add(tool.id)
-        for who in messages:
-            known.senders.add(
-                frozenset.intersection(*(_described(one.text, tool.code_senders) for one in who))
-            )
-            known.proven = known.proven and all(one.label.trust is Trust.TRUSTED for one in who)
+        known.senders |= senders
+        known.proven = known.proven and all(
+            one.label.trust is Trust.TRUSTED for who in messages for one in who
+        )
         known.alone = known.alone and len(messages) == 1
 
     def fitting(self, value: Json, spec: Argument) -> ArrivedCode | None:
@@ -154,9 +165,11 @@ class ArrivedCodes:
 
     def within(self, value: Json) -> Steps[bool]:
         """Return whether a value holds a code that the person did not write, in any spelling or encoding."""
-        if not any(one.secret for one in self._codes.values()):
+        if not self._full and not any(one.secret for one in self._codes.values()):
             return False
-        parts = list(islice(_all_texts(value), MAX_PARTS))
+        parts = list(islice(_all_texts(value), MAX_PARTS + 1))
+        if len(parts) > MAX_PARTS:
+            return True
         # A code in several parts, in their order.
         whole = " ".join(one for one in parts if len(one) <= MAX_CODE)
         for leaf in (*parts, whole):
@@ -167,7 +180,8 @@ class ArrivedCodes:
                 for count, one in enumerate(spellings_in(in_digits(folded(text)))):
                     digest = self._digest(one)
                     known = self._codes.get(digest)
-                    if known is not None and known.secret and digest not in self._stated:
+                    secret = self._full or (known is not None and known.secret)
+                    if secret and digest not in self._stated:
                         return True
                     if not count % SPELLINGS:
                         yield
