@@ -62,6 +62,13 @@ shapes = st.sampled_from(
         "=?utf-8?Q?ann=40x.org?=",
         "+49 (0) 30 123456",
         "0049 30] 123456",
+        "ann@x.org-",
+        "ann\\@x.org",
+        '"ann"@x.org',
+        "ann@x.org\u2014",
+        "https:///a.bc/d",
+        "https://a.bc:/d",
+        "+49 151 / 2345678",
     ]
 )
 glue = st.sampled_from([" ", "", ". ", ", ", "\n", "/", "-", "  ", "\t", ":", "(", "<", "=", "%", "@", "."])

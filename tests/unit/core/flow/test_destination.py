@@ -32,6 +32,8 @@ SAME = {
     "no scheme": ("https://shop.example/a", "shop.example/a"),
     "the scheme of whoever reads it": ("https://shop.example/a", "//shop.example/a"),
     "a slash at the end": ("https://shop.example", "https://shop.example/"),
+    "more slashes": ("https://shop.example/a", "https:///shop.example/a"),
+    "a port that is left out": ("https://shop.example/a", "https://shop.example:/a"),
     "somebody before the host": ("https://evil.example/a", "https://good.example@evil.example/a"),
     "somebody with a password": ("https://evil.example/a", "https://good.example:80@evil.example/a"),
     "a backslash for a slash": ("https://evil.example/@good.example", r"https://evil.example\@good.example"),
@@ -101,6 +103,20 @@ HOLDING = {
     "after a number that is no character's": f"&#{'9' * 5_000};{ADDRESS.replace('@', '&#64;')}",
     "invisible characters": f"to {ADDRESS[:5]}\u200b{ADDRESS[5:9]}\u00ad{ADDRESS[9:]}",
     "half of a surrogate pair": f"\ud83d to {ADDRESS} \udc00",
+    "a dash": f"Write to {ADDRESS}\u2014thanks",
+    "a hyphen": f"Write to {ADDRESS}- thanks",
+    "hyphens": f"Write to {ADDRESS}--thanks",
+    "a bullet": f"\u2022{ADDRESS}",
+    "a hyphen before it": f"-{ADDRESS}",
+    "a sign": f"{ADDRESS}\u2705",
+    "Chinese": f"\u8bf7\u53d1\u5230{ADDRESS}\u8c22\u8c22",
+    "Japanese brackets": f"\u300c{ADDRESS}\u300d",
+    "Markdown": ADDRESS.replace("@", "\\@").replace(".", "\\."),
+    "JSON in JSON": f"Contact:\\n{ADDRESS}",
+    "an escape of JSON": ADDRESS.replace("@", "\\u0040"),
+    "escapes of JavaScript": "".join(f"\\x{ord(one):02x}" for one in ADDRESS),
+    "a long word of escapes": "a\\n" * 300 + ADDRESS,
+    "a quoted name": 'to "ana"@evil.example',
 }
 
 
@@ -124,6 +140,14 @@ STANDING = {
     "http://[2001:db8::1]:8080/a": "open http://[2001:DB8:0::1]:8080/a now",
     "https://inner.example/x": "https://good.example/go?to=https://inner.example/x",
     "long.example": f"https://long.example/{'a' * 5_000}",
+    "https://slash.example/a": "see https:////slash.example/a",
+    "dash.example": "see https://dash.example\u2013it is good",
+    "hyphen.example": "hyphen.example-- that is it",
+    "box.example": f"write to {'x' * 65}@box.example",
+    "+49 151 2345678": "call +49 151 / 23 - 45678",
+    "+49 151 2345679": "call +49\u2013151\u20112345679",
+    f"{'a.' * 60}deep.example": f"see {'a.' * 60}deep.example",
+    f"ana@{'a.' * 60}deep.example": f"write to ana@{'a.' * 60}deep.example",
 }
 
 
@@ -143,6 +167,7 @@ def test_other_destinations_are_found_in_texts(wanted: str, text: str) -> None:
         "id 4711000000 of 20260312",
         "configuration_of_everything and internationalisation",
         "a@b, @team, foo@, .hidden, e.g., 1.2.3",
+        "@ana.lind, 1000 - 2000, a -- b, 1.2.3-beta, \u2014",
     ],
 )
 def test_ordinary_text_holds_no_destination(text: str) -> None:

@@ -117,12 +117,13 @@ def test_a_key_that_is_a_name_is_no_leaf(key: str) -> None:
     assert leaves({key: {"n": "x"}}) == [(0, f"{key}.n" if key else "n", "n", "x")]
 
 
-def test_a_name_that_may_be_that_of_a_host_is_a_name_and_a_leaf() -> None:
+@pytest.mark.parametrize(
+    "key",
+    ["good.com", "GB29NWBK60161331926819", "+442079460000", "ann\uff20x\uff0eexample", "ann%40x%2Eexample"],
+)
+def test_a_name_that_may_be_a_destination_is_a_name_and_a_leaf(key: str) -> None:
     """It is read, and names what is below it."""
-    assert leaves({"good.com": {"n": "x"}}) == [
-        (0, "good.com", "good.com", "good.com"),
-        (0, "good.com.n", "n", "x"),
-    ]
+    assert leaves({key: {"n": "x"}}) == [(0, key, key, key), (0, f"{key}.n", "n", "x")]
 
 
 def test_keys_that_objects_repeat_as_their_ids_are_data() -> None:

@@ -16,6 +16,8 @@ import msgspec
 from remit.core.flow.language.word_forms import name_stems, stems
 from remit.core.flow.records.field_labels import NO_LABELS, FieldLabels, holds
 from remit.core.flow.records.fields import structuring
+from remit.core.flow.values.destination import within
+from remit.core.flow.values.numbers import MIN_NUMBER
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
 from remit.core.tools.tool import FieldLabel, Tool
@@ -65,7 +67,7 @@ class _Names(msgspec.Struct):
     """A path of results, and the paths below it; each path is written, and its label looked up, once.
 
     `data` means that the key is read as a value: either it is no name and is not cached, or it is a name that
-    may also be a host name. `tally` counts all paths of a tool.
+    may also be a host name or holds a destination. `tally` counts all paths of a tool.
     """
 
     path: str
@@ -81,7 +83,7 @@ class _Names(msgspec.Struct):
         if is_data(key) and not labels.names(key):
             return _DATA
         found = self._new(f"{self.path}.{key}" if self.path else key, key)
-        found.data = "." in key
+        found.data = "." in key or (len(key) >= MIN_NUMBER and any(within(key)))
         if len(self.below) < MAX_NAMES:
             self.below[key] = found
         return found

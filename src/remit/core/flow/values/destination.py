@@ -67,6 +67,11 @@ _CUT = "<>()[]{}\"'`|,;\\"
 _CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"
 _STOP_IN_NAME = re.compile("(?<=[a-z0-9-])\u3002(?=[a-z0-9])")  # RFC 3490 section 3.1
 _EDGE = ".:!?*_~\u2026"
+_BULLETS = "-+"
+# What can stand directly beside an address: all beyond ASCII but the letters of alphabets with two cases.
+_BESIDE = re.compile(
+    "[^\x00-\x7f\u00b7\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u052f\u0531-\u0587\u10a0-\u10ff\u1e00-\u1fff]+"
+)
 _LOCAL = re.compile(r"[^\s@,;:/()<>\[\]\"\\]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}")
 _SCHEME_AT_END = re.compile(r"[a-z][a-z0-9+-]{1,30}$")
@@ -74,6 +79,7 @@ _SHOWN = re.compile(r"[^<>@\x00]*<")
 _MOMENT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?z?")
 _JOINTS = re.compile("[=:/?&#]")
 _OF_URLS = re.compile(r"[/?#\\]")
+_SPECIAL = frozenset(("http", "https", "ftp", "ws", "wss"))
 # Most URLs: no part has a second form or another reading.
 PLAIN_URL = re.compile(
     r"(?:https?|ftp)://((?:[a-z0-9_-]{1,63}\.){1,20}[a-z]{2,24})(?:/[a-z0-9._~-]{1,200}){0,20}/?"
@@ -184,7 +190,12 @@ def _standing(text: str, found: list[Destination], read: list[str] | None) -> St
     text = fold(text) if weight(text) <= SLICE else (yield from folding(text))
     # Folding can make the text much longer.
     for piece in pieces(text) if len(text) > 2 * PIECE else (text,):
-        yield from _places(piece if piece.isascii() else _cut(piece), found)
+        plain = piece if piece.isascii() else _cut(piece)
+        yield from _places(plain, found)
+        # A dash, a sign, or a letter of another script may follow an address, or be a part of it.
+        if not plain.isascii() and (apart := _BESIDE.sub(" ", plain)) != plain:
+            yield
+            yield from _places(apart, found)
         if read is not None:
             read.append(piece)
         if len(piece) < len(text):
@@ -290,7 +301,7 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
     if _MOMENT.fullmatch(piece):
         return
     if not _JOINTS.search(piece):
-        found.extend(filter(None, (_email(piece) if "@" in piece else _at_host(piece),)))
+        found.extend(filter(None, (_named(piece),)))
         return
     if "//" in piece:
         _urls(piece, found)
@@ -303,7 +314,7 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
     if not hosts and "@" not in piece:
         return
     for part in _JOINTS.split(piece):
-        if "." in part and (hosts or "@" in part):
+        if "." in part and (hosts or "@" in part[1:]):
             _joined(part, found)
 
 
@@ -320,8 +331,18 @@ def _in_long_piece(piece: str, found: list[Destination]) -> Steps[None]:
 
 def _joined(part: str, found: list[Destination]) -> None:
     """Add the address or host that a part of a piece is."""
-    bare = part.strip(_EDGE)
-    found.extend(filter(None, (_email(bare) if "@" in bare else _at_host(bare),)))
+    found.extend(filter(None, (_named(part.strip(_EDGE)),)))
+
+
+def _named(piece: str) -> Destination | None:
+    """Return the address or host that a piece is; the host alone where the rest is no name of a mailbox."""
+    piece = piece.lstrip(_BULLETS)
+    local, at, host = piece.rpartition("@")
+    found = (_email(piece) if at else None) or (_at_host(host) if local or not at else None)
+    # No name of a top-level domain has a hyphen: the next word follows it.
+    last = piece[piece.rfind(".") + 1 :]
+    name = last.partition("-" if at else "--")[0].rstrip("-")
+    return found if found or name == last else _named(piece.removesuffix(last) + name)
 
 
 def _urls(piece: str, found: list[Destination]) -> None:
@@ -346,7 +367,7 @@ def _of_url(text: str, found: list[Destination]) -> None:
     host = url.normal.partition("://")[2].partition("/")[0]
     if ":" in host and host.rpartition(":")[2].isdecimal():
         host = host.rpartition(":")[0]
-    if (known := _at_host(host)) is not None:
+    if (known := _at_host(host) or _named(host)) is not None:
         found.append(known)
 
 
@@ -393,12 +414,15 @@ def _url(folded: str) -> Destination | None:
     scheme, _, rest = folded.partition("://")
     if not _SCHEME.fullmatch(scheme):
         return None
+    if scheme in _SPECIAL:
+        # WHATWG URL: further slashes mean nothing, and neither does an empty port.
+        rest = rest.lstrip("/\\")
     # WHATWG URL: a backslash ends the authority as a slash does; the text before the last `@` is no host.
     end = _OF_URLS.search(rest)
     place, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
     place = place.rpartition("@")[2]
     host, colon, port = place.rpartition(":")
-    if not colon or not port.isdecimal():
+    if not colon or (port and not port.isdecimal()):
         host, port = place, ""
     named = numbered_host(host) if host[:1] in "[0123456789" else ""
     named = named or host_of(host) or (host if host.isascii() else "")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encoded texts inside texts.
 
-The encodings are percent-encoding, HTML references, base64, hexadecimal, quoted-printable and encoded words.
+The encodings are percent-encoding, HTML references, base64, hexadecimal, quoted-printable, encoded words, and
+inside a text escapes with a backslash (JSON, Markdown) and quoted names of mailboxes.
 `decoded` reads a text that is encoded as a whole, `enclosing` returns the decoded texts within one. Neither
 implies that a client would decode the text: an encoded destination in any of these forms counts as present.
 """
@@ -44,6 +45,11 @@ section 3).
 """
 # A number that is no code point. Python refuses to read a number of thousands of digits.
 _NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
+_ESCAPED = re.compile(r'[%&\\]|"@')
+# RFC 8259 section 7, Markdown's backslash before punctuation, and the quoted name of RFC 5321 section 4.1.2.
+_SIGN = re.compile(
+    r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([bfnrt])|([!-/:-@\[-`{-~]))" r'|"([^\s"@\\]{1,64})"(?=@)'
+)
 # A text is quoted-printable where it has a soft line break, or encodes a character of every address: `@`,
 # `.`, `=`.
 _IS_QUOTED = re.compile(r"=(?:40|2[Ee]|3[Dd])")
@@ -91,7 +97,7 @@ def _without_references(text: str) -> str:
 
 
 def _unescaping(text: str) -> Steps[str]:
-    """Return the same as `unescaped`, in steps."""
+    """Return the same as `_without_signs` of `unescaped`, in steps."""
     if "%" in text:
         raw = bytearray()
         for part in slices(text, "%"):
@@ -104,17 +110,32 @@ def _unescaping(text: str) -> Steps[str]:
             plain.append(_without_references(part))
             yield
         text = "".join(plain)
-    return text
+    signs = []
+    for part in slices(text, "\\"):
+        signs.append(_without_signs(part))
+        yield
+    return "".join(signs)
+
+
+def _without_signs(text: str) -> str:
+    """Decode escapes with a backslash and quoted names of mailboxes, once."""
+    return _SIGN.sub(_sign, text) if "\\" in text or '"@' in text else text
+
+
+def _sign(found: re.Match[str]) -> str:
+    code = found[1] or found[2]
+    return chr(int(code, 16)) if code else f" {found[5]}" if found[5] else found[4] or " "
 
 
 def enclosing(text: str) -> Steps[str]:
     """Return every encoded part of a text, each decoded once and separately; empty where there is none."""
     found: list[str] = []
     gone = 0
-    if "%" in text or "&" in text:
+    if _ESCAPED.search(text):
         for piece in text.split():
-            if "%" in piece or "&" in piece:
-                plain = unescaped(piece) if len(piece) <= STEP else (yield from _unescaping(piece))
+            if _ESCAPED.search(piece):
+                short = len(piece) <= STEP
+                plain = _without_signs(unescaped(piece)) if short else (yield from _unescaping(piece))
                 if plain != piece:
                     found.append(plain)
                 if (gone := gone + len(piece) + 8) > STEP:

@@ -7,7 +7,7 @@ import ipaddress
 import re
 
 _LABEL = r"[^\s@.,;:/?#\[\]()<>\"'`\\|{}=&%]{1,63}"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,20}}\.?")
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+\.?")
 _TLD = re.compile(r"[a-z]{2,24}|xn--[a-z0-9-]{2,59}")
 # Most names are plain: this pattern recognises them.
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.){1,20}[a-z]{2,24}")

@@ -20,8 +20,12 @@ MIN_ACCOUNT_DIGITS = 8
 
 _IBAN = re.compile(r"[a-z]{2}[0-9]{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
 _PHONE = re.compile(r"(?:\+|00)?[0-9](?:[ ()./-]{0,2}[0-9]){6,16}")
-# Begins with a digit, so that the search skips from digit to digit.
-_PHONE_WITHIN = re.compile(r"[0-9](?<![a-z0-9][0-9])(?:[ ()./-]{0,2}[0-9]){6,16}(?![a-z0-9])")
+# Begins with a digit, so that the search skips from digit to digit. Behind a plus sign, a mark may stand
+# between blanks (`+49 151 / 2345678`); without one, this would make a number of `1000 - 2000`.
+_PHONE_WITHIN = re.compile(
+    r"[0-9](?<![a-z0-9][0-9])"
+    r"(?:(?<=\+[0-9])(?:[ ()./-]{0,3}[0-9]){6,16}|(?:[ ()./-]{0,2}[0-9]){6,16})(?![a-z0-9])"
+)
 # Dates, host addresses and amounts.
 _NO_PHONE = re.compile(
     r"[12][0-9]{3}[-./][0-9]{2}[-./][0-9]{2}"
