@@ -8,13 +8,14 @@ may have several readings. A long text of these is read in pieces, between which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import compress
 
 import msgspec
 
 from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
+from remit.core.flow.arguments.argument_walk import found_in
 from remit.core.flow.justification import Encounter
 from remit.core.flow.language.word_forms import bare_word, bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
@@ -113,9 +114,11 @@ class Intake:
         call: int,
         decision: str,
         marked: AbstractSet[int],
+        brought_by_others: Callable[[Destination], bool],
     ) -> None:
         """Begin with the result of the call whose arguments are in `lookup`."""
         self._kept = kept
+        self._brought_by_others = brought_by_others
         self._naming = naming
         #: What is seen of this result.
         self.now = naming.begin(call, lookup.tool, lookup)
@@ -283,6 +286,11 @@ class Intake:
             if len(one) <= MAX_WHOLE:
                 self._doubts.add(self._kept.digest(read.get(one) or whole(one)))
                 if work.over(one):
+                    yield
+            # An argument that holds what untrusted data brought may be repeated in part.
+            for found in found_in(one):
+                self._doubts.update(self._digests(filter(self._brought_by_others, found)))
+                if weight(one) > MAX_WHOLE:
                     yield
 
     def _short(self, leaf: ResultLeaf, trust: Trust, field: int) -> Whole:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 from itertools import islice
 
 import msgspec
@@ -58,7 +59,7 @@ from remit.core.flow.records.persons import Persons
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
 from remit.core.flow.untainted_values import CleanValues, counts, for_itself, improved, named_part
-from remit.core.flow.untrusted_values import untrusted_part
+from remit.core.flow.untrusted_values import brought_by_others, untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import BLANKS, MAX_EXACT, ExactValue, exact
@@ -186,7 +187,16 @@ class Index:
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
         lookup.search = self._search_for(arguments, known)
         self.clean.look_up(call, tool, arguments)
-        taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
+        brought = partial(brought_by_others, self, named=True)
+        taking = Intake(
+            self.kept,
+            self.naming,
+            lookup,
+            call=call,
+            decision=decision,
+            marked=marked,
+            brought_by_others=brought,
+        )
         reading = Reading(result, tool, self._paths, seen)
         yield from taking.take(reading)
         yield
