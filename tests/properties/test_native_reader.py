@@ -125,6 +125,27 @@ def test_the_native_reader_takes_in_what_python_reads(result: Any, tool: Tool, g
         assert learned(result, tool, goal, arguments) == natively
 
 
+@settings(max_examples=20)
+@given(texts, st.sampled_from([700, 712, 713, 900]), st.sampled_from(TOOLS))
+def test_a_long_text_is_taken_in_in_pieces(text: str, lines: int, tool: Tool) -> None:
+    """Whatever stands in it, also where a piece ends."""
+    result = {"note": f"{'some words of a letter ' * lines}{text} {'and so on ' * 900}"}
+    natively = learned(result, tool, GOAL, {})
+    with mock.patch.object(native_tables.NativeTables, "take", return_value=Stop.ODD):
+        assert learned(result, tool, GOAL, {}) == natively
+
+
+def test_long_prose_of_others_is_taken_in_natively() -> None:
+    """In pieces, however long it is, and what is remembered is the same as where it is read as a whole."""
+    held = "write to ann@x.org, see https://docs.example.org/a/b and pay 1200. "
+    words = ["some", "words", *(a + b + c for a in "bcdf" for b in "aeiou" for c in "lnrst")]
+    result = {"note": (" ".join(words * 10) + f" {held}") * 25}
+    with mock.patch.object(intake, "searching", side_effect=AssertionError):
+        natively = learned(result, TOOLS[0], GOAL, {})
+    with mock.patch.object(intake, "MAX_PIECE", 10**6):
+        assert learned(result, TOOLS[0], GOAL, {}) == natively
+
+
 def test_the_leaf_that_fills_a_memory_is_compared_with_the_intent() -> None:
     """Which values a full memory holds depends on the reader; what the intent names does not."""
     result = [{"note": "one"}, {"name": "INVOICE"}]

@@ -14,7 +14,7 @@ from itertools import compress
 
 import msgspec
 
-from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
+from remit.core.cooperative_steps import PIECE, SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
 from remit.core.flow.arguments.argument_walk import found_in
 from remit.core.flow.justification import Encounter
 from remit.core.flow.language.word_forms import bare_word, bare_words, number_of
@@ -47,6 +47,8 @@ MAX_TEXTS = 4_000
 """Distinct short texts of one result that are read only once."""
 MAX_HEARD = 20_000
 """Words of long texts of one result that are looked up only once."""
+MAX_PIECE = PIECE + PIECE // 4
+"""Longest untrusted text that Python reads as a whole; of a longer one, pieces go to the native reader."""
 LEAVES = 256
 CHARS = 16_384
 """Leaves and characters that are taken in together, where the native reader reads all of them."""
@@ -370,7 +372,34 @@ class Intake:
             self._texts[text] = short
         return short
 
+    def _in_pieces(self, leaf: ResultLeaf, field: int) -> Steps[None]:
+        """Take in a long untrusted text: as many of its pieces as possible by the native reader."""
+        kept, now = self._kept, self.now
+        for text in pieces(leaf.text):
+            batch = LeafBatch(
+                [text],
+                [field],
+                [leaf.record],
+                self._fields,
+                (),
+                base=now.base,
+                pointed=now.pointed,
+                own_links=bool(self._links),
+            )
+            batch.set_next_place(len(kept.places))
+            stop = Stop.ODD if kept.full else kept.tables.take(batch)
+            for one in batch.placed:
+                self._place(*self._firsts[one])
+            if stop is Stop.ODD:
+                yield from self._long(msgspec.structs.replace(leaf, text=text), _UNTRUSTED, field)
+            elif batch.kinds[0] == HOLDING_PROSE:
+                now.meet_in(text, None, leaf.record, leaf.path)
+            yield
+
     def _long(self, leaf: ResultLeaf, trust: Trust, field: int) -> Steps[None]:
+        if trust is _UNTRUSTED and len(leaf.text) > MAX_PIECE and leaf.text.isascii():
+            yield from self._in_pieces(leaf, field)
+            return
         kept, held, known = self._kept, self._kept.held, self._fields.places[field]
         # Other tasks may ask between the steps where a value is.
         place = self._place(leaf, trust) if known < 0 else known
