@@ -6,6 +6,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+MAX_HOST = 254
+"""Characters of the longest host, with a full stop at its end (RFC 1035 section 2.3.4)."""
 _LABEL = r"[^\s@.,;:/?#\[\]()<>\"'`\\|{}=&%]{1,63}"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+\.?")
 _TLD = re.compile(r"[a-z]{2,24}|xn--[a-z0-9-]{2,59}")
@@ -24,7 +26,7 @@ def host_of(text: str) -> str:
     if text[-1:].isdigit():
         return text if _QUAD.fullmatch(text) else ""
     host = text if text.isascii() else text.translate(_FULL_STOPS)
-    if not _HOST.fullmatch(host):
+    if len(host) > MAX_HOST or not _HOST.fullmatch(host):
         return ""
     host = host.removesuffix(".")
     if not host.isascii():
