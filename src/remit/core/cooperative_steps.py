@@ -25,6 +25,8 @@ NOWHERE = 1 << 62
 """A position beyond the end of every text."""
 PIECE = 16_384
 """Characters of a long text that are prepared at a time."""
+MAX_PIECE = PIECE + PIECE // 4
+"""Characters of the longest piece: a text of so many is one."""
 SLICE = 4_096
 """Limit of characters for a text that is processed at once, in C."""
 MAX_WORD = 2_048
@@ -113,7 +115,7 @@ def pieces(text: str) -> Iterator[str]:
     the pieces together hold everything that the text holds.
     """
     start = 0
-    while len(text) - start > PIECE + PIECE // 4:
+    while len(text) - start > MAX_PIECE:
         end = _between_words(text, start, PIECE)
         if end > 0:
             yield text[start:end]

@@ -14,7 +14,16 @@ from itertools import compress
 
 import msgspec
 
-from remit.core.cooperative_steps import PIECE, SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
+from remit.core.cooperative_steps import (
+    MAX_PIECE,
+    SLICE,
+    STEP,
+    Steps,
+    WorkCount,
+    pieces,
+    weight,
+    whole_words,
+)
 from remit.core.flow.arguments.argument_walk import found_in
 from remit.core.flow.justification import Encounter
 from remit.core.flow.language.word_forms import bare_word, bare_words, number_of
@@ -47,8 +56,6 @@ MAX_TEXTS = 4_000
 """Distinct short texts of one result that are read only once."""
 MAX_HEARD = 20_000
 """Words of long texts of one result that are looked up only once."""
-MAX_PIECE = PIECE + PIECE // 4
-"""Longest untrusted text that Python reads as a whole; of a longer one, pieces go to the native reader."""
 LEAVES = 256
 CHARS = 16_384
 """Leaves and characters that are taken in together, where the native reader reads all of them."""
@@ -195,25 +202,13 @@ class Intake:
 
     def _together(self, leaves: list[ResultLeaf], trusts: list[Trust]) -> Steps[None]:
         """Take in leaves: as many as possible by the native reader, the others one by one."""
-        kept, now, known = self._kept, self.now, self._fields
+        kept, now = self._kept, self.now
         fields = [self._field(leaf, trust) for leaf, trust in zip(leaves, trusts, strict=True)]
         many = len(self._doubts) > MAX_DOUBTS
-        batch = LeafBatch(
-            [leaf.text for leaf in leaves],
-            fields,
-            [leaf.record for leaf in leaves],
-            known,
-            () if many else self._doubts,
-            base=now.base,
-            pointed=now.pointed,
-            own_links=bool(self._links),
-        )
+        batch = self._batch(leaves, fields, () if many else self._doubts)
         seen, odd, left_out, work = 0, set[int](), set[int](), 0
         while seen < len(leaves):
-            batch.set_next_place(len(kept.places))
-            stop = Stop.ODD if many or kept.full else kept.tables.take(batch)
-            for field in batch.placed:
-                self._place(*self._firsts[field])
+            stop = Stop.ODD if many else self._natively(batch)
             seen = batch.at
             if stop is Stop.ODD:
                 leaf, trust = leaves[seen], trusts[seen]
@@ -239,6 +234,29 @@ class Intake:
                 if not (work := work + 1) % ODD_LEAVES:
                     yield
         self._see(leaves, trusts, fields, batch, odd, left_out)
+
+    def _batch(self, leaves: list[ResultLeaf], fields: list[int], doubts: Iterable[int]) -> LeafBatch:
+        return LeafBatch(
+            [leaf.text for leaf in leaves],
+            fields,
+            [leaf.record for leaf in leaves],
+            self._fields,
+            doubts,
+            base=self.now.base,
+            pointed=self.now.pointed,
+            own_links=bool(self._links),
+        )
+
+    def _natively(self, batch: LeafBatch) -> Stop:
+        """Take in leaves of a batch by the native reader; return what it stopped for."""
+        kept = self._kept
+        if kept.full:
+            return Stop.ODD
+        batch.set_next_place(len(kept.places))
+        stop = kept.tables.take(batch)
+        for field in batch.placed:
+            self._place(*self._firsts[field])
+        return stop
 
     def _see(
         self,
@@ -374,26 +392,13 @@ class Intake:
 
     def _in_pieces(self, leaf: ResultLeaf, field: int) -> Steps[None]:
         """Take in a long untrusted text: as many of its pieces as possible by the native reader."""
-        kept, now = self._kept, self.now
         for text in pieces(leaf.text):
-            batch = LeafBatch(
-                [text],
-                [field],
-                [leaf.record],
-                self._fields,
-                (),
-                base=now.base,
-                pointed=now.pointed,
-                own_links=bool(self._links),
-            )
-            batch.set_next_place(len(kept.places))
-            stop = Stop.ODD if kept.full else kept.tables.take(batch)
-            for one in batch.placed:
-                self._place(*self._firsts[one])
-            if stop is Stop.ODD:
-                yield from self._long(msgspec.structs.replace(leaf, text=text), _UNTRUSTED, field)
+            piece = msgspec.structs.replace(leaf, text=text)
+            batch = self._batch([piece], [field], ())
+            if self._natively(batch) is Stop.ODD:
+                yield from self._long(piece, _UNTRUSTED, field)
             elif batch.kinds[0] == HOLDING_PROSE:
-                now.meet_in(text, None, leaf.record, leaf.path)
+                self.now.meet_in(text, None, leaf.record, leaf.path)
             yield
 
     def _long(self, leaf: ResultLeaf, trust: Trust, field: int) -> Steps[None]:

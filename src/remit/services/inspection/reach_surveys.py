@@ -55,6 +55,5 @@ class ReachSurveys:
             return found
 
     def _found(self, bundle: Bundle, policy: LoadedPolicy, observed: frozenset[str]) -> tuple[ReachPath, ...]:
-        text = "\n".join(rule.text for rule in policy.rules())
-        judge = PolicyJudge(policy, text, bundle.classes, self._groups, observed)
+        judge = PolicyJudge(policy, bundle.classes, self._groups, observed)
         return ReachSurvey(bundle, judge, observed=observed).paths

@@ -133,8 +133,7 @@ class WhoCanReports:
 
 
 def _judge(policy: LoadedPolicy, bundle: Bundle, agents: Sequence[Agent]) -> PolicyJudge:
-    text = "\n".join(rule.text for rule in policy.rules())
-    return PolicyJudge(policy, text, bundle.classes, {}, agents={one.name: one for one in agents})
+    return PolicyJudge(policy, bundle.classes, {}, agents={one.name: one for one in agents})
 
 
 def _ways(

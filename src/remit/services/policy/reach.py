@@ -83,9 +83,7 @@ def survey(
             "a policy server decides here, and a survey asks far more than a server answers",
             remediation="set `policy.kind: rego`: remit then evaluates the same policies itself",
         )
-    if built:
-        text = "\n".join(rule.text for rule in policy.rules())
-    judge = PolicyJudge(policy, text, bundle.classes, groups, frozenset(observed))
+    judge = PolicyJudge(policy, bundle.classes, groups, frozenset(observed))
     return ReachSurvey(bundle, judge, observed=frozenset(observed), credentials=credentials)
 
 
@@ -107,20 +105,19 @@ class PolicyJudge:
     def __init__(
         self,
         policy: LoadedPolicy,
-        text: str,
         classes: Classes,
         groups: Mapping[str, Sequence[str]],
         observed: frozenset[str] = frozenset(),
         agents: Mapping[str, Agent] = MappingProxyType({}),
     ) -> None:
-        """Take loaded policies and their whole text; `agents` are judged as they are registered."""
+        """Take loaded policies; `agents` are judged as they are registered."""
         self._policy = policy
         self._registered = agents
-        self._text = text
         self._classes = classes
         self._groups = groups
         self._observed = observed
         rules = policy.rules()
+        self._text = text = "\n".join(one.text for one in rules)
         reads = {fact for one in rules for fact in (*one.reads, *one.records)}
         self._later = frozenset(
             one.id for one in rules if _LATER.search(one.text) or not _PARTLY_LATER.isdisjoint(one.records)

@@ -48,12 +48,14 @@ TYPES = [
 ]
 
 
-def judge(*more: PolicySource) -> tuple[PolicyJudge, LoadedPolicy, str]:
-    """Return a judge under the default policies and more, with what makes another one."""
-    sources = (*DEFAULT, *more)
-    policy = CedarPolicies(classes=LOOSE).load(sources, [], TYPES, [], ())
-    text = "\n".join(one.text for one in sources)
-    return PolicyJudge(policy, text, LOOSE, {}), policy, text
+def under(*more: PolicySource) -> LoadedPolicy:
+    """Return the default policies and more."""
+    return CedarPolicies(classes=LOOSE).load((*DEFAULT, *more), [], TYPES, [], ())
+
+
+def judge(*more: PolicySource) -> PolicyJudge:
+    """Return a judge under the default policies and more."""
+    return PolicyJudge(under(*more), LOOSE, {})
 
 
 def key_of(one: PolicyJudge, tool: Tool, task_type: TaskType) -> Hashable:
@@ -64,14 +66,15 @@ def key_of(one: PolicyJudge, tool: Tool, task_type: TaskType) -> Hashable:
 @pytest.mark.parametrize("more", [(), (REMARKS,)], ids=["defaults", "remarks"])
 def test_calls_that_share_a_question_have_the_same_answer(more: Sequence[PolicySource]) -> None:
     """Also tools that nothing describes, and task types with another name."""
-    one, policy, text = judge(*more)
+    policy = under(*more)
+    one = PolicyJudge(policy, LOOSE, {})
     answers: dict[Hashable, Guard] = {}
     calls = 0
     for tool, task_type, trust, pinned in product([*kinds(0), *kinds(1)], TYPES, list(Trust), (False, True)):
         label = msgspec.structs.replace(tool.label, trust=trust)
         call = StaticCall(task_type, "bot", False, tool, label, pinned)
         # A fresh judge has nothing that stands in for this tool.
-        answer = PolicyJudge(policy, text, LOOSE, {})(call)
+        answer = PolicyJudge(policy, LOOSE, {})(call)
         calls += 1
         assert answers.setdefault((key_of(one, tool, task_type), trust, pinned), answer) == answer
     assert len(answers) <= calls / 2
@@ -84,9 +87,9 @@ def test_a_rule_about_names_distinguishes_every_tool() -> None:
         '@id("named")\nforbid (principal, action in Action::"call", resource)\n'
         'when { resource.name like "wipe*" };\n',
     )
-    one, _, _ = judge(named)
+    one = judge(named)
     assert one.kind(reads("a/x")) != one.kind(reads("a/y"))
-    assert judge()[0].kind(reads("a/x")) == judge()[0].kind(reads("a/y"))
+    assert judge().kind(reads("a/x")) == judge().kind(reads("a/y"))
 
 
 def test_a_rule_about_task_types_distinguishes_every_one() -> None:
@@ -96,7 +99,7 @@ def test_a_rule_about_task_types_distinguishes_every_one() -> None:
         '@id("typed")\nforbid (principal, action in Action::"call", resource)\n'
         'when { context.task.type == "other" };\n',
     )
-    parties = [judge(*more)[0].party for more in ((named,), ())]
+    parties = [judge(*more).party for more in ((named,), ())]
     assert [party(TYPES[0], "bot", False) == party(TYPES[1], "bot", False) for party in parties] == [
         False,
         True,
